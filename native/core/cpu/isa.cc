@@ -1,0 +1,61 @@
+#include "core/cpu/isa.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <stdexcept>
+#include <string>
+
+namespace tilegrad {
+namespace {
+
+constexpr const char* kNames[] = {"portable", "avx2", "avx512", "neon"};
+
+bool has(Isa which) {
+  switch (which) {
+    case Isa::portable:
+      return true;
+#if defined(__x86_64__)
+    case Isa::avx2:
+      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+    case Isa::avx512:
+      return has(Isa::avx2) && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+             __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+             __builtin_cpu_supports("avx512vnni");
+#elif defined(__aarch64__)
+    case Isa::neon:
+      return true;
+#endif
+    default:
+      return false;
+  }
+}
+
+Isa choose() {
+  const char* wanted = std::getenv("TILEGRAD_ISA");
+  if (wanted == nullptr || *wanted == '\0') return detected_isa();
+  for (const Isa which : {Isa::portable, Isa::avx2, Isa::avx512, Isa::neon}) {
+    if (std::strcmp(wanted, kNames[static_cast<int>(which)]) != 0) continue;
+    if (has(which)) return which;
+    throw std::invalid_argument(std::string("TILEGRAD_ISA=") + wanted + ": this processor does not have it (best: " +
+                                kNames[static_cast<int>(detected_isa())] + ")");
+  }
+  throw std::invalid_argument(std::string("TILEGRAD_ISA must be portable, avx2, avx512 or neon, got '") + wanted + "'");
+}
+
+}  // namespace
+
+Isa detected_isa() {
+  for (const Isa which : {Isa::neon, Isa::avx512, Isa::avx2}) {
+    if (has(which)) return which;
+  }
+  return Isa::portable;
+}
+
+Isa isa() {
+  static const Isa chosen = choose();  // an exception leaves it unset, so every later call says the same
+  return chosen;
+}
+
+const char* isa_name() { return kNames[static_cast<int>(isa())]; }
+
+}  // namespace tilegrad

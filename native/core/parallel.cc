@@ -1,0 +1,275 @@
+// One pool per process. A region is published by raising the epoch in `gate_`; helpers enter by counting themselves into the
+// same word, so the caller waits only for helpers that are really inside (none exist in a forked child, say). Chunks are
+// handed out by one counter.
+#include "core/parallel.h"
+
+#if defined(__linux__)
+#include <sched.h>
+#endif
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+namespace tilegrad {
+namespace {
+
+constexpr int kMaxThreads = 1024;
+
+thread_local bool t_in_region = false;
+
+struct RegionMark {
+  RegionMark() { t_in_region = true; }
+  ~RegionMark() { t_in_region = false; }
+};
+
+inline void cpu_relax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("isb" ::: "memory");
+#endif
+}
+
+using Clock = std::chrono::steady_clock;
+
+// Polls `ready` for about 40 us: longer than the gap between two kernels of a step, shorter than a scheduler tick.
+template <class Ready>
+bool spin_until(Ready ready) {
+  const auto give_up = Clock::now() + std::chrono::microseconds(40);
+  do {
+    for (int i = 0; i < 32; ++i) {
+      if (ready()) return true;
+      cpu_relax();
+    }
+  } while (Clock::now() < give_up);
+  return ready();
+}
+
+// Timed, on the system clock: the untimed and the steady-clock waits need newer libstdc++ and glibc than Node does.
+template <class Ready>
+void sleep_until(std::mutex& mutex, std::condition_variable& condition, Ready ready) {
+  std::unique_lock<std::mutex> lock(mutex);
+  while (!ready()) {
+    condition.wait_until(lock, std::chrono::system_clock::now() + std::chrono::seconds(10));
+  }
+}
+
+int64_t cores_by_quota(int64_t cores) {
+  std::FILE* file = std::fopen("/sys/fs/cgroup/cpu.max", "r");
+  if (file == nullptr) return cores;
+  long long quota = 0, period = 0;
+  const bool limited = std::fscanf(file, "%lld %lld", &quota, &period) == 2 && quota > 0 && period > 0;
+  std::fclose(file);
+  return limited ? std::min<int64_t>(cores, (quota + period - 1) / period) : cores;
+}
+
+int available_cores() {
+  int64_t cores = static_cast<int64_t>(std::thread::hardware_concurrency());
+#if defined(__linux__)
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) cores = CPU_COUNT(&set);
+  cores = cores_by_quota(cores);
+#endif
+  return static_cast<int>(std::max<int64_t>(1, std::min<int64_t>(cores, kMaxThreads)));
+}
+
+int initial_threads() {
+  const char* text = std::getenv("TILEGRAD_NUM_THREADS");
+  if (text == nullptr || *text == '\0') return available_cores();
+  char* end = nullptr;
+  const long n = std::strtol(text, &end, 10);
+  if (*end != '\0' || n < 1 || n > kMaxThreads) {
+    throw std::invalid_argument("TILEGRAD_NUM_THREADS must be a whole number from 1 to " +
+                                std::to_string(kMaxThreads) + ", got '" + text + "'");
+  }
+  return static_cast<int>(n);
+}
+
+struct Job {
+  detail::RangeFunction function = nullptr;
+  void* context = nullptr;
+  int64_t n = 0;
+  int64_t grain = 1;
+  int64_t chunks = 0;
+};
+
+class Pool {
+ public:
+  // False, with nothing run, where another thread has a region open.
+  bool try_run(const Job& job, int64_t threads);
+
+ private:
+  // gate_: epoch (32 bits), open (1), helpers that may enter (15), helpers inside (16).
+  static constexpr uint64_t kInside = (uint64_t{1} << 16) - 1;
+  static constexpr uint64_t kOpen = uint64_t{1} << 31;
+  static uint64_t epoch(uint64_t gate) { return gate >> 32; }
+  static uint64_t inside(uint64_t gate) { return gate & kInside; }
+  static uint64_t limit(uint64_t gate) { return (gate >> 16) & 0x7fff; }
+
+  void start_helpers(int64_t wanted);
+  void publish(int64_t helpers);
+  void close();
+  void take_chunks();
+  void helper_loop();
+  void leave();
+
+  std::mutex region_;  // held by the thread whose region is open; guards job_ and started_
+  int64_t started_ = 0;
+  Job job_;
+
+  alignas(64) std::atomic<uint64_t> gate_{0};
+  alignas(64) std::atomic<int64_t> next_{0};
+  alignas(64) std::atomic<int64_t> sleeping_{0};
+  std::mutex sleep_mutex_;
+  std::condition_variable wake_;
+
+  std::atomic<bool> caller_sleeps_{false};
+  std::mutex caller_mutex_;
+  std::condition_variable caller_wake_;
+
+  std::mutex error_mutex_;
+  std::exception_ptr error_;
+};
+
+Pool& pool() {
+  static Pool* leaked = new Pool;  // the helpers outlive every static destructor
+  return *leaked;
+}
+
+void Pool::take_chunks() {
+  RegionMark mark;
+  const Job& job = job_;
+  for (;;) {
+    const int64_t chunk = next_.fetch_add(1, std::memory_order_relaxed);
+    if (chunk >= job.chunks) return;
+    const int64_t begin = chunk * job.grain;
+    const int64_t end = job.n - begin < job.grain ? job.n : begin + job.grain;
+    try {
+      job.function(job.context, begin, end);
+    } catch (...) {
+      std::lock_guard<std::mutex> lock(error_mutex_);
+      if (!error_) error_ = std::current_exception();
+      next_.store(job.chunks, std::memory_order_relaxed);
+    }
+  }
+}
+
+void Pool::helper_loop() {
+  uint64_t seen = 0;
+  const auto published = [&] {
+    const uint64_t gate = gate_.load(std::memory_order_seq_cst);
+    return (gate & kOpen) != 0 && epoch(gate) != seen;
+  };
+  for (;;) {
+    if (!spin_until(published)) {
+      sleeping_.fetch_add(1, std::memory_order_seq_cst);
+      sleep_until(sleep_mutex_, wake_, published);
+      sleeping_.fetch_sub(1, std::memory_order_seq_cst);
+    }
+    uint64_t gate = gate_.load(std::memory_order_acquire);
+    bool entered = false;
+    while ((gate & kOpen) != 0 && epoch(gate) != seen && inside(gate) < limit(gate) && !entered) {
+      entered = gate_.compare_exchange_weak(gate, gate + 1, std::memory_order_acq_rel);
+    }
+    seen = epoch(gate);
+    if (!entered) continue;
+    take_chunks();
+    leave();
+  }
+}
+
+void Pool::leave() {
+  const uint64_t before = gate_.fetch_sub(1, std::memory_order_seq_cst);
+  if (inside(before) == 1 && caller_sleeps_.load(std::memory_order_seq_cst)) {
+    std::lock_guard<std::mutex> lock(caller_mutex_);
+    caller_wake_.notify_one();
+  }
+}
+
+// Where the system gives no more threads the region runs on those that there are: the result is the same.
+void Pool::start_helpers(int64_t wanted) {
+  try {
+    for (; started_ < wanted; ++started_) std::thread([this] { helper_loop(); }).detach();
+  } catch (const std::system_error&) {
+  }
+}
+
+void Pool::publish(int64_t helpers) {
+  next_.store(0, std::memory_order_relaxed);
+  const uint64_t next_epoch = epoch(gate_.load(std::memory_order_relaxed)) + 1;
+  gate_.store(next_epoch << 32 | kOpen | static_cast<uint64_t>(helpers) << 16, std::memory_order_seq_cst);
+  // Waking costs 5 to 20 us of the caller's time: only as many as the helpers that still spin cannot make up for.
+  const int64_t asleep = sleeping_.load(std::memory_order_seq_cst);
+  const int64_t wanted = std::min(asleep, helpers - (started_ - asleep));
+  if (wanted <= 0) return;
+  { std::lock_guard<std::mutex> lock(sleep_mutex_); }  // who saw the old gate is now waiting
+  for (int64_t i = 0; i < wanted; ++i) wake_.notify_one();
+}
+
+void Pool::close() {
+  gate_.fetch_and(~kOpen, std::memory_order_seq_cst);
+  const auto empty = [&] { return inside(gate_.load(std::memory_order_seq_cst)) == 0; };
+  if (spin_until(empty)) return;
+  caller_sleeps_.store(true, std::memory_order_seq_cst);
+  sleep_until(caller_mutex_, caller_wake_, empty);
+  caller_sleeps_.store(false, std::memory_order_relaxed);
+}
+
+bool Pool::try_run(const Job& job, int64_t threads) {
+  std::unique_lock<std::mutex> lock(region_, std::try_to_lock);
+  if (!lock.owns_lock()) return false;
+  start_helpers(threads - 1);
+  job_ = job;
+  publish(std::min(threads, job.chunks) - 1);
+  take_chunks();
+  close();
+  if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
+  return true;
+}
+
+std::atomic<int> g_threads{0};  // 0: not asked for yet
+
+}  // namespace
+
+int num_threads() {
+  int n = g_threads.load(std::memory_order_relaxed);
+  if (n != 0) return n;
+  const int initial = initial_threads();
+  return g_threads.compare_exchange_strong(n, initial) ? initial : n;
+}
+
+void set_num_threads(int n) {
+  if (n < 1 || n > kMaxThreads) {
+    throw std::invalid_argument("setNumThreads: the number of threads must be from 1 to " +
+                                std::to_string(kMaxThreads) + ", got " + std::to_string(n));
+  }
+  g_threads.store(n, std::memory_order_relaxed);
+}
+
+bool in_parallel_region() { return t_in_region; }
+
+namespace detail {
+
+void parallel_for(int64_t n, int64_t grain, RangeFunction function, void* context) {
+  const int64_t chunks = n / grain + (n % grain != 0);
+  const int64_t threads = t_in_region ? 1 : num_threads();
+  if (threads > 1 && pool().try_run({function, context, n, grain, chunks}, threads)) return;
+  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+    const int64_t begin = chunk * grain;
+    function(context, begin, n - begin < grain ? n : begin + grain);
+  }
+}
+
+}  // namespace detail
+}  // namespace tilegrad
