@@ -1,0 +1,10 @@
+# Compiles through ccache where it is installed.
+find_program(TILEGRAD_CCACHE ccache)
+mark_as_advanced(TILEGRAD_CCACHE)
+if(TILEGRAD_CCACHE)
+  foreach(language CXX CUDA)
+    if(NOT DEFINED CMAKE_${language}_COMPILER_LAUNCHER)
+      set(CMAKE_${language}_COMPILER_LAUNCHER "${TILEGRAD_CCACHE}")
+    endif()
+  endforeach()
+endif()

@@ -1,0 +1,31 @@
+# Compiler and linker flags that every object of the addon shares.
+add_library(tilegrad_flags INTERFACE)
+target_include_directories(tilegrad_flags INTERFACE "${CMAKE_CURRENT_SOURCE_DIR}/native")
+# The optimisation level is that of the build type. The last two change no value: no errno, no floating-point traps.
+set(cxx_flags -Wall -Wextra -ffunction-sections -fdata-sections -fno-math-errno -fno-trapping-math)
+if(TILEGRAD_SANITIZE)
+  list(APPEND cxx_flags -O2 -g1 -fno-omit-frame-pointer -fsanitize=${TILEGRAD_SANITIZE} -fno-sanitize-recover=all)
+  target_link_options(tilegrad_flags INTERFACE -fsanitize=${TILEGRAD_SANITIZE})
+endif()
+foreach(flag ${cxx_flags})
+  target_compile_options(tilegrad_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:${flag}>)
+endforeach()
+target_compile_options(tilegrad_flags INTERFACE "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall>")
+
+# Only native/binding sees napi.h, so only its files get the path.
+function(tilegrad_node_api target sources)
+  set(binding ${sources})
+  list(FILTER binding INCLUDE REGEX "/native/binding/")
+  foreach(directory ${CMAKE_JS_INC})
+    set_property(SOURCE ${binding} ${CMAKE_JS_SRC} APPEND PROPERTY COMPILE_OPTIONS -isystem "${directory}")
+  endforeach()
+  target_compile_definitions(${target} PRIVATE NAPI_VERSION=9 NODE_ADDON_API_DISABLE_DEPRECATED)
+endfunction()
+
+# nodelete: threads of the addon may outlive the worker that loaded it, so its code must stay mapped.
+function(tilegrad_link_options target)
+  if(UNIX AND NOT APPLE)
+    target_link_options(${target} PRIVATE "LINKER:--exclude-libs,ALL" "LINKER:--gc-sections" "LINKER:-z,noexecstack"
+                                          "LINKER:-z,nodelete")
+  endif()
+endfunction()

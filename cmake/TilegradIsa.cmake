@@ -1,0 +1,31 @@
+# Every *_simd.cc is compiled once per instruction set, as namespace tilegrad::TILEGRAD_ISA; the kernel is chosen at start.
+set(TILEGRAD_FLAGS_portable "")
+set(TILEGRAD_FLAGS_avx2 -mavx2 -mfma -mf16c)
+set(TILEGRAD_FLAGS_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni ${TILEGRAD_FLAGS_avx2}
+                          -mprefer-vector-width=512)
+set(TILEGRAD_FLAGS_neon "")
+
+string(TOLOWER "${CMAKE_SYSTEM_PROCESSOR}" processor)
+if(processor MATCHES "^(x86_64|amd64|x64)$")
+  set(TILEGRAD_ISAS portable avx2 avx512)
+elseif(processor MATCHES "^(aarch64|arm64)$")
+  set(TILEGRAD_ISAS portable neon)
+else()
+  set(TILEGRAD_ISAS portable)
+endif()
+
+# Appends the objects of each instruction set to the list named `out`; `baseline` learns which sets exist.
+function(tilegrad_isa_objects out baseline sources)
+  foreach(isa ${TILEGRAD_ISAS})
+    string(TOUPPER ${isa} upper)
+    target_compile_definitions(${baseline} PRIVATE TILEGRAD_HAVE_${upper}=1)
+    if(sources)
+      add_library(tilegrad_${isa} OBJECT ${sources})
+      target_link_libraries(tilegrad_${isa} PRIVATE tilegrad_flags)
+      target_compile_options(tilegrad_${isa} PRIVATE ${TILEGRAD_FLAGS_${isa}})
+      target_compile_definitions(tilegrad_${isa} PRIVATE TILEGRAD_ISA=${isa} TILEGRAD_ISA_${upper}=1)
+      list(APPEND ${out} $<TARGET_OBJECTS:tilegrad_${isa}>)
+    endif()
+  endforeach()
+  set(${out} ${${out}} PARENT_SCOPE)
+endfunction()
