@@ -47,6 +47,9 @@ function(tilegrad_cuda_sources target sources)
   target_sources(${target} PRIVATE ${cu})
   target_compile_definitions(${target} PRIVATE TILEGRAD_HAVE_CUDA=1)
   target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr>")
+  if(CMAKE_CUDA_COMPILER_VERSION VERSION_GREATER_EQUAL 12.8)
+    target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:--compress-mode=size>")
+  endif()
 
   # Only core/cuda may see cuda_runtime.h from C++, so only its files get the path.
   set(cuda_walls ${sources})

@@ -2,6 +2,8 @@
 //
 //   node scripts/setup.mjs [--native] [--ts] [--programs] [--debug] [--sanitize LIST] [--out DIR] [--quiet] [--verbose]
 //
+// Environment: TILEGRAD_CUDA=AUTO|ON|OFF, TILEGRAD_CUDA_ARCHS (as cmake takes them), CXX.
+//
 // Without --native or --ts both are built. --programs compiles examples/ and bench/ to build/ts. --debug and --sanitize
 // build in folders of their own (build-debug, build-sanitize), which TILEGRAD_ADDON then names to the loader.
 import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
@@ -103,7 +105,11 @@ async function cmakeJs(options, plan, command) {
   const stdio = options.verbose ? 'inherit' : 'pipe';
   const { code, output } = await runPackage('cmake-js/bin/cmake-js', args, { onLine, env, stdio });
   if (live) process.stderr.write('\r\x1b[K');
-  if (code !== 0) throw new SetupError(`the native build failed${options.verbose ? '' : `:\n${output.trim()}`}`);
+  if (code !== 0) {
+    const hint = plan.defines.TILEGRAD_CUDA === 'OFF' ? '' : ' (TILEGRAD_CUDA=OFF builds without CUDA)';
+    const told = command === 'configure' ? output : said.filter((line) => !/^(INFO|ERROR OMG) /.test(line)).join('\n');
+    throw new SetupError(`the native build failed${hint}${options.verbose ? '' : `:\n${told.trim()}`}`);
+  }
   // Warnings of a successful build: what is neither progress nor cmake-js speaking of itself.
   const warnings = said.filter((line) => line && !/^(INFO|ninja: no work|npm )/.test(line));
   if (command === 'build' && warnings.some((line) => line.includes('warning'))) console.error(warnings.join('\n'));

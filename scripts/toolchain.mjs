@@ -35,7 +35,7 @@ async function checkCmake() {
   if (code !== 0 || !version) throw new SetupError(`cmake does not run; ${installHint('cmake')}`);
   const [major, minor] = [Number(version[1]), Number(version[2])];
   if (major < minimumCmake[0] || (major === minimumCmake[0] && minor < minimumCmake[1])) {
-    throw new SetupError(`cmake ${major}.${minor} is older than ${minimumCmake.join('.')}; ${installHint('cmake')}`);
+    throw new SetupError(`cmake ${major}.${minor} is older than ${minimumCmake.join('.')}; install a newer one`);
   }
 }
 
@@ -53,7 +53,7 @@ async function checkCompiler() {
     ? ['clang', 'clang', macro('__clang_major__')]
     : ['g', 'g++', macro('__GNUC__')];
   if (version < minimumCompiler[kind]) {
-    throw new SetupError(`${name} ${version} is older than ${minimumCompiler[kind]}; ${installHint('compiler')}`);
+    throw new SetupError(`${name} ${version} is older than ${minimumCompiler[kind]}; install a newer one`);
   }
 }
 
