@@ -117,7 +117,7 @@ function distort(paths: number[][], random: CounterRandom): void {
 }
 
 /** Scales the paths so that the digit with its pen fills a 20 x 20 box, in pixels from the box's top left. */
-function fit(paths: number[][], radius: number, random: CounterRandom): void {
+function fitIntoBox(paths: number[][], radius: number, random: CounterRandom): void {
   let [left, right, top, bottom] = [Infinity, -Infinity, Infinity, -Infinity];
   for (const path of paths) {
     for (let i = 0; i < path.length; i += 2) {
@@ -198,7 +198,7 @@ function drawDigit(seed: number, index: number, image: Uint8Array): number {
   const radius = Math.min(2.1, Math.max(0.7, 1.25 + 0.32 * random.normal()));
   const edge = random.between(1.1, 1.9);
   distort(paths, random);
-  fit(paths, radius, random);
+  fitIntoBox(paths, radius, random);
   centre(paths);
   ink(paths, radius, edge, image);
   return digit;
