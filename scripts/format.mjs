@@ -11,13 +11,19 @@ async function clangFormat(args) {
     const { code, output } = await run(program, ['--version']);
     const major = Number(output.match(/version (\d+)/)?.[1]);
     if (code !== 0 || major !== clangFormatMajor) continue;
-    return run(program, ['--style=file', ...args, ...nativeFiles()], { stdio: 'inherit' });
+    return run(program, ['--style=file', ...args, ...nativeFiles()]);
   }
   return { code: 0, skipped: `clang-format ${clangFormatMajor} is not installed` };
 }
 
-/** Checks the format of native/ without changing it; gives the exit code, or why the check was skipped. */
-export const checkClangFormat = () => clangFormat(['--dry-run', '--Werror']);
+/** Checks the format of native/ without changing it and names the files; gives the exit code, or why it was skipped. */
+export async function checkClangFormat() {
+  const result = await clangFormat(['--dry-run', '--Werror']);
+  const wrong = new Set([...(result.output?.matchAll(/^(\S+?):\d+:\d+: error/gm) ?? [])].map((match) => match[1]));
+  for (const file of wrong) console.log(`${file} is not formatted; npm run format does it`);
+  if (result.code !== 0 && wrong.size === 0) console.log(result.output);
+  return result;
+}
 
 if (isMain(import.meta)) {
   await main(async () => {

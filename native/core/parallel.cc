@@ -69,7 +69,8 @@ int64_t cores_by_quota(int64_t cores) {
   std::FILE* file = std::fopen("/sys/fs/cgroup/cpu.max", "r");
   if (file == nullptr) return cores;
   long long quota = 0, period = 0;
-  const bool limited = std::fscanf(file, "%lld %lld", &quota, &period) == 2 && quota > 0 && period > 0;
+  const bool limited =
+      std::fscanf(file, "%lld %lld", &quota, &period) == 2 && quota > 0 && period > 0;
   std::fclose(file);
   return limited ? std::min<int64_t>(cores, (quota + period - 1) / period) : cores;
 }
@@ -208,7 +209,8 @@ void Pool::start_helpers(int64_t wanted) {
 void Pool::publish(int64_t helpers) {
   next_.store(0, std::memory_order_relaxed);
   const uint64_t next_epoch = epoch(gate_.load(std::memory_order_relaxed)) + 1;
-  gate_.store(next_epoch << 32 | kOpen | static_cast<uint64_t>(helpers) << 16, std::memory_order_seq_cst);
+  gate_.store(next_epoch << 32 | kOpen | static_cast<uint64_t>(helpers) << 16,
+              std::memory_order_seq_cst);
   // Waking costs 5 to 20 us of the caller's time: only as many as the helpers that still spin cannot make up for.
   const int64_t asleep = sleeping_.load(std::memory_order_seq_cst);
   const int64_t wanted = std::min(asleep, helpers - (started_ - asleep));

@@ -37,7 +37,9 @@ void parallel_for(int64_t n, int64_t grain, Body&& body) {
   if (n <= grain) return static_cast<void>(body(int64_t{0}, n));
   detail::parallel_for(
       n, grain,
-      [](void* context, int64_t begin, int64_t end) { (*static_cast<Plain*>(context))(begin, end); },
+      [](void* context, int64_t begin, int64_t end) {
+        (*static_cast<Plain*>(context))(begin, end);
+      },
       const_cast<void*>(static_cast<const void*>(std::addressof(body))));
 }
 

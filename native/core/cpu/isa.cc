@@ -16,11 +16,12 @@ bool has(Isa which) {
       return true;
 #if defined(__x86_64__)
     case Isa::avx2:
-      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+             __builtin_cpu_supports("f16c");
     case Isa::avx512:
-      return has(Isa::avx2) && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-             __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-             __builtin_cpu_supports("avx512vnni");
+      return has(Isa::avx2) && __builtin_cpu_supports("avx512f") &&
+             __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+             __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
 #elif defined(__aarch64__)
     case Isa::neon:
       return true;
@@ -36,10 +37,12 @@ Isa choose() {
   for (const Isa which : {Isa::portable, Isa::avx2, Isa::avx512, Isa::neon}) {
     if (std::strcmp(wanted, kNames[static_cast<int>(which)]) != 0) continue;
     if (has(which)) return which;
-    throw std::invalid_argument(std::string("TILEGRAD_ISA=") + wanted + ": this processor does not have it (best: " +
+    throw std::invalid_argument(std::string("TILEGRAD_ISA=") + wanted +
+                                ": this processor does not have it (best: " +
                                 kNames[static_cast<int>(detected_isa())] + ")");
   }
-  throw std::invalid_argument(std::string("TILEGRAD_ISA must be portable, avx2, avx512 or neon, got '") + wanted + "'");
+  throw std::invalid_argument(
+      std::string("TILEGRAD_ISA must be portable, avx2, avx512 or neon, got '") + wanted + "'");
 }
 
 }  // namespace
@@ -52,7 +55,8 @@ Isa detected_isa() {
 }
 
 Isa isa() {
-  static const Isa chosen = choose();  // an exception leaves it unset, so every later call says the same
+  static const Isa chosen =
+      choose();  // an exception leaves it unset, so every later call says the same
   return chosen;
 }
 

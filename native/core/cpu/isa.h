@@ -36,7 +36,7 @@ Isa detected_isa();
   namespace avx512 {                           \
   ret name args;                               \
   }
-#define TILEGRAD_SIMD(name)                                 \
+#define TILEGRAD_SIMD(name)                                                 \
   (::tilegrad::isa() == ::tilegrad::Isa::avx512 ? &::tilegrad::avx512::name \
    : ::tilegrad::isa() == ::tilegrad::Isa::avx2 ? &::tilegrad::avx2::name   \
                                                 : &::tilegrad::portable::name)
@@ -50,8 +50,9 @@ Isa detected_isa();
   namespace neon {                             \
   ret name args;                               \
   }
-#define TILEGRAD_SIMD(name) \
-  (::tilegrad::isa() == ::tilegrad::Isa::neon ? &::tilegrad::neon::name : &::tilegrad::portable::name)
+#define TILEGRAD_SIMD(name)                                             \
+  (::tilegrad::isa() == ::tilegrad::Isa::neon ? &::tilegrad::neon::name \
+                                              : &::tilegrad::portable::name)
 
 #else
 
