@@ -94,7 +94,7 @@ async function cmakeJs(options, plan, command) {
     const progress = line.match(/^\[\s*(\d+)[/%](\d*)\]?/);
     if (!progress) said.push(line);
     else if (live)
-      process.stderr.write(`\r\x1b[Ksetup: compiling ${line.slice(0, (process.stderr.columns ?? 80) - 20)}`);
+      process.stderr.write(`\r\x1b[Ksetup: compiling ${line.slice(0, (process.stderr.columns || 80) - 20)}`);
   };
   const env = {
     CMAKE_BUILD_PARALLEL_LEVEL: process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? String(availableParallelism()),
