@@ -1,6 +1,6 @@
-// One pool per process. A region is published by raising the epoch in `gate_`; helpers enter by counting themselves into the
-// same word, so the caller waits only for helpers that are really inside (none exist in a forked child, say). Chunks are
-// handed out by one counter.
+// One pool per process. A region is published by raising the epoch in `gate_`; helpers enter by
+// counting themselves into the same word, so the caller waits only for helpers that are really
+// inside (none exist in a forked child, say). Chunks are handed out by one counter.
 #include "core/parallel.h"
 
 #if defined(__linux__)
@@ -43,7 +43,8 @@ inline void cpu_relax() {
 
 using Clock = std::chrono::steady_clock;
 
-// Polls `ready` for about 40 us: longer than the gap between two kernels of a step, shorter than a scheduler tick.
+// Polls `ready` for about 40 us: longer than the gap between two kernels of a step, shorter than a
+// scheduler tick.
 template <class Ready>
 bool spin_until(Ready ready) {
   const auto give_up = Clock::now() + std::chrono::microseconds(40);
@@ -56,7 +57,8 @@ bool spin_until(Ready ready) {
   return ready();
 }
 
-// Timed, on the system clock: the untimed and the steady-clock waits need newer libstdc++ and glibc than Node does.
+// Timed, on the system clock: the untimed and the steady-clock waits need newer libstdc++ and glibc
+// than Node does.
 template <class Ready>
 void sleep_until(std::mutex& mutex, std::condition_variable& condition, Ready ready) {
   std::unique_lock<std::mutex> lock(mutex);
@@ -198,7 +200,8 @@ void Pool::leave() {
   }
 }
 
-// Where the system gives no more threads the region runs on those that there are: the result is the same.
+// Where the system gives no more threads the region runs on those that there are: the result is the
+// same.
 void Pool::start_helpers(int64_t wanted) {
   try {
     for (; started_ < wanted; ++started_) std::thread([this] { helper_loop(); }).detach();
@@ -211,7 +214,8 @@ void Pool::publish(int64_t helpers) {
   const uint64_t next_epoch = epoch(gate_.load(std::memory_order_relaxed)) + 1;
   gate_.store(next_epoch << 32 | kOpen | static_cast<uint64_t>(helpers) << 16,
               std::memory_order_seq_cst);
-  // Waking costs 5 to 20 us of the caller's time: only as many as the helpers that still spin cannot make up for.
+  // Waking costs 5 to 20 us of the caller's time: only as many as the helpers that still spin
+  // cannot make up for.
   const int64_t asleep = sleeping_.load(std::memory_order_seq_cst);
   const int64_t wanted = std::min(asleep, helpers - (started_ - asleep));
   if (wanted <= 0) return;

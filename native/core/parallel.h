@@ -1,9 +1,10 @@
 // Fork-join over index ranges on threads of our own.
 //
-// parallel_for(n, grain, body) calls body(begin, end) once for each chunk [k * grain, min((k + 1) * grain, n)): the chunks
-// depend on n and grain alone, so a body that writes one partial result per chunk gives the same bits at any thread count.
-// The caller takes part; the helpers are started at the first region that can use them and are never joined. A nested
-// region, a region while another thread runs one, and a single chunk run inline on the caller, chunk by chunk.
+// parallel_for(n, grain, body) calls body(begin, end) once for each chunk [k * grain, min((k + 1) *
+// grain, n)): the chunks depend on n and grain alone, so a body that writes one partial result per
+// chunk gives the same bits at any thread count. The caller takes part; the helpers are started at
+// the first region that can use them and are never joined. A nested region, a region while another
+// thread runs one, and a single chunk run inline on the caller, chunk by chunk.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +13,8 @@
 
 namespace tilegrad {
 
-// Threads that a region may use, the caller included. Default: the cores that this process may run on (affinity and cgroup
-// quota), or TILEGRAD_NUM_THREADS.
+// Threads that a region may use, the caller included. Default: the cores that this process may run
+// on (affinity and cgroup quota), or TILEGRAD_NUM_THREADS.
 int num_threads();
 
 // From the next region on. Throws for n < 1.
@@ -27,8 +28,8 @@ using RangeFunction = void (*)(void* context, int64_t begin, int64_t end);
 void parallel_for(int64_t n, int64_t grain, RangeFunction function, void* context);
 }  // namespace detail
 
-// The first exception that a body throws is rethrown here, after every running chunk has ended; chunks not yet begun are
-// dropped. grain < 1 counts as 1; n <= 0 calls nothing.
+// The first exception that a body throws is rethrown here, after every running chunk has ended;
+// chunks not yet begun are dropped. grain < 1 counts as 1; n <= 0 calls nothing.
 template <class Body>
 void parallel_for(int64_t n, int64_t grain, Body&& body) {
   using Plain = std::remove_reference_t<Body>;
