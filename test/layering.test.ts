@@ -72,7 +72,8 @@ describe('a planted fault in lib/ is found', () => {
     'lib/index.ts': "export * from './ops/index.ts';\nexport * as cli from './cli/main.ts';\n",
     'lib/error.ts': '',
     'lib/native.ts': "import { createRequire } from 'node:module';\nconst load = require('node-gyp-build');\n",
-    'lib/tensor.ts': "import { native } from './native.ts';\nimport { dtype } from './dtype.ts';\n",
+    'lib/tensor.ts': "import { native } from './native.ts';\nimport type { Node } from './graph.ts';\n",
+    'lib/graph.ts': '',
     'lib/dtype.ts': "import type { Tensor } from './tensor.ts';\n",
     'lib/op.ts': "import { Tensor } from './tensor.ts';\n",
     'lib/ops/index.ts': "export { matmul } from './matmul.ts';\n",
@@ -86,6 +87,7 @@ describe('a planted fault in lib/ is found', () => {
 
   test.each([
     ['lib/dtype.ts', "import { defineOp } from './op.ts';", 'stands above it'],
+    ['lib/tensor.ts', "import { Node } from './graph.ts';", 'stands above it'],
     ['lib/op.ts', "import type { matmul } from './ops/matmul.ts';", 'stands above it'],
     ['lib/op.ts', "export * from './ops/index.ts';", 'stands above it'],
     ['lib/ops/matmul.ts', "import {\n  Linear,\n} from '../nn/linear.ts';", 'stands above it'],

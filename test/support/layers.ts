@@ -18,6 +18,14 @@ const libRows = [
   ['serve', 'distributed', 'cli'],
 ];
 
+/** Upward imports of types alone, each with its reason. */
+const upwardTypes = new Map([
+  // A tensor keeps the graph node that made it, which only autograd and compile look into.
+  ['lib/tensor.ts', 'lib/graph.ts'],
+  // A node names the op that it calls; the op writes the node.
+  ['lib/graph.ts', 'lib/op.ts'],
+]);
+
 const directoryOf = (path: string) => path.slice(0, Math.max(path.lastIndexOf('/'), 0));
 
 /** Joins and resolves `.` and `..`; a path that leaves the repository keeps its leading `..`. */
@@ -37,15 +45,17 @@ export function includesOf(text: string): { name: string; quoted: boolean }[] {
   return [...found].map(([, mark, name]) => ({ name: name!, quoted: mark === '"' }));
 }
 
-export function importsOf(text: string): string[] {
+/** The modules that a file imports; `typeOnly` where nothing of the import is left at run time. */
+export function importsOf(text: string): { name: string; typeOnly: boolean }[] {
   const code = withoutBlockComments(text).replace(/^\s*\/\/.*$/gm, '');
   const forms = [
-    /^\s*(?:import|export)\b[^'"`;]*?\bfrom\s*['"]([^'"]+)['"]/gm,
-    /^\s*import\s*['"]([^'"]+)['"]/gm,
-    /\bimport\s*\(\s*['"]([^'"]+)['"]/g,
-    /\brequire\s*\(\s*['"]([^'"]+)['"]/g,
+    /^\s*(?:import|export)\b(\s+type\b)?[^'"`;]*?\bfrom\s*['"]([^'"]+)['"]/gm,
+    /^\s*import()\s*['"]([^'"]+)['"]/gm,
+    /\bimport()\s*\(\s*['"]([^'"]+)['"]/g,
+    /\brequire()\s*\(\s*['"]([^'"]+)['"]/g,
   ];
-  return forms.flatMap((form) => [...code.matchAll(form)].map((match) => match[1]!));
+  const found = forms.flatMap((form) => [...code.matchAll(form)]);
+  return found.map(([, type, name]) => ({ name: name!, typeOnly: Boolean(type) }));
 }
 
 /** `core`, `core/cuda`, `ops/<room>`, `ops` (its tables) or `binding`; undefined outside them. */
@@ -103,9 +113,10 @@ function libRow(path: string): number {
   return libRows.findIndex((row) => row.includes(room));
 }
 
-function libArrowFault(path: string, target: string): string | undefined {
+function libArrowFault(path: string, target: string, typeOnly: boolean): string | undefined {
   if (target === 'lib/index.ts') return `${path} imports lib/index.ts, which nothing in lib/ may import`;
   if (!target.startsWith('lib/')) return `${path} imports ${target}, which lies outside lib/`;
+  if (typeOnly && upwardTypes.get(path) === target) return undefined;
   if (libRow(target) > libRow(path)) return `${path} imports ${target}, which stands above it`;
   return undefined;
 }
@@ -125,11 +136,11 @@ export function checkLib(sources: Sources): string[] {
       faults.push(`${path} has no row in test/support/layers.ts`);
       continue;
     }
-    for (const name of importsOf(text)) {
+    for (const { name, typeOnly } of importsOf(text)) {
       if (name.startsWith('.')) {
         const target = join(directoryOf(path), name);
         faults.push(
-          sources.has(target) ? libArrowFault(path, target) : `${path} imports ${name}, which does not exist`,
+          sources.has(target) ? libArrowFault(path, target, typeOnly) : `${path} imports ${name}, which does not exist`,
         );
       } else if (!name.startsWith('node:') && path !== 'lib/native.ts') {
         faults.push(`${path} imports the package ${name}; tilegrad needs no package but its loader's`);
@@ -166,7 +177,7 @@ export function checkTables(sources: Sources): string[] {
   }
   for (const [room, hasOp] of rooms) if (!hasOp) faults.push(`native/ops/${room} defines no op`);
 
-  const contents = new Set(importsOf(sources.get('lib/ops/index.ts') ?? ''));
+  const contents = new Set(importsOf(sources.get('lib/ops/index.ts') ?? '').map(({ name }) => name));
   for (const path of sources.keys()) {
     const file = path.match(/^lib\/ops\/(.+\.ts)$/)?.[1];
     if (file && file !== 'index.ts' && !contents.has(`./${file}`)) {
