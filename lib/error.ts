@@ -24,3 +24,32 @@ export class TilegradError extends Error {
     this.code = code;
   }
 }
+
+/**
+ * Throws `ERR_ARGUMENT` for an option that `user` does not have, naming the nearest one that it has:
+ * `DataLoader: unknown option 'batchsize', did you mean 'batchSize'?`
+ */
+export function checkOptions(user: string, options: object, known: readonly string[]): void {
+  for (const name of Object.keys(options)) {
+    if (known.includes(name)) continue;
+    const distances = known.map((other) => editDistance(name.toLowerCase(), other.toLowerCase()));
+    const best = Math.min(...distances);
+    const near = best <= Math.max(1, name.length / 3) ? known[distances.indexOf(best)] : undefined;
+    const hint = near === undefined ? `; it has ${known.join(', ')}` : `, did you mean '${near}'?`;
+    throw new TilegradError('ERR_ARGUMENT', `${user}: unknown option '${name}'${hint}`);
+  }
+}
+
+/** Insertions, deletions and replacements that lead from one word to the other (Levenshtein). */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replace = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(replace, (row[j] as number) + 1, (next[j - 1] as number) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] as number;
+}

@@ -3,6 +3,7 @@
 // first thousand of sixty thousand are the same as a set of one thousand.
 import { setImmediate as macrotask } from 'node:timers/promises';
 import { TilegradError } from '../error.ts';
+import { CounterRandom } from './counter_random.ts';
 import { digitStyles, type Stroke, type Style } from './strokes.ts';
 
 /** Images and labels as MNIST keeps them: `images` is (count, 28, 28), 0 = background; `labels` is (count). */
@@ -17,48 +18,6 @@ const box = 20;
 const stepsPerSegment = 4;
 // Longest time the event loop is held, far under the library's limit of 20 ms.
 const sliceMs = 6;
-
-/** Random numbers from a counter: number `n` of stream (seed, index) needs none of those before it. */
-class CounterRandom {
-  readonly #key: number;
-  #counter = 0;
-  #spare: number | undefined;
-
-  constructor(seed: number, index: number) {
-    this.#key = mix(mix(seed >>> 0) ^ mix(Math.floor(seed / 2 ** 32) ^ 0x85ebca6b) ^ mix((index + 0x9e3779b9) >>> 0));
-  }
-
-  /** Uniform in [0, 1), 32 bits. */
-  uniform(): number {
-    this.#counter += 1;
-    return mix(Math.imul(this.#counter, 0x9e3779b1) ^ this.#key) / 2 ** 32;
-  }
-
-  between(low: number, high: number): number {
-    return low + (high - low) * this.uniform();
-  }
-
-  /** Normal with mean 0 and standard deviation 1 (Box and Muller). */
-  normal(): number {
-    if (this.#spare !== undefined) {
-      const spare = this.#spare;
-      this.#spare = undefined;
-      return spare;
-    }
-    const radius = Math.sqrt(-2 * Math.log(1 - this.uniform()));
-    const angle = 2 * Math.PI * this.uniform();
-    this.#spare = radius * Math.sin(angle);
-    return radius * Math.cos(angle);
-  }
-}
-
-// A bijection of 32-bit numbers in which every input bit moves every output bit: xor-shifts and odd multipliers.
-function mix(x: number): number {
-  let h = x | 0;
-  h = Math.imul(h ^ (h >>> 16), 0x21f0aaad);
-  h = Math.imul(h ^ (h >>> 15), 0x735a2d97);
-  return (h ^ (h >>> 15)) >>> 0;
-}
 
 function chooseStyle(digit: number, random: CounterRandom): Style {
   const styles = digitStyles[digit] as readonly Style[];
