@@ -1,0 +1,41 @@
+// Matrix product on the CPU: C (m, n) = A (m, k) B (k, n), with the epilogue that its callers fuse.
+#pragma once
+
+#include <cstdint>
+
+namespace tilegrad {
+
+enum class BiasAxis : uint8_t { none, row, col };  // one value per row of C, or per column
+
+// Strides in elements, any order and 0 allowed, so that transposed and broadcast views need no copy.
+// C is row-major with c_row >= n and overlaps neither A nor B.
+template <class T>
+struct Gemm {
+  int64_t m = 0, n = 0, k = 0;
+  const T* a = nullptr;  // (m, k)
+  int64_t a_row = 0, a_col = 0;
+  const T* b = nullptr;  // (k, n)
+  int64_t b_row = 0, b_col = 0;
+  T* c = nullptr;  // (m, n)
+  int64_t c_row = 0;
+  bool accumulate = false;  // adds to what C holds, before bias and ReLU
+  BiasAxis bias_axis = BiasAxis::none;
+  const T* bias = nullptr;
+  bool relu = false;  // keeps NaN
+};
+
+// k = 0 gives zeros (and the epilogue). The bits do not depend on the number of threads.
+void gemm(const Gemm<float>& g);
+void gemm(const Gemm<double>& g);
+
+// Up to 8 batch dimensions, outermost first, over `first`. Strides of A and B may be 0 (broadcast),
+// those of C may not.
+struct GemmBatch {
+  int rank = 0;
+  int64_t size[8] = {};
+  int64_t a_stride[8] = {}, b_stride[8] = {}, c_stride[8] = {};
+};
+void gemm_batched(const Gemm<float>& first, const GemmBatch& batch);
+void gemm_batched(const Gemm<double>& first, const GemmBatch& batch);
+
+}  // namespace tilegrad

@@ -1,0 +1,186 @@
+// C in super-blocks of up to 4096 x 4096; in each, k in blocks. Per block one region packs A and B into
+// panels, a second multiplies tile by tile: a tile takes up to row_block rows (its A stays in L2) and one
+// or more panels of B (L1). Where all rows make one tile, B is packed by the task that uses it, and A
+// for many blocks of k at once. Packing moves 2 (m k + k n) elements per super-block, C is read and
+// written once per block of k.
+#include "core/cpu/gemm_blocked.h"
+
+#include <algorithm>
+
+#include "core/cpu/scratch.h"
+#include "core/parallel.h"
+
+namespace tilegrad {
+namespace {
+
+constexpr int64_t kSuperBlock = 4096;
+constexpr int64_t kTaskWork = 1 << 19;         // multiply-adds
+constexpr int64_t kPackWork = 1 << 15;         // elements
+constexpr int64_t kPackedRowsLimit = 1 << 20;  // elements of A that one-tile products pack at once
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+template <class T>
+class Blocked {
+ public:
+  Blocked(const Gemm<T>& g, const GemmKernels<T>& kernels)
+      : g_(g),
+        kernels_(kernels),
+        geometry_(kernels.geometry),
+        blocks_(depth_blocks(g.k, geometry_)),
+        cols_(geometry_.tile_cols) {
+    const int64_t panels = ceil_div(g.m, geometry_.tile_rows);
+    panel_rows_ = ceil_div(g.m, panels);  // evenly: 64 rows as 5 x 13, not 4 x 14 and 8
+  }
+
+  void run() {
+    if (g_.m <= geometry_.row_block) return run_one_tile();
+    const int64_t super_rows = std::max<int64_t>(kSuperBlock / panel_rows_, 1) * panel_rows_;
+    const int64_t super_cols = kSuperBlock / cols_ * cols_;
+    for (int64_t j = 0; j < g_.n; j += super_cols) {
+      for (int64_t i = 0; i < g_.m; i += super_rows) {
+        const Area area = {i, std::min(super_rows, g_.m - i), j, std::min(super_cols, g_.n - j)};
+        for (int64_t block = 0; block < blocks_.count; ++block) run_super_block(area, block);
+      }
+    }
+  }
+
+ private:
+  struct Area {
+    int64_t row, rows, col, cols;
+  };
+
+  int64_t depth_of(int64_t block) const {
+    return std::min(blocks_.depth, g_.k - block * blocks_.depth);
+  }
+
+  void pack_a(T* out, int64_t row, int64_t rows, int64_t block) const {
+    const int64_t k = block * blocks_.depth;
+    const int pitch = static_cast<int>(std::min<int64_t>(panel_rows_, rows));
+    kernels_.pack({out, pitch, pitch, depth_of(block), g_.a + row * g_.a_row + k * g_.a_col,
+                   g_.a_row, g_.a_col});
+  }
+
+  // Short runs of k over several panels: each row of B is read in long pieces.
+  void pack_b(T* out, int64_t col, int64_t cols, int64_t block) const {
+    const int64_t depth = depth_of(block);
+    const T* in = g_.b + block * blocks_.depth * g_.b_row + col * g_.b_col;
+    constexpr int64_t kRun = 32;
+    for (int64_t k = 0; k < depth; k += kRun) {
+      for (int64_t j = 0; j < cols; j += cols_) {
+        const int width = static_cast<int>(std::min<int64_t>(cols_, cols - j));
+        kernels_.pack({out + j * depth + k * cols_, cols_, width, std::min(kRun, depth - k),
+                       in + k * g_.b_row + j * g_.b_col, g_.b_col, g_.b_row});
+      }
+    }
+  }
+
+  void multiply(const T* a, const T* b, Area area, int64_t block) const {
+    PackedGemm<T> p = {};
+    p.m = area.rows, p.n = area.cols, p.k = depth_of(block);
+    p.panel_rows = static_cast<int>(std::min<int64_t>(panel_rows_, area.rows));
+    p.a = a, p.b = b;
+    p.c = g_.c + area.row * g_.c_row + area.col;
+    p.c_row = g_.c_row;
+    p.accumulate = g_.accumulate || block > 0;
+    if (block == blocks_.count - 1) {
+      if (g_.bias_axis == BiasAxis::row) p.bias_row = g_.bias + area.row;
+      if (g_.bias_axis == BiasAxis::col) p.bias_col = g_.bias + area.col;
+      p.relu = g_.relu;
+    }
+    kernels_.packed(p);
+  }
+
+  void run_one_tile();
+  void run_super_block(const Area& area, int64_t block);
+
+  const Gemm<T>& g_;
+  const GemmKernels<T>& kernels_;
+  const GemmGeometry geometry_;
+  const DepthBlocks blocks_;
+  const int cols_;
+  int64_t panel_rows_;
+};
+
+template <class T>
+void Blocked<T>::run_one_tile() {
+  const int64_t at_once = std::max<int64_t>(kPackedRowsLimit / (g_.m * blocks_.depth), 1);
+  const int64_t group = 4 * cols_;
+  const int64_t panels = ceil_div(g_.m, panel_rows_);
+  for (int64_t first = 0; first < blocks_.count; first += at_once) {
+    const int64_t count = std::min(at_once, blocks_.count - first);
+    const int64_t a_block = g_.m * blocks_.depth;
+    T* a = static_cast<T*>(scratch(ScratchSlot::region, sizeof(T) * a_block * count));
+    const int64_t pack_grain = grain_for(panel_rows_ * blocks_.depth, kPackWork);
+    parallel_for(panels * count, pack_grain, [&](int64_t begin, int64_t end) {
+      for (int64_t task = begin; task < end; ++task) {
+        const int64_t block = task / panels, row = task % panels * panel_rows_;
+        pack_a(a + block * a_block + row * depth_of(first + block), row, g_.m - row, first + block);
+      }
+    });
+    const int64_t work = g_.m * blocks_.depth * count * cols_;
+    const int64_t grain = std::min<int64_t>(grain_for(work, kTaskWork) * cols_, group);
+    parallel_for(g_.n, grain, [&](int64_t begin, int64_t end) {
+      T* b = static_cast<T*>(scratch(ScratchSlot::chunk, sizeof(T) * group * blocks_.depth));
+      for (int64_t block = 0; block < count; ++block) {
+        pack_b(b, begin, end - begin, first + block);
+        multiply(a + block * a_block, b, {0, g_.m, begin, end - begin}, first + block);
+      }
+    });
+  }
+}
+
+template <class T>
+void Blocked<T>::run_super_block(const Area& area, int64_t block) {
+  const int64_t depth = depth_of(block);
+  const int64_t a_panels = ceil_div(area.rows, panel_rows_);
+  const int64_t b_panels = ceil_div(area.cols, cols_);
+  const size_t a_elements = static_cast<size_t>((area.rows * depth + 63) / 64 * 64);
+  const size_t b_elements = static_cast<size_t>(b_panels * cols_ * depth);
+  T* a = static_cast<T*>(scratch(ScratchSlot::region, sizeof(T) * (a_elements + b_elements)));
+  T* b = a + a_elements;
+
+  const int64_t a_group = grain_for(panel_rows_ * depth, kPackWork);
+  const int64_t a_tasks = ceil_div(a_panels, a_group);
+  const int64_t b_group = std::max<int64_t>(grain_for(cols_ * depth, kPackWork), 8);
+  const int64_t b_tasks = ceil_div(b_panels, b_group);
+  parallel_for(a_tasks + b_tasks, 1, [&](int64_t task, int64_t) {
+    if (task < b_tasks) {
+      const int64_t col = task * b_group * cols_;
+      pack_b(b + col * depth, area.col + col, std::min(b_group * cols_, area.cols - col), block);
+      return;
+    }
+    const int64_t panel = (task - b_tasks) * a_group;
+    for (int64_t p = panel; p < std::min(panel + a_group, a_panels); ++p) {
+      const int64_t row = p * panel_rows_;
+      pack_a(a + row * depth, area.row + row, area.rows - row, block);
+    }
+  });
+
+  const int64_t row_tiles = ceil_div(area.rows, geometry_.row_block);
+  const int64_t tile_rows = ceil_div(a_panels, row_tiles) * panel_rows_;
+  const int64_t group = grain_for(tile_rows * depth * cols_, kTaskWork) * cols_;
+  const int64_t groups = ceil_div(area.cols, group);
+  parallel_for(ceil_div(area.rows, tile_rows) * groups, 1, [&](int64_t task, int64_t) {
+    const int64_t row = task / groups * tile_rows, col = task % groups * group;
+    const Area tile = {area.row + row, std::min(tile_rows, area.rows - row), area.col + col,
+                       std::min(group, area.cols - col)};
+    multiply(a + row * depth, b + col * depth, tile, block);
+  });
+}
+
+}  // namespace
+
+DepthBlocks depth_blocks(int64_t k, const GemmGeometry& geometry) {
+  const int64_t count = std::max<int64_t>(ceil_div(k, geometry.depth_block), 1);
+  return {count, std::max<int64_t>(ceil_div(k, count), 1)};
+}
+
+void gemm_blocked(const Gemm<float>& g, const GemmKernels<float>& kernels) {
+  Blocked<float>(g, kernels).run();
+}
+void gemm_blocked(const Gemm<double>& g, const GemmKernels<double>& kernels) {
+  Blocked<double>(g, kernels).run();
+}
+
+}  // namespace tilegrad

@@ -1,0 +1,17 @@
+// Matrix product in blocks: packed panels, 2-D tiles shared out by parallel_for.
+#pragma once
+
+#include "core/cpu/gemm_kernels.h"
+
+namespace tilegrad {
+
+void gemm_blocked(const Gemm<float>& g, const GemmKernels<float>& kernels);
+void gemm_blocked(const Gemm<double>& g, const GemmKernels<double>& kernels);
+
+// How `k` is cut: blocks of equal depth, at most geometry.depth_block. Depends on k alone.
+struct DepthBlocks {
+  int64_t count, depth;
+};
+DepthBlocks depth_blocks(int64_t k, const GemmGeometry& geometry);
+
+}  // namespace tilegrad

@@ -1,0 +1,50 @@
+// The loops over the tiles of packed panels. For *_simd.cc files only.
+#pragma once
+
+#include "core/cpu/gemm_tile.h"
+
+namespace tilegrad::TILEGRAD_ISA {
+
+template <class T>
+TG_SIMD GemmGeometry gemm_geometry() {
+  // A B panel takes depth * tile_cols elements of L1, a block of A row_block * depth of L2.
+#if defined(TILEGRAD_ISA_AVX512)
+  constexpr int depth = 256 * 4 / sizeof(T), row_block = kTileRows * 18;
+#elif defined(TILEGRAD_ISA_AVX2)
+  constexpr int depth = 256 * 4 / sizeof(T), row_block = kTileRows * 24;
+#else
+  constexpr int depth = 256, row_block = kTileRows * 32;
+#endif
+  return {kTileRows, kTileCols<T>, kLanes<T>, depth, row_block};
+}
+
+// B panel by B panel: it stays in L1 while the panels of A stream past it from L2.
+template <class T>
+TG_SIMD void gemm_packed(const PackedGemm<T>& g) {
+  constexpr int W = kLanes<T>;
+  TileArgs<T> t = {};
+  t.k = g.k;
+  t.c_row = g.c_row;
+  t.accumulate = g.accumulate;
+  t.relu = g.relu;
+  const int64_t panels = (g.m + g.panel_rows - 1) / g.panel_rows;
+  const int last_rows = static_cast<int>(g.m - (panels - 1) * g.panel_rows);
+  for (int64_t j = 0; j < g.n; j += kTileCols<T>) {
+    const int cols = static_cast<int>(g.n - j < kTileCols<T> ? g.n - j : kTileCols<T>);
+    const int vectors = (cols + W - 1) / W;
+    const TileFunction<T> whole = tile_function<T, true>(g.panel_rows, vectors);
+    const TileFunction<T> last = tile_function<T, true>(last_rows, vectors);
+    t.b = g.b + j * g.k;
+    t.last = cols - (vectors - 1) * W;
+    t.bias_col = g.bias_col != nullptr ? g.bias_col + j : nullptr;
+    for (int64_t p = 0; p < panels; ++p) {
+      const int64_t i = p * g.panel_rows;
+      t.a = g.a + i * g.k;
+      t.c = g.c + i * g.c_row + j;
+      t.bias_row = g.bias_row != nullptr ? g.bias_row + i : nullptr;
+      (p + 1 < panels ? whole : last)(t);
+    }
+  }
+}
+
+}  // namespace tilegrad::TILEGRAD_ISA

@@ -1,0 +1,62 @@
+// What the blocking of a matrix product (gemm.cc, and convolution) asks of the SIMD files.
+//
+// Panels: A is cut into panels of up to `tile_rows` rows, each stored [k][rows of the panel]; B into
+// panels of `tile_cols` columns, each stored [k][tile_cols] and padded with zeros.
+#pragma once
+
+#include "core/cpu/gemm.h"
+#include "core/cpu/isa.h"
+
+namespace tilegrad {
+
+struct GemmGeometry {
+  int tile_rows, tile_cols;
+  int lanes;
+  int depth_block;  // k per pass: a B panel of this depth stays in L1
+  int row_block;    // rows of A per task: its panels stay in L2
+};
+
+// Packs one panel: element (k, w) of `width` x `depth` goes to out[k * pitch + w], zeros fill up to
+// `pitch`. `out` holds depth * pitch elements.
+template <class T>
+struct PackPanel {
+  T* out;
+  int pitch, width;
+  int64_t depth;
+  const T* in;
+  int64_t width_stride, depth_stride;
+};
+
+template <class T>
+struct PackedGemm {
+  int64_t m, n, k;
+  int panel_rows;  // rows of every A panel but the last
+  const T* a;      // packed, panel p at p * panel_rows * k
+  const T* b;      // packed, panel p at p * tile_cols * k
+  T* c;            // (m, n)
+  int64_t c_row;
+  bool accumulate;
+  const T* bias_row;  // or null
+  const T* bias_col;  // or null
+  bool relu;
+};
+
+TILEGRAD_SIMD_DECLARE(GemmGeometry, gemm_geometry_f32, ())
+TILEGRAD_SIMD_DECLARE(GemmGeometry, gemm_geometry_f64, ())
+TILEGRAD_SIMD_DECLARE(void, pack_panel_f32, (const PackPanel<float>& p))
+TILEGRAD_SIMD_DECLARE(void, pack_panel_f64, (const PackPanel<double>& p))
+TILEGRAD_SIMD_DECLARE(void, gemm_packed_f32, (const PackedGemm<float>& g))
+TILEGRAD_SIMD_DECLARE(void, gemm_packed_f64, (const PackedGemm<double>& g))
+// No packing; needs b_col == 1.
+TILEGRAD_SIMD_DECLARE(void, gemm_small_f32, (const Gemm<float>& g))
+TILEGRAD_SIMD_DECLARE(void, gemm_small_f64, (const Gemm<double>& g))
+// At most kFewRows rows; B is read once. needs b_col == 1 (stream) or b_row == 1 and a_col == 1
+// (dot).
+TILEGRAD_SIMD_DECLARE(void, gemm_rows_stream_f32, (const Gemm<float>& g))
+TILEGRAD_SIMD_DECLARE(void, gemm_rows_stream_f64, (const Gemm<double>& g))
+TILEGRAD_SIMD_DECLARE(void, gemm_rows_dot_f32, (const Gemm<float>& g))
+TILEGRAD_SIMD_DECLARE(void, gemm_rows_dot_f64, (const Gemm<double>& g))
+
+constexpr int64_t kFewRows = 4;
+
+}  // namespace tilegrad

@@ -1,0 +1,14 @@
+// Buffers that a thread keeps between kernels: packed panels, partial sums.
+#pragma once
+
+#include <cstddef>
+
+namespace tilegrad {
+
+// At least `bytes` bytes at a 64-byte boundary, uninitialised, valid until this thread next asks for
+// the same slot. A kernel holds slot 0 (what a whole region shares, asked for outside the region)
+// and slot 1 (what one chunk needs, asked for inside).
+enum class ScratchSlot { region, chunk };
+void* scratch(ScratchSlot slot, size_t bytes);
+
+}  // namespace tilegrad
