@@ -39,7 +39,7 @@ export class Progress {
   readonly #start: number;
   #lastShown: number;
   #done = 0;
-  #finished = false;
+  #end: number | undefined;
 
   constructor(options: ProgressOptions) {
     if (!(options.total >= 0)) throw new TilegradError('ERR_ARGUMENT', `Progress: total is ${options.total}`);
@@ -52,9 +52,14 @@ export class Progress {
     this.#lastShown = this.#interactive ? Number.NEGATIVE_INFINITY : this.#start;
   }
 
-  /** Things done per second since the start; 0 before the first. */
+  /** How many things are done. */
+  get done(): number {
+    return this.#done;
+  }
+
+  /** Things done per second, from the start to now or to `finish`; 0 before the first. */
   get rate(): number {
-    const seconds = (this.#now() - this.#start) / 1000;
+    const seconds = ((this.#end ?? this.#now()) - this.#start) / 1000;
     return seconds > 0 ? this.#done / seconds : 0;
   }
 
@@ -62,7 +67,7 @@ export class Progress {
   advance(amount: number, fields: ProgressFields = {}): void {
     this.#done += amount;
     const now = this.#now();
-    if (this.#finished || now - this.#lastShown < (this.#interactive ? redrawMs : plainLineMs)) return;
+    if (this.#end !== undefined || now - this.#lastShown < (this.#interactive ? redrawMs : plainLineMs)) return;
     this.#lastShown = now;
     const left = this.rate > 0 ? (this.#options.total - this.#done) / this.rate : Number.NaN;
     this.#show(fields, `ETA ${Number.isNaN(left) ? '?' : formatClock(left)}`, !this.#interactive);
@@ -70,9 +75,9 @@ export class Progress {
 
   /** Writes the line a last time, with the time taken in place of the time left. Later calls do nothing. */
   finish(fields: ProgressFields = {}): void {
-    if (this.#finished) return;
-    this.#finished = true;
-    this.#show(fields, `${formatSignificant((this.#now() - this.#start) / 1000, 3)} s`, true);
+    if (this.#end !== undefined) return;
+    this.#end = this.#now();
+    this.#show(fields, `${formatSignificant((this.#end - this.#start) / 1000, 3)} s`, true);
   }
 
   #show(fields: ProgressFields, time: string, endsLine: boolean): void {

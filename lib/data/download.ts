@@ -104,9 +104,6 @@ async function fetchOnce(url: string, part: string, options: DownloadOptions): P
     if (resumed.size > options.bytes) await resumed.restart();
     const startedAt = resumed.size;
     if (resumed.size < options.bytes) await receive(url, resumed, options);
-    if (resumed.size < options.bytes) {
-      throw new SourceError(`the connection closed after ${resumed.size} of ${options.bytes} bytes`, true);
-    }
     const digest = resumed.digest();
     if (digest !== options.sha256.toLowerCase()) {
       await resumed.restart();
@@ -190,7 +187,7 @@ async function receive(url: string, part: PartFile, options: DownloadOptions): P
     const reader = response.body?.getReader();
     for (;;) {
       const next = await onNetwork(reader?.read() ?? Promise.resolve(undefined));
-      if (next === undefined || next.done) return;
+      if (next === undefined || next.done) return await checkEnd(response, part, options);
       timer.refresh();
       await part.append(next.value);
     }
@@ -220,6 +217,17 @@ async function acceptResponse(response: Response, part: PartFile): Promise<void>
     throw new SourceError(`continues at the wrong byte (${headers.get('content-range')})`, true);
   }
   if (status === 200 && part.size > 0) await part.restart();
+}
+
+/** Tells a file that is shorter than it should be from a connection that ended too soon. */
+async function checkEnd(response: Response, part: PartFile, options: DownloadOptions): Promise<void> {
+  if (part.size === options.bytes) return;
+  if (response.headers.has('content-length')) {
+    const { size } = part;
+    await part.restart();
+    throw new SourceError(`has ${size} bytes, expected ${options.bytes}`, false);
+  }
+  throw new SourceError(`the connection closed after ${part.size} of ${options.bytes} bytes`, true);
 }
 
 function networkError(error: Error, received: number, options: DownloadOptions): SourceError {

@@ -167,7 +167,7 @@ describe('download', () => {
 
   it('says what every address answered, when none gave the file', async () => {
     respond = (request, response) => {
-      if (request.url === '/short') response.writeHead(200).end(content.subarray(0, 10));
+      if (request.url === '/short') response.writeHead(200, { 'content-length': '10' }).end(content.subarray(0, 10));
       else response.writeHead(request.url === '/gone' ? 404 : 503).end();
     };
     const closed = createServer();
@@ -181,11 +181,21 @@ describe('download', () => {
     expect(lines[0]).toBe('download: file.gz could not be fetched from any of 5 addresses:');
     expect(lines[1]).toMatch(/\/gone: HTTP 404 Not Found$/);
     expect(lines[2]).toMatch(/\/busy: HTTP 503 Service Unavailable$/);
-    expect(lines[3]).toMatch(/\/short: the connection closed after 10 of 300000 bytes$/);
+    expect(lines[3]).toMatch(/\/short: has 10 bytes, expected 300000$/);
     expect(lines[4]).toMatch(/\/off: no connection \(.*ECONNREFUSED/);
     expect(lines[5]).toMatch(/nonsense: /);
     expect(requests.filter((r) => r.url === '/gone').length).toBe(1);
     expect(requests.filter((r) => r.url === '/busy').length).toBe(2);
+  });
+
+  it('tries again where a connection without a length ends too soon', async () => {
+    respond = (request, response) => {
+      if (requests.length > 1) serveRange(request, response);
+      else response.writeHead(200, { connection: 'close' }).end(content.subarray(0, 99));
+    };
+    await download(options());
+    expect(requests.map((r) => r.range)).toEqual([undefined, 'bytes=99-']);
+    expect(await fetched()).toBe(true);
   });
 
   it('gives up an address that falls silent', async () => {

@@ -1,0 +1,4 @@
+export { confusionCounts, confusionTable } from './confusion.ts';
+export { type DrawOptions, drawPictures, type Picture } from './draw.ts';
+export { Progress, type ProgressFields, type ProgressOptions } from './progress.ts';
+export { formatClock, formatSignificant, hasUnicode, isInteractive, type TextStream } from './terminal.ts';
