@@ -57,7 +57,7 @@ function distort(paths: number[][], random: CounterRandom): void {
   const [cos, sin] = [Math.cos(turn), Math.sin(turn)];
   // Two waves per axis of less than one period over the digit: an elastic displacement without small wrinkles.
   const waves = [0, 1, 2, 3].map(() => ({
-    size: 0.045 * random.normal(),
+    size: 0.06 * random.normal(),
     kx: random.between(-5, 5),
     ky: random.between(-5, 5),
     phase: random.between(0, 2 * Math.PI),
@@ -152,7 +152,7 @@ function ink(paths: number[][], radius: number, edge: number, image: Uint8Array)
 function drawDigit(seed: number, index: number, image: Uint8Array): number {
   const random = new CounterRandom(seed, index);
   const digit = Math.floor(random.uniform() * 10);
-  const wobble = 0.03 * Math.exp(0.4 * random.normal());
+  const wobble = 0.045 * Math.exp(0.4 * random.normal());
   const paths = chooseStyle(digit, random).strokes.map((stroke) => flatten(stroke, wobble, random));
   const radius = Math.min(2.1, Math.max(0.7, 1.25 + 0.32 * random.normal()));
   const edge = random.between(1.1, 1.9);

@@ -35,7 +35,7 @@ describe('drawDigits', () => {
       const { images, labels } = await drawDigits(100, { seed });
       return createHash('sha256').update(images).update(labels).digest('hex').slice(0, 16);
     };
-    expect(await hash(0)).toBe('a09120d996df7e94');
+    expect(await hash(0)).toBe('77a75b8e9b9330ef');
     expect(await hash(1)).not.toBe(await hash(0));
     expect(await hash(2 ** 40)).not.toBe(await hash(0));
   });
