@@ -1,0 +1,219 @@
+// A task is one image, one group, one band of output rows: it copies the band of the image where padding
+// or stride ask for it, then runs every panel of output channels over all vectors of output columns.
+// Vectors start at each row of the output and the last of a row overlaps its neighbour; where rows are
+// shorter than a vector, or much of the last one would be waste, vectors run through the rows of the
+// image instead ("flat"), and the columns between rows are dropped when the result is copied out.
+#include "ops/conv2d/conv2d_direct.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "core/cpu/scratch.h"
+#include "core/parallel.h"
+#include "ops/conv2d/conv2d_simd.h"
+
+namespace tilegrad {
+namespace {
+
+constexpr int64_t kTaskWork = 1 << 19;     // multiply-adds
+constexpr int64_t kBandBytes = 512 << 10;  // of the copied image: a part of L2
+constexpr int64_t kEnoughTasks = 32;
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
+
+// The vectors of one band.
+struct Vectors {
+  std::vector<int64_t> image_base, out_base;
+  int64_t wide_row = 0;       // between rows of the wide result
+  int64_t wide_elements = 0;  // of one output channel
+};
+
+template <class T>
+class Direct {
+ public:
+  Direct(const DirectConv<T>& conv, const ConvImage& image)
+      : conv_(conv),
+        image_(image),
+        depth_(conv.channels * static_cast<int64_t>(image.taps().size())) {
+    const int64_t panels = ceil_div(conv.rows, kernels_.geometry.panel_rows);
+    panel_rows_ = ceil_div(conv.rows, panels);
+    band_ = band_rows();
+    in_place_ = image.reads_in_place(conv.out_h);
+    flat_ = prefers_flat(in_place_ ? conv.in_w : image.pitch());
+    // Flat runs over whole vectors inside the image: a shorter band is copied, with slack behind it.
+    const int64_t last_band = conv.out_h - (ceil_div(conv.out_h, band_) - 1) * band_;
+    if (flat_ && flat_length(last_band, conv.in_w) < lanes()) in_place_ = false;
+    direct_store_ = !flat_ && conv.out_col == 1;
+    offsets_ = in_place_ ? image.offsets_in_place(conv.channels)
+                         : image.offsets_in_copy(conv.channels, band_);
+  }
+
+  void run();
+
+ private:
+  int64_t lanes() const { return kernels_.geometry.lanes; }
+  int64_t flat_length(int64_t rows, int64_t pitch) const {
+    return (rows - 1) * pitch + conv_.out_w;
+  }
+
+  bool prefers_flat(int64_t pitch) const {
+    if (conv_.out_w < lanes()) return true;
+    const double by_rows = static_cast<double>(round_up(conv_.out_w, lanes()));
+    return by_rows > 1.2 * static_cast<double>(pitch);
+  }
+
+  int64_t band_rows() const {
+    int64_t band = conv_.out_h;
+    const int64_t row_work = std::max<int64_t>(conv_.rows * depth_ * conv_.out_w, 1);
+    const auto tasks = [&] { return conv_.images * conv_.groups * ceil_div(conv_.out_h, band); };
+    while (band > 1 && tasks() < kEnoughTasks && band * row_work > kTaskWork)
+      band = ceil_div(band, 2);
+    const auto bytes = [&] {
+      return conv_.channels * image_.plane(band) * static_cast<int64_t>(sizeof(T));
+    };
+    while (band > 4 && bytes() > kBandBytes) band = ceil_div(band, 2);
+    return band;
+  }
+
+  void pack_weights(T* out, int64_t group, int64_t row) const;
+  Vectors vectors(int64_t rows) const;
+  void run_band(const T* weights, int64_t task) const;
+  void run_panels(const T* weights, const T* image, const Vectors& v, int64_t group, T* out,
+                  int64_t first, int64_t rows, T* wide) const;
+
+  const DirectConv<T>& conv_;
+  const ConvImage& image_;
+  const ConvKernels<T> kernels_;
+  const int64_t depth_;
+  int64_t panel_rows_, band_;
+  bool in_place_, flat_, direct_store_;
+  std::vector<int64_t> offsets_;
+  Vectors whole_, last_;  // of a whole band, and of the last one where it is shorter
+};
+
+template <class T>
+void Direct<T>::pack_weights(T* out, int64_t group, int64_t row) const {
+  const int64_t rows = std::min(panel_rows_, conv_.rows - row);
+  const T* weight = conv_.weight + group * conv_.weight_group + row * conv_.weight_row;
+  for (int64_t c = 0; c < conv_.channels; ++c) {
+    for (const ConvTap& tap : image_.taps()) {
+      const T* from = weight + c * conv_.weight_channel + tap.weight;
+      for (int64_t i = 0; i < rows; ++i) *out++ = from[i * conv_.weight_row];
+    }
+  }
+}
+
+template <class T>
+Vectors Direct<T>::vectors(int64_t rows) const {
+  const int64_t pitch = in_place_ ? conv_.in_w : image_.pitch();
+  const int64_t w = lanes();
+  Vectors v;
+  if (flat_) {
+    const int64_t length = flat_length(rows, pitch);
+    for (int64_t j = 0; j < length; j += w) {
+      v.image_base.push_back(std::max<int64_t>(std::min(j, length - w), 0));
+    }
+    v.out_base = v.image_base;
+    v.wide_row = pitch;
+    v.wide_elements = round_up(std::max(length, w), w);
+    return v;
+  }
+  v.wide_row = direct_store_ ? conv_.out_row : conv_.out_w;
+  v.wide_elements = rows * conv_.out_w;
+  for (int64_t p = 0; p < rows; ++p) {
+    for (int64_t j = 0; j < conv_.out_w; j += w) {
+      const int64_t q = std::min(j, conv_.out_w - w);
+      v.image_base.push_back(p * pitch + q);
+      v.out_base.push_back(p * v.wide_row + q);
+    }
+  }
+  return v;
+}
+
+template <class T>
+void Direct<T>::run_panels(const T* weights, const T* image, const Vectors& v, int64_t group,
+                           T* out, int64_t first, int64_t rows, T* wide) const {
+  for (int64_t row = 0; row < conv_.rows; row += panel_rows_) {
+    T* plane = out + row * conv_.out_plane + first * conv_.out_row;
+    ConvPanel<T> panel = {};
+    panel.rows = static_cast<int>(std::min(panel_rows_, conv_.rows - row));
+    panel.depth = depth_;
+    panel.weights = weights + row * depth_;
+    panel.offsets = offsets_.data();
+    panel.image = image;
+    panel.vectors = static_cast<int64_t>(v.image_base.size());
+    panel.image_base = v.image_base.data();
+    panel.out_base = v.out_base.data();
+    panel.out = direct_store_ ? plane : wide;
+    panel.out_row = direct_store_ ? conv_.out_plane : v.wide_elements;
+    panel.bias = conv_.bias != nullptr ? conv_.bias + group * conv_.rows + row : nullptr;
+    panel.relu = conv_.relu;
+    kernels_.panel(panel);
+    for (int i = 0; i < panel.rows && !direct_store_; ++i) {
+      kernels_.copy_rows({rows, conv_.out_w, wide + i * v.wide_elements, v.wide_row,
+                          plane + i * conv_.out_plane, conv_.out_row, conv_.out_col});
+    }
+  }
+}
+
+template <class T>
+void Direct<T>::run_band(const T* weights, int64_t task) const {
+  const int64_t bands = ceil_div(conv_.out_h, band_);
+  const int64_t first = task % bands * band_;
+  const int64_t rows = std::min(band_, conv_.out_h - first);
+  const int64_t group = task / bands % conv_.groups;
+  const int64_t planes = task / bands;  // image * groups + group
+  const T* in = conv_.in + planes * conv_.channels * conv_.in_h * conv_.in_w;
+  T* out = conv_.out + planes * conv_.rows * conv_.out_plane;
+  const Vectors& v = rows == band_ ? whole_ : last_;
+
+  const int64_t copied = in_place_ ? 0 : conv_.channels * image_.plane(band_) + lanes();
+  const int64_t wide = direct_store_ ? 0 : panel_rows_ * whole_.wide_elements;
+  T* buffer = static_cast<T*>(scratch(ScratchSlot::chunk, sizeof(T) * (copied + wide)));
+  const T* image = in + first * conv_.in_w;
+  if (!in_place_) {
+    // Offsets are those of a whole band, so the last band is copied as one, zeros below the image.
+    image_.copy(in, conv_.channels, first, band_, buffer);
+    std::fill(buffer + copied - lanes(), buffer + copied, T{});
+    image = buffer;
+  }
+  run_panels(weights + group * conv_.rows * depth_, image, v, group, out, first, rows,
+             buffer + copied);
+}
+
+template <class T>
+void Direct<T>::run() {
+  const int64_t panels = ceil_div(conv_.rows, panel_rows_);
+  const size_t elements = static_cast<size_t>(conv_.groups * conv_.rows * depth_);
+  T* weights = static_cast<T*>(scratch(ScratchSlot::region, sizeof(T) * elements));
+  const int64_t pack_grain = grain_for(panel_rows_ * depth_, 1 << 14);
+  parallel_for(conv_.groups * panels, pack_grain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t group = i / panels, row = i % panels * panel_rows_;
+      pack_weights(weights + (group * conv_.rows + row) * depth_, group, row);
+    }
+  });
+  whole_ = vectors(band_);
+  const int64_t bands = ceil_div(conv_.out_h, band_);
+  const int64_t last_rows = conv_.out_h - (bands - 1) * band_;
+  if (last_rows != band_) last_ = vectors(last_rows);
+  const int64_t work = conv_.rows * depth_ * band_ * conv_.out_w;
+  parallel_for(conv_.images * conv_.groups * bands, grain_for(work, kTaskWork),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t task = begin; task < end; ++task) run_band(weights, task);
+               });
+}
+
+template <class T>
+void run(const DirectConv<T>& conv, const ConvImage& image) {
+  if (conv.images * conv.groups * conv.rows * conv.out_h * conv.out_w == 0) return;
+  Direct<T>(conv, image).run();
+}
+
+}  // namespace
+
+void run_direct(const DirectConv<float>& conv, const ConvImage& image) { run(conv, image); }
+void run_direct(const DirectConv<double>& conv, const ConvImage& image) { run(conv, image); }
+
+}  // namespace tilegrad

@@ -1,0 +1,31 @@
+// Direct convolution: what the forward pass and the input gradient share.
+#pragma once
+
+#include <cstdint>
+
+#include "ops/conv2d/conv2d_image.h"
+
+namespace tilegrad {
+
+// out[n, g, m, p, q] = sum over channels c and taps t of
+//   weight[g * weight_group + m * weight_row + c * weight_channel + t.weight]
+//   * in[n, g, c, p * stride + t.row - pad, q * stride + t.col - pad]
+template <class T>
+struct DirectConv {
+  int64_t images = 0, groups = 0;
+  const T* in = nullptr;  // (images, groups, channels, in_h, in_w)
+  int64_t channels = 0, in_h = 0, in_w = 0;
+  const T* weight = nullptr;
+  int64_t weight_group = 0, weight_row = 0, weight_channel = 0;
+  const T* bias = nullptr;  // (groups, rows), or null
+  bool relu = false;
+  int64_t rows = 0;              // output channels per group
+  int64_t out_h = 0, out_w = 0;  // positions, which need not be all of the output plane
+  T* out = nullptr;              // (images, groups, rows) planes of out_plane elements
+  int64_t out_plane = 0, out_row = 0, out_col = 0;
+};
+
+void run_direct(const DirectConv<float>& conv, const ConvImage& image);
+void run_direct(const DirectConv<double>& conv, const ConvImage& image);
+
+}  // namespace tilegrad

@@ -1,0 +1,100 @@
+#include "ops/conv2d/conv2d_image.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace tilegrad {
+namespace {
+
+int64_t ceil_div(int64_t a, int64_t b) { return a >= 0 ? (a + b - 1) / b : -(-a / b); }
+
+}  // namespace
+
+ConvImage::ConvImage(int64_t in_h, int64_t in_w, int64_t stride_h, int64_t stride_w,
+                     int64_t pad_top, int64_t pad_left, int64_t out_w, std::vector<ConvTap> taps)
+    : in_h_(in_h),
+      in_w_(in_w),
+      stride_h_(stride_h),
+      stride_w_(stride_w),
+      pad_top_(pad_top),
+      pad_left_(pad_left),
+      out_w_(out_w),
+      taps_(std::move(taps)) {
+  for (const ConvTap& tap : taps_) {
+    if (phase_of(tap) == phases()) phases_.push_back({tap.row % stride_h_, tap.col % stride_w_});
+    extra_rows_ = std::max(extra_rows_, tap.row / stride_h_);
+    extra_cols_ = std::max(extra_cols_, tap.col / stride_w_);
+  }
+}
+
+int64_t ConvImage::phase_of(const ConvTap& tap) const {
+  for (size_t i = 0; i < phases_.size(); ++i) {
+    if (phases_[i].row == tap.row % stride_h_ && phases_[i].col == tap.col % stride_w_) {
+      return static_cast<int64_t>(i);
+    }
+  }
+  return phases();
+}
+
+bool ConvImage::reads_in_place(int64_t out_h) const {
+  return stride_h_ == 1 && stride_w_ == 1 && pad_top_ == 0 && pad_left_ == 0 &&
+         out_h + extra_rows_ <= in_h_ && out_w_ + extra_cols_ <= in_w_;
+}
+
+std::vector<int64_t> ConvImage::offsets_in_place(int64_t channels) const {
+  std::vector<int64_t> offsets;
+  offsets.reserve(static_cast<size_t>(channels) * taps_.size());
+  for (int64_t c = 0; c < channels; ++c) {
+    for (const ConvTap& tap : taps_) offsets.push_back((c * in_h_ + tap.row) * in_w_ + tap.col);
+  }
+  return offsets;
+}
+
+std::vector<int64_t> ConvImage::offsets_in_copy(int64_t channels, int64_t rows) const {
+  std::vector<int64_t> offsets;
+  offsets.reserve(static_cast<size_t>(channels) * taps_.size());
+  for (int64_t c = 0; c < channels; ++c) {
+    for (const ConvTap& tap : taps_) {
+      const int64_t row = phase_of(tap) * (rows + extra_rows_) + tap.row / stride_h_;
+      offsets.push_back(c * plane(rows) + row * pitch() + tap.col / stride_w_);
+    }
+  }
+  return offsets;
+}
+
+template <class T>
+void ConvImage::copy_row(const T* in, int64_t phase_col, T* out) const {
+  // Column j of the phase is column j * stride_w + shift of the input.
+  const int64_t shift = phase_col - pad_left_;
+  const int64_t begin = std::clamp<int64_t>(ceil_div(-shift, stride_w_), 0, pitch());
+  const int64_t end = std::clamp<int64_t>(ceil_div(in_w_ - shift, stride_w_), begin, pitch());
+  std::fill(out, out + begin, T{});
+  std::fill(out + end, out + pitch(), T{});
+  if (stride_w_ == 1) {
+    std::memcpy(out + begin, in + begin + shift, sizeof(T) * (end - begin));
+  } else {
+    for (int64_t j = begin; j < end; ++j) out[j] = in[j * stride_w_ + shift];
+  }
+}
+
+template <class T>
+void ConvImage::copy(const T* in, int64_t channels, int64_t first, int64_t rows, T* out) const {
+  for (int64_t c = 0; c < channels; ++c) {
+    for (const Phase& phase : phases_) {
+      for (int64_t i = 0; i < rows + extra_rows_; ++i, out += pitch()) {
+        const int64_t row = (first + i) * stride_h_ + phase.row - pad_top_;
+        if (row < 0 || row >= in_h_) {
+          std::fill(out, out + pitch(), T{});
+        } else {
+          copy_row(in + (c * in_h_ + row) * in_w_, phase.col, out);
+        }
+      }
+    }
+  }
+}
+
+template void ConvImage::copy(const float*, int64_t, int64_t, int64_t, float*) const;
+template void ConvImage::copy(const double*, int64_t, int64_t, int64_t, double*) const;
+
+}  // namespace tilegrad

@@ -1,0 +1,109 @@
+// Direct convolution, register tiles: MR output channels by NV vectors of output columns stay in
+// registers over all taps; per tap MR weights are broadcast and NV vectors loaded from the image, which
+// is read where it lies: no patch is ever copied.
+#include "core/cpu/simd.h"
+#include "ops/conv2d/conv2d_simd.h"
+
+namespace tilegrad::TILEGRAD_ISA {
+namespace {
+
+// MR * NV accumulators, NV vectors and one weight must fit in 32 (or 16) registers.
+#if defined(TILEGRAD_ISA_AVX512)
+constexpr int kPanelRows = 14;
+constexpr int max_vectors(int rows) { return rows <= 6 ? 4 : rows <= 9 ? 3 : 2; }
+#elif defined(TILEGRAD_ISA_NEON)
+constexpr int kPanelRows = 8;
+constexpr int max_vectors(int rows) { return rows <= 6 ? 4 : 3; }
+#elif defined(TILEGRAD_ISA_AVX2)
+constexpr int kPanelRows = 6;
+constexpr int max_vectors(int rows) { return rows <= 2 ? 4 : rows <= 4 ? 3 : 2; }
+#else
+constexpr int kPanelRows = 4;
+constexpr int max_vectors(int rows) { return rows <= 2 ? 4 : rows <= 3 ? 3 : 2; }
+#endif
+
+template <class T, int MR, int NV>
+TG_SIMD void tile(const ConvPanel<T>& c, int64_t first) {
+  const T* image[NV];
+  Vec<T> acc[MR][NV];
+#pragma GCC unroll 4
+  for (int v = 0; v < NV; ++v) {
+    image[v] = c.image + c.image_base[first + v];
+#pragma GCC unroll 16
+    for (int i = 0; i < MR; ++i) acc[i][v] = Vec<T>{};
+  }
+  const T* weights = c.weights;
+#pragma GCC unroll 2
+  for (int64_t d = 0; d < c.depth; ++d) {
+    const int64_t offset = c.offsets[d];
+    Vec<T> x[NV];
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; ++v) x[v] = load<T>(image[v] + offset);
+#pragma GCC unroll 16
+    for (int i = 0; i < MR; ++i) {
+      const Vec<T> w = broadcast<T>(weights[i]);
+#pragma GCC unroll 4
+      for (int v = 0; v < NV; ++v) acc[i][v] += w * x[v];
+    }
+    weights += MR;
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < MR; ++i) {
+    T* out = c.out + i * c.out_row;
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; ++v) {
+      Vec<T> y = acc[i][v];
+      if (c.bias != nullptr) y += broadcast<T>(c.bias[i]);
+      if (c.relu) y = relu<T>(y);
+      store<T>(out + c.out_base[first + v], y);
+    }
+  }
+}
+
+template <class T, int MR>
+__attribute__((noinline)) void panel_rows(const ConvPanel<T>& c) {
+  constexpr int NV = max_vectors(MR);
+  int64_t v = 0;
+  for (; v + NV <= c.vectors; v += NV) tile<T, MR, NV>(c, v);
+  if constexpr (NV > 3) {
+    if (v + 3 <= c.vectors) tile<T, MR, 3>(c, v), v += 3;
+  }
+  if constexpr (NV > 2) {
+    if (v + 2 <= c.vectors) tile<T, MR, 2>(c, v), v += 2;
+  }
+  if (v < c.vectors) tile<T, MR, 1>(c, v);
+}
+
+template <class T, int MR = kPanelRows>
+TG_SIMD void panel(const ConvPanel<T>& c) {
+  if (c.rows == MR) return panel_rows<T, MR>(c);
+  if constexpr (MR > 1) panel<T, MR - 1>(c);
+}
+
+template <class T>
+TG_SIMD void copy_rows(const CopyRows<T>& c) {
+  constexpr int W = kLanes<T>;
+  for (int64_t p = 0; p < c.height; ++p) {
+    const T* in = c.in + p * c.in_row;
+    T* out = c.out + p * c.out_row;
+    if (c.out_col != 1) {
+      for (int64_t q = 0; q < c.width; ++q) out[q * c.out_col] = in[q];
+      continue;
+    }
+    int64_t q = 0;
+    for (; q + W <= c.width; q += W) store<T>(out + q, load<T>(in + q));
+    const int left = static_cast<int>(c.width - q);
+    if (left > 0) store_partial<T>(out + q, load_partial<T>(in + q, left), left);
+  }
+}
+
+}  // namespace
+
+ConvGeometry conv_geometry_f32() { return {kPanelRows, kLanes<float>}; }
+ConvGeometry conv_geometry_f64() { return {kPanelRows, kLanes<double>}; }
+void conv_panel_f32(const ConvPanel<float>& c) { panel(c); }
+void conv_panel_f64(const ConvPanel<double>& c) { panel(c); }
+void conv_copy_rows_f32(const CopyRows<float>& c) { copy_rows(c); }
+void conv_copy_rows_f64(const CopyRows<double>& c) { copy_rows(c); }
+
+}  // namespace tilegrad::TILEGRAD_ISA

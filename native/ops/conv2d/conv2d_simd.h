@@ -1,0 +1,102 @@
+// What the convolutions ask of their SIMD files. "Image": planes in which the elements that one tap
+// meets at successive output columns are neighbours (see conv2d_image.h).
+#pragma once
+
+#include <cstdint>
+
+#include "core/cpu/isa.h"
+
+namespace tilegrad {
+
+// Up to panel_rows output channels at `vectors` runs of `lanes` output columns:
+//   out[i * out_row + out_base[v] + lane] = sum over d of weights[d * rows + i]
+//                                           * image[image_base[v] + offsets[d] + lane]
+template <class T>
+struct ConvPanel {
+  int rows;
+  int64_t depth;
+  const T* weights;        // (depth, rows)
+  const int64_t* offsets;  // (depth)
+  const T* image;
+  int64_t vectors;
+  const int64_t* image_base;  // (vectors)
+  const int64_t* out_base;    // (vectors)
+  T* out;
+  int64_t out_row;
+  const T* bias;  // (rows), or null
+  bool relu;
+};
+
+// height rows of `width` elements, both sides with a pitch and a column step on the far side.
+template <class T>
+struct CopyRows {
+  int64_t height, width;
+  const T* in;
+  int64_t in_row;
+  T* out;
+  int64_t out_row, out_col;
+};
+
+// sums (taps, filters) += over positions (p, q): image[offsets[t] + p * image_row + q]
+//                                               * dy[(p * cols + q) * filters + f]
+// filters is a multiple of lanes.
+template <class T>
+struct ConvWeightTile {
+  int64_t taps, filters;
+  const int64_t* offsets;
+  const T* image;
+  int64_t image_row;
+  const T* dy;  // (rows * cols, filters)
+  int64_t rows, cols;
+  T* sums;
+};
+
+// sums[f * sums_row + t] = over images and positions: image[offsets[t] + p * image_row + q]
+//                                                    * dy[f * dy_plane + p * cols + q]
+template <class T>
+struct ConvWeightDot {
+  int64_t taps, filters;
+  const int64_t* offsets;
+  int64_t images;
+  const T* image;
+  int64_t image_stride, image_row;
+  const T* dy;
+  int64_t dy_stride, dy_plane;
+  int64_t rows, cols;
+  T* sums;
+  int64_t sums_row;
+};
+
+struct ConvGeometry {
+  int panel_rows, lanes;
+};
+
+TILEGRAD_SIMD_DECLARE(ConvGeometry, conv_geometry_f32, ())
+TILEGRAD_SIMD_DECLARE(ConvGeometry, conv_geometry_f64, ())
+TILEGRAD_SIMD_DECLARE(void, conv_panel_f32, (const ConvPanel<float>& c))
+TILEGRAD_SIMD_DECLARE(void, conv_panel_f64, (const ConvPanel<double>& c))
+TILEGRAD_SIMD_DECLARE(void, conv_copy_rows_f32, (const CopyRows<float>& c))
+TILEGRAD_SIMD_DECLARE(void, conv_copy_rows_f64, (const CopyRows<double>& c))
+TILEGRAD_SIMD_DECLARE(void, conv_weight_tile_f32, (const ConvWeightTile<float>& c))
+TILEGRAD_SIMD_DECLARE(void, conv_weight_tile_f64, (const ConvWeightTile<double>& c))
+TILEGRAD_SIMD_DECLARE(void, conv_weight_dot_f32, (const ConvWeightDot<float>& c))
+TILEGRAD_SIMD_DECLARE(void, conv_weight_dot_f64, (const ConvWeightDot<double>& c))
+
+// By element type, for baseline code.
+template <class T>
+struct ConvKernels;
+
+#define TILEGRAD_CONV_KERNELS(T, suffix)                                                      \
+  template <>                                                                                 \
+  struct ConvKernels<T> {                                                                     \
+    ConvGeometry geometry = TILEGRAD_SIMD(conv_geometry_##suffix)();                          \
+    void (*panel)(const ConvPanel<T>&) = TILEGRAD_SIMD(conv_panel_##suffix);                  \
+    void (*copy_rows)(const CopyRows<T>&) = TILEGRAD_SIMD(conv_copy_rows_##suffix);           \
+    void (*weight_tile)(const ConvWeightTile<T>&) = TILEGRAD_SIMD(conv_weight_tile_##suffix); \
+    void (*weight_dot)(const ConvWeightDot<T>&) = TILEGRAD_SIMD(conv_weight_dot_##suffix);    \
+  };
+TILEGRAD_CONV_KERNELS(float, f32)
+TILEGRAD_CONV_KERNELS(double, f64)
+#undef TILEGRAD_CONV_KERNELS
+
+}  // namespace tilegrad

@@ -1,0 +1,227 @@
+// Weight gradient: a reduction over images and positions. The images are cut into a number of parts that
+// depends on the shape alone; each part sums into a buffer of its own and the buffers are added in
+// order, so the bits do not depend on the threads. Within a part, either filters lie along the lanes
+// (dy of a few rows is transposed to channels last) or, where they are few, output columns do.
+#include <algorithm>
+#include <vector>
+
+#include "core/cpu/gemm_kernels.h"
+#include "core/cpu/scratch.h"
+#include "core/parallel.h"
+#include "ops/conv2d/conv2d_image.h"
+#include "ops/conv2d/conv2d_kernels.h"
+#include "ops/conv2d/conv2d_simd.h"
+
+namespace tilegrad {
+namespace {
+
+constexpr int64_t kMaxParts = 16;
+constexpr int64_t kPartsBytes = 64 << 20;
+constexpr int64_t kEnoughTasks = 16;
+constexpr int64_t kTaskWork = 1 << 19;         // multiply-adds
+constexpr int64_t kPositionBytes = 256 << 10;  // of transposed dy: a part of L2
+constexpr int64_t kImageBytes = 128 << 10;     // of copied planes
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+std::vector<ConvTap> all_taps(const ConvShape& s) {
+  std::vector<ConvTap> taps;
+  for (int64_t i = 0; i < s.r; ++i) {
+    for (int64_t j = 0; j < s.s; ++j) {
+      taps.push_back({i * s.dilation_h, j * s.dilation_w, i * s.s + j});
+    }
+  }
+  return taps;
+}
+
+template <class T>
+class WeightGradient {
+ public:
+  WeightGradient(const ConvShape& s, const T* x, const T* dy, T* dw)
+      : s_(s),
+        x_(x),
+        dy_(dy),
+        dw_(dw),
+        image_(s.h, s.w, s.stride_h, s.stride_w, s.pad_top, s.pad_left, s.q, all_taps(s)),
+        channels_(s.c / s.groups),
+        filters_(s.k / s.groups),
+        plane_taps_(s.r * s.s) {
+    const int64_t lanes = kernels_.geometry.lanes;
+    by_filters_ = 2 * filters_ > lanes;
+    pitch_ = by_filters_ ? ceil_div(filters_, lanes) * lanes : filters_;
+    in_place_ = image_.reads_in_place(s.p);
+    cut();
+  }
+
+  void run();
+
+ private:
+  int64_t taps() const { return channels_ * plane_taps_; }
+  void cut();
+  void run_task(int64_t task, T* sums) const;
+  void by_filters(int64_t group, int64_t image, int64_t channel, int64_t channels, T* sums) const;
+  void by_columns(int64_t group, int64_t image, int64_t images, int64_t channel, int64_t channels,
+                  T* sums) const;
+  const T* planes(int64_t image, int64_t channel) const {
+    return x_ + (image * s_.c + channel) * s_.h * s_.w;
+  }
+  void add_parts(const T* sums, int64_t row) const;
+
+  const ConvShape& s_;
+  const T* x_;
+  const T* dy_;
+  T* dw_;
+  const ConvImage image_;
+  const ConvKernels<T> kernels_;
+  const GemmKernels<T> gemm_kernels_;
+  const int64_t channels_, filters_, plane_taps_;  // of one group
+  bool by_filters_, in_place_;
+  int64_t pitch_;           // filters of a row of sums, padded to whole vectors
+  int64_t parts_;           // of the images
+  int64_t channel_blocks_;  // tasks per part and group
+};
+
+// The parts of images first, then blocks of channels until there are enough tasks.
+template <class T>
+void WeightGradient<T>::cut() {
+  const int64_t bytes = std::max<int64_t>(s_.groups * taps() * pitch_ * sizeof(T), 1);
+  const int64_t work = std::max<int64_t>(s_.n * s_.p * s_.q * s_.k * taps(), 1);
+  const int64_t tasks = std::clamp<int64_t>(work / kTaskWork, 1, kEnoughTasks);
+  const int64_t most = std::clamp<int64_t>(kPartsBytes / bytes, 1, kMaxParts);
+  parts_ = std::min({s_.n, most, ceil_div(tasks, s_.groups)});
+  channel_blocks_ = std::min(channels_, ceil_div(tasks, parts_ * s_.groups));
+}
+
+// Filters along the lanes: sums (taps, pitch).
+template <class T>
+void WeightGradient<T>::by_filters(int64_t group, int64_t image, int64_t channel, int64_t channels,
+                                   T* sums) const {
+  const int64_t rows = std::clamp<int64_t>(
+      kPositionBytes / (s_.q * pitch_ * static_cast<int64_t>(sizeof(T))), 1, s_.p);
+  const int64_t plane = image_.plane(rows);
+  const int64_t fitting = kImageBytes / std::max<int64_t>(plane * sizeof(T), 1);
+  const int64_t at_once =
+      in_place_ ? channels : std::min(channels, std::max(fitting, ceil_div(16, plane_taps_)));
+  const int64_t dy_elements = rows * s_.q * pitch_;
+  T* dy = static_cast<T*>(
+      scratch(ScratchSlot::chunk, sizeof(T) * (dy_elements + (in_place_ ? 0 : at_once * plane))));
+  T* copy = dy + dy_elements;
+  const std::vector<int64_t> offsets =
+      in_place_ ? image_.offsets_in_place(at_once) : image_.offsets_in_copy(at_once, rows);
+  const T* from = dy_ + (image * s_.k + group * filters_) * s_.p * s_.q;
+  for (int64_t p = 0; p < s_.p; p += rows) {
+    const int64_t height = std::min(rows, s_.p - p);
+    gemm_kernels_.pack({dy, static_cast<int>(pitch_), static_cast<int>(filters_), height * s_.q,
+                        from + p * s_.q, s_.p * s_.q, 1});
+    for (int64_t c = 0; c < channels; c += at_once) {
+      const int64_t count = std::min(at_once, channels - c);
+      const T* in = planes(image, group * channels_ + channel + c);
+      if (!in_place_) image_.copy(in, count, p, rows, copy);
+      kernels_.weight_tile({count * plane_taps_, pitch_, offsets.data(),
+                            in_place_ ? in + p * s_.w : copy, in_place_ ? s_.w : image_.pitch(), dy,
+                            height, s_.q, sums + c * plane_taps_ * pitch_});
+    }
+  }
+}
+
+// Output columns along the lanes, all images of the part at once: sums (filters, taps).
+template <class T>
+void WeightGradient<T>::by_columns(int64_t group, int64_t image, int64_t images, int64_t channel,
+                                   int64_t channels, T* sums) const {
+  const int64_t plane = image_.plane(s_.p);
+  ConvWeightDot<T> dot = {};
+  dot.filters = filters_;
+  dot.images = images;
+  dot.dy = dy_ + (image * s_.k + group * filters_) * s_.p * s_.q;
+  dot.dy_stride = s_.k * s_.p * s_.q;
+  dot.dy_plane = s_.p * s_.q;
+  dot.rows = s_.p, dot.cols = s_.q;
+  dot.sums_row = taps();
+  const int64_t at_once = in_place_ ? channels : 1;
+  dot.taps = at_once * plane_taps_;
+  const std::vector<int64_t> offsets =
+      in_place_ ? image_.offsets_in_place(at_once) : image_.offsets_in_copy(at_once, s_.p);
+  dot.offsets = offsets.data();
+  dot.image_stride = in_place_ ? s_.c * s_.h * s_.w : plane;
+  dot.image_row = in_place_ ? s_.w : image_.pitch();
+  T* copy = in_place_ ? nullptr
+                      : static_cast<T*>(scratch(ScratchSlot::chunk, sizeof(T) * images * plane));
+  for (int64_t c = 0; c < channels; c += at_once) {
+    const int64_t first = group * channels_ + channel + c;
+    for (int64_t i = 0; i < images && !in_place_; ++i) {
+      image_.copy(planes(image + i, first), 1, 0, s_.p, copy + i * plane);
+    }
+    dot.image = in_place_ ? planes(image, first) : copy;
+    dot.sums = sums + c * plane_taps_;
+    kernels_.weight_dot(dot);
+  }
+}
+
+template <class T>
+void WeightGradient<T>::run_task(int64_t task, T* sums) const {
+  const int64_t block = task % channel_blocks_;
+  const int64_t group = task / channel_blocks_ % s_.groups;
+  const int64_t part = task / channel_blocks_ / s_.groups;
+  const int64_t image = s_.n * part / parts_, end = s_.n * (part + 1) / parts_;
+  const int64_t channel = channels_ * block / channel_blocks_;
+  const int64_t channels = channels_ * (block + 1) / channel_blocks_ - channel;
+  sums += (part * s_.groups + group) * taps() * pitch_;
+  if (!by_filters_) {
+    by_columns(group, image, end - image, channel, channels, sums + channel * plane_taps_);
+    return;
+  }
+  T* own = sums + channel * plane_taps_ * pitch_;
+  std::fill(own, own + channels * plane_taps_ * pitch_, T{});
+  for (int64_t i = image; i < end; ++i) by_filters(group, i, channel, channels, own);
+}
+
+// Row `row` of dw (k, taps), parts in order.
+template <class T>
+void WeightGradient<T>::add_parts(const T* sums, int64_t row) const {
+  const int64_t group = row / filters_, filter = row % filters_;
+  const int64_t step = by_filters_ ? pitch_ : 1;
+  const T* from = sums + group * taps() * pitch_ + (by_filters_ ? filter : filter * taps());
+  T* out = dw_ + row * taps();
+  for (int64_t part = 0; part < parts_; ++part, from += s_.groups * taps() * pitch_) {
+    for (int64_t t = 0; t < taps(); ++t)
+      out[t] = part == 0 ? from[t * step] : out[t] + from[t * step];
+  }
+}
+
+template <class T>
+void WeightGradient<T>::run() {
+  const int64_t tasks = parts_ * s_.groups * channel_blocks_;
+  const size_t elements = static_cast<size_t>(parts_ * s_.groups * taps() * pitch_);
+  T* sums = static_cast<T*>(scratch(ScratchSlot::region, sizeof(T) * elements));
+  const int64_t work = s_.n * s_.p * s_.q * s_.k * taps() / tasks;
+  parallel_for(tasks, grain_for(work, kTaskWork / 2), [&](int64_t begin, int64_t end) {
+    for (int64_t task = begin; task < end; ++task) run_task(task, sums);
+  });
+  parallel_for(s_.k, grain_for(parts_ * taps(), 1 << 14), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) add_parts(sums, row);
+  });
+}
+
+template <class T>
+void weight_gradient(const ConvShape& s, const T* x, const T* dy, T* dw) {
+  const int64_t elements = s.k * (s.c / s.groups) * s.r * s.s;
+  if (elements == 0) return;
+  if (s.n * s.p * s.q == 0) {
+    std::fill(dw, dw + elements, T{});
+    return;
+  }
+  WeightGradient<T>(s, x, dy, dw).run();
+}
+
+}  // namespace
+
+void conv2d_weight_gradient(const ConvShape& shape, const float* x, const float* dy,
+                            float* dweight) {
+  weight_gradient(shape, x, dy, dweight);
+}
+void conv2d_weight_gradient(const ConvShape& shape, const double* x, const double* dy,
+                            double* dweight) {
+  weight_gradient(shape, x, dy, dweight);
+}
+
+}  // namespace tilegrad

@@ -1,0 +1,174 @@
+// Weight gradient, register tiles. tile: MT taps by NV vectors of filters; per output position MT image
+// elements are broadcast and NV vectors of dy (channels last) loaded. dot: for few filters, vectors
+// run along the output columns instead, MK filters by MT taps, summed over the lanes at the end.
+#include "core/cpu/simd.h"
+#include "ops/conv2d/conv2d_simd.h"
+
+namespace tilegrad::TILEGRAD_ISA {
+namespace {
+
+// Tile: MT pointers in general registers, MT * NV accumulators. Dot: MK * MT accumulators.
+#if defined(TILEGRAD_ISA_AVX512)
+constexpr int kTileTaps = 9, kTileVectors = 3, kDotFilters = 3, kDotTaps = 8;
+#elif defined(TILEGRAD_ISA_NEON)
+constexpr int kTileTaps = 8, kTileVectors = 3, kDotFilters = 3, kDotTaps = 6;
+#elif defined(TILEGRAD_ISA_AVX2)
+constexpr int kTileTaps = 6, kTileVectors = 2, kDotFilters = 3, kDotTaps = 4;
+#else
+constexpr int kTileTaps = 4, kTileVectors = 2, kDotFilters = 2, kDotTaps = 4;
+#endif
+
+template <class T, int MT, int NV>
+__attribute__((noinline)) void weight_tile(const ConvWeightTile<T>& c, int64_t tap,
+                                           int64_t filter) {
+  constexpr int W = kLanes<T>;
+  const T* x[MT];
+  Vec<T> acc[MT][NV];
+#pragma GCC unroll 16
+  for (int t = 0; t < MT; ++t) {
+    x[t] = c.image + c.offsets[tap + t];
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; ++v) acc[t][v] = Vec<T>{};
+  }
+  const T* dy = c.dy + filter;
+  for (int64_t p = 0; p < c.rows; ++p) {
+    for (int64_t q = 0; q < c.cols; ++q) {
+      Vec<T> g[NV];
+#pragma GCC unroll 4
+      for (int v = 0; v < NV; ++v) g[v] = load<T>(dy + v * W);
+#pragma GCC unroll 16
+      for (int t = 0; t < MT; ++t) {
+        const Vec<T> xt = broadcast<T>(x[t][q]);
+#pragma GCC unroll 4
+        for (int v = 0; v < NV; ++v) acc[t][v] += xt * g[v];
+      }
+      dy += c.filters;
+    }
+#pragma GCC unroll 16
+    for (int t = 0; t < MT; ++t) x[t] += c.image_row;
+  }
+  T* sums = c.sums + tap * c.filters + filter;
+#pragma GCC unroll 16
+  for (int t = 0; t < MT; ++t) {
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; ++v) {
+      T* out = sums + t * c.filters + v * W;
+      store<T>(out, load<T>(out) + acc[t][v]);
+    }
+  }
+}
+
+template <class T, int NV, int MT = kTileTaps>
+TG_SIMD void weight_taps(const ConvWeightTile<T>& c, int64_t tap, int64_t filter, int64_t taps) {
+  if (taps == MT) return weight_tile<T, MT, NV>(c, tap, filter);
+  if constexpr (MT > 1) weight_taps<T, NV, MT - 1>(c, tap, filter, taps);
+}
+
+// Both directions are shared out evenly: 4 vectors as 2 and 2, not 3 and 1.
+template <class T>
+TG_SIMD void weight_tiles(const ConvWeightTile<T>& c) {
+  constexpr int W = kLanes<T>;
+  const int64_t tap_tiles = (c.taps + kTileTaps - 1) / kTileTaps;
+  const int64_t vectors = c.filters / W;
+  const int64_t filter_tiles = (vectors + kTileVectors - 1) / kTileVectors;
+  for (int64_t i = 0; i < tap_tiles; ++i) {
+    const int64_t tap = c.taps * i / tap_tiles, taps = c.taps * (i + 1) / tap_tiles - tap;
+    for (int64_t j = 0; j < filter_tiles; ++j) {
+      const int64_t v = vectors * j / filter_tiles;
+      switch (vectors * (j + 1) / filter_tiles - v) {
+        case 1:
+          weight_taps<T, 1>(c, tap, v * W, taps);
+          break;
+        case 2:
+          weight_taps<T, 2>(c, tap, v * W, taps);
+          break;
+        default:
+          if constexpr (kTileVectors > 2) weight_taps<T, 3>(c, tap, v * W, taps);
+      }
+    }
+  }
+}
+
+template <class T, int MK, int MT>
+__attribute__((noinline)) void weight_dot(const ConvWeightDot<T>& c, int64_t filter, int64_t tap) {
+  constexpr int W = kLanes<T>;
+  int64_t offset[MT];
+  Vec<T> acc[MK][MT];
+#pragma GCC unroll 16
+  for (int t = 0; t < MT; ++t) {
+    offset[t] = c.offsets[tap + t];
+#pragma GCC unroll 4
+    for (int f = 0; f < MK; ++f) acc[f][t] = Vec<T>{};
+  }
+  const auto step = [&](const T* dy, const T* x, auto read) __attribute__((always_inline)) {
+    Vec<T> g[MK];
+#pragma GCC unroll 4
+    for (int f = 0; f < MK; ++f) g[f] = read(dy + f * c.dy_plane);
+#pragma GCC unroll 16
+    for (int t = 0; t < MT; ++t) {
+      const Vec<T> xt = read(x + offset[t]);
+#pragma GCC unroll 4
+      for (int f = 0; f < MK; ++f) acc[f][t] += g[f] * xt;
+    }
+  };
+  const int left = static_cast<int>(c.cols % W);
+  for (int64_t n = 0; n < c.images; ++n) {
+    const T* dy = c.dy + n * c.dy_stride + filter * c.dy_plane;
+    const T* x = c.image + n * c.image_stride;
+    for (int64_t p = 0; p < c.rows; ++p) {
+      int64_t q = 0;
+      for (; q + W <= c.cols; q += W) {
+        step(
+            dy + q, x + q, [](const T* a) __attribute__((always_inline)) { return load<T>(a); });
+      }
+      if (left > 0) {
+        step(
+            dy + q, x + q, [left](const T* a) __attribute__((always_inline)) {
+              return load_partial<T>(a, left);
+            });
+      }
+      dy += c.cols;
+      x += c.image_row;
+    }
+  }
+#pragma GCC unroll 4
+  for (int f = 0; f < MK; ++f) {
+#pragma GCC unroll 16
+    for (int t = 0; t < MT; ++t) {
+      c.sums[(filter + f) * c.sums_row + tap + t] = sum_lanes<T>(acc[f][t]);
+    }
+  }
+}
+
+template <class T, int MK, int MT = kDotTaps>
+TG_SIMD void dot_taps(const ConvWeightDot<T>& c, int64_t filter, int64_t tap, int64_t taps) {
+  if (taps == MT) return weight_dot<T, MK, MT>(c, filter, tap);
+  if constexpr (MT > 1) dot_taps<T, MK, MT - 1>(c, filter, tap, taps);
+}
+
+template <class T>
+TG_SIMD void weight_dots(const ConvWeightDot<T>& c) {
+  const int64_t tap_tiles = (c.taps + kDotTaps - 1) / kDotTaps;
+  const int64_t filter_tiles = (c.filters + kDotFilters - 1) / kDotFilters;
+  for (int64_t i = 0; i < filter_tiles; ++i) {
+    const int64_t f = c.filters * i / filter_tiles;
+    const int64_t filters = c.filters * (i + 1) / filter_tiles - f;
+    for (int64_t j = 0; j < tap_tiles; ++j) {
+      const int64_t tap = c.taps * j / tap_tiles, taps = c.taps * (j + 1) / tap_tiles - tap;
+      if (filters == 1) dot_taps<T, 1>(c, f, tap, taps);
+      if (filters == 2) dot_taps<T, 2>(c, f, tap, taps);
+      if constexpr (kDotFilters > 2) {
+        if (filters == 3) dot_taps<T, 3>(c, f, tap, taps);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void conv_weight_tile_f32(const ConvWeightTile<float>& c) { weight_tiles(c); }
+void conv_weight_tile_f64(const ConvWeightTile<double>& c) { weight_tiles(c); }
+void conv_weight_dot_f32(const ConvWeightDot<float>& c) { weight_dots(c); }
+void conv_weight_dot_f64(const ConvWeightDot<double>& c) { weight_dots(c); }
+
+}  // namespace tilegrad::TILEGRAD_ISA
