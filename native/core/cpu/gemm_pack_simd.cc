@@ -54,6 +54,7 @@ TG_SIMD void pack_rows(const PackPanel<T>& p) {
     const T* in = p.in + k * p.depth_stride;
     for (int w = 0; w < p.pitch; w += W) {
       const int left = p.width - w;
+      __builtin_prefetch(in + 8 * p.depth_stride + w);
       put<T>(p, k, w,
              left >= W  ? load<T>(in + w)
              : left > 0 ? load_partial<T>(in + w, left)
@@ -72,6 +73,7 @@ TG_SIMD void pack_transposed(const PackPanel<T>& p) {
 #pragma GCC unroll 16
       for (int i = 0; i < W; ++i) {
         const T* in = p.in + (w + i) * p.width_stride + k;
+        __builtin_prefetch(in + 4 * W);
         v[i] = w + i >= p.width ? Vec<T>{} : deep == W ? load<T>(in) : load_partial<T>(in, deep);
       }
       transpose<T>(v);

@@ -9,7 +9,7 @@ template <class T>
 TG_SIMD GemmGeometry gemm_geometry() {
   // A B panel takes depth * tile_cols elements of L1, a block of A row_block * depth of L2.
 #if defined(TILEGRAD_ISA_AVX512)
-  constexpr int depth = 256 * 4 / sizeof(T), row_block = kTileRows * 18;
+  constexpr int depth = 512 * 4 / sizeof(T), row_block = kTileRows * 18;
 #elif defined(TILEGRAD_ISA_AVX2)
   constexpr int depth = 256 * 4 / sizeof(T), row_block = kTileRows * 24;
 #else

@@ -79,8 +79,10 @@ __attribute__((noinline)) static void gemm_tile(const TileArgs<T>& t) {
 #pragma GCC unroll 16
   for (int i = 0; i < MR; ++i) {
 #pragma GCC unroll 4
-    for (int v = 0; v < NV; ++v) acc[i][v] = Vec<T>{};
-    __builtin_prefetch(t.c + i * t.c_row, 1);
+    for (int v = 0; v < NV; ++v) {
+      acc[i][v] = Vec<T>{};
+      __builtin_prefetch(t.c + i * t.c_row + v * W, 1);
+    }
   }
   const T* a = t.a;
   const T* b = t.b;

@@ -146,20 +146,23 @@ TG_SIMD Vec<T> relu(Vec<T> a) {
   return a < Vec<T>{} ? Vec<T>{} : a;
 }
 
-// Folds halves: lane i with lane i + w / 2, and so on. The order is fixed, so the sum is too.
+// Lane i with lane i + w / 2, then i + w / 4, and so on: the order is fixed, so the sum is too. The
+// result is in every lane.
 template <class T, class Combine>
-TG_SIMD T fold_lanes(Vec<T> v, Combine combine) {
-  T lane[kLanes<T>];
-  __builtin_memcpy(lane, &v, sizeof v);
-  for (int width = kLanes<T> / 2; width > 0; width /= 2) {
-    for (int i = 0; i < width; ++i) lane[i] = combine(lane[i], lane[i + width]);
+TG_SIMD Vec<T> fold_lanes(Vec<T> v, Combine combine) {
+#pragma GCC unroll 4
+  for (int half = kLanes<T> / 2; half > 0; half /= 2) {
+    Mask<T> from;
+#pragma GCC unroll 16
+    for (int i = 0; i < kLanes<T>; ++i) from[i] = i ^ half;
+    v = combine(v, __builtin_shuffle(v, from));
   }
-  return lane[0];
+  return v;
 }
 template <class T>
 TG_SIMD T sum_lanes(Vec<T> v) {
   return fold_lanes<T>(
-      v, [](T a, T b) __attribute__((always_inline)) { return a + b; });
+      v, [](Vec<T> a, Vec<T> b) __attribute__((always_inline)) { return a + b; })[0];
 }
 
 // ---- bf16 and f16 in memory, f32 in registers -------------------------------------------------------

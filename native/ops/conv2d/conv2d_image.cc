@@ -1,8 +1,9 @@
 #include "ops/conv2d/conv2d_image.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
+
+#include "ops/conv2d/conv2d_simd.h"
 
 namespace tilegrad {
 namespace {
@@ -64,33 +65,20 @@ std::vector<int64_t> ConvImage::offsets_in_copy(int64_t channels, int64_t rows) 
 }
 
 template <class T>
-void ConvImage::copy_row(const T* in, int64_t phase_col, T* out) const {
-  // Column j of the phase is column j * stride_w + shift of the input.
-  const int64_t shift = phase_col - pad_left_;
-  const int64_t begin = std::clamp<int64_t>(ceil_div(-shift, stride_w_), 0, pitch());
-  const int64_t end = std::clamp<int64_t>(ceil_div(in_w_ - shift, stride_w_), begin, pitch());
-  std::fill(out, out + begin, T{});
-  std::fill(out + end, out + pitch(), T{});
-  if (stride_w_ == 1) {
-    std::memcpy(out + begin, in + begin + shift, sizeof(T) * (end - begin));
-  } else {
-    for (int64_t j = begin; j < end; ++j) out[j] = in[j * stride_w_ + shift];
-  }
-}
-
-template <class T>
 void ConvImage::copy(const T* in, int64_t channels, int64_t first, int64_t rows, T* out) const {
-  for (int64_t c = 0; c < channels; ++c) {
-    for (const Phase& phase : phases_) {
-      for (int64_t i = 0; i < rows + extra_rows_; ++i, out += pitch()) {
-        const int64_t row = (first + i) * stride_h_ + phase.row - pad_top_;
-        if (row < 0 || row >= in_h_) {
-          std::fill(out, out + pitch(), T{});
-        } else {
-          copy_row(in + (c * in_h_ + row) * in_w_, phase.col, out);
-        }
-      }
-    }
+  const ConvKernels<T> kernels;
+  for (const Phase& phase : phases_) {
+    const int64_t shift = phase.col - pad_left_;  // element j is column j * stride_w + shift
+    CopyImage<T> c = {};
+    c.planes = channels, c.rows = rows + extra_rows_, c.pitch = pitch();
+    c.in = in, c.in_plane = in_h_ * in_w_, c.in_rows = in_h_, c.in_row = in_w_;
+    c.first_row = first * stride_h_ + phase.row - pad_top_, c.row_step = stride_h_;
+    c.in_col = shift, c.col_step = stride_w_;
+    c.begin = std::clamp<int64_t>(ceil_div(-shift, stride_w_), 0, pitch());
+    c.end = std::clamp<int64_t>(ceil_div(in_w_ - shift, stride_w_), c.begin, pitch());
+    c.out = out, c.out_plane = plane(rows);
+    kernels.copy_image(c);
+    out += c.rows * c.pitch;
   }
 }
 

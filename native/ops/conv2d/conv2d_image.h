@@ -45,8 +45,6 @@ class ConvImage {
   };
   int64_t phases() const { return static_cast<int64_t>(phases_.size()); }
   int64_t phase_of(const ConvTap& tap) const;
-  template <class T>
-  void copy_row(const T* in, int64_t phase_col, T* out) const;
 
   int64_t in_h_, in_w_, stride_h_, stride_w_, pad_top_, pad_left_, out_w_;
   std::vector<ConvTap> taps_;

@@ -80,30 +80,11 @@ TG_SIMD void panel(const ConvPanel<T>& c) {
   if constexpr (MR > 1) panel<T, MR - 1>(c);
 }
 
-template <class T>
-TG_SIMD void copy_rows(const CopyRows<T>& c) {
-  constexpr int W = kLanes<T>;
-  for (int64_t p = 0; p < c.height; ++p) {
-    const T* in = c.in + p * c.in_row;
-    T* out = c.out + p * c.out_row;
-    if (c.out_col != 1) {
-      for (int64_t q = 0; q < c.width; ++q) out[q * c.out_col] = in[q];
-      continue;
-    }
-    int64_t q = 0;
-    for (; q + W <= c.width; q += W) store<T>(out + q, load<T>(in + q));
-    const int left = static_cast<int>(c.width - q);
-    if (left > 0) store_partial<T>(out + q, load_partial<T>(in + q, left), left);
-  }
-}
-
 }  // namespace
 
 ConvGeometry conv_geometry_f32() { return {kPanelRows, kLanes<float>}; }
 ConvGeometry conv_geometry_f64() { return {kPanelRows, kLanes<double>}; }
 void conv_panel_f32(const ConvPanel<float>& c) { panel(c); }
 void conv_panel_f64(const ConvPanel<double>& c) { panel(c); }
-void conv_copy_rows_f32(const CopyRows<float>& c) { copy_rows(c); }
-void conv_copy_rows_f64(const CopyRows<double>& c) { copy_rows(c); }
 
 }  // namespace tilegrad::TILEGRAD_ISA

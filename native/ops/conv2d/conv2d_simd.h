@@ -37,6 +37,20 @@ struct CopyRows {
   int64_t out_row, out_col;
 };
 
+// One phase of an image: `rows` rows of `pitch` elements per plane, of which [begin, end) come from the
+// input and the rest is zero. Row i comes from input row first_row + i * row_step, zero outside
+// [0, in_rows); element j from element in_col + j * col_step of it.
+template <class T>
+struct CopyImage {
+  int64_t planes, rows, pitch;
+  const T* in;
+  int64_t in_plane, in_rows, in_row;
+  int64_t first_row, row_step, in_col, col_step;
+  int64_t begin, end;
+  T* out;
+  int64_t out_plane;
+};
+
 // sums (taps, filters) += over positions (p, q): image[offsets[t] + p * image_row + q]
 //                                               * dy[(p * cols + q) * filters + f]
 // filters is a multiple of lanes.
@@ -77,6 +91,8 @@ TILEGRAD_SIMD_DECLARE(void, conv_panel_f32, (const ConvPanel<float>& c))
 TILEGRAD_SIMD_DECLARE(void, conv_panel_f64, (const ConvPanel<double>& c))
 TILEGRAD_SIMD_DECLARE(void, conv_copy_rows_f32, (const CopyRows<float>& c))
 TILEGRAD_SIMD_DECLARE(void, conv_copy_rows_f64, (const CopyRows<double>& c))
+TILEGRAD_SIMD_DECLARE(void, conv_copy_image_f32, (const CopyImage<float>& c))
+TILEGRAD_SIMD_DECLARE(void, conv_copy_image_f64, (const CopyImage<double>& c))
 TILEGRAD_SIMD_DECLARE(void, conv_weight_tile_f32, (const ConvWeightTile<float>& c))
 TILEGRAD_SIMD_DECLARE(void, conv_weight_tile_f64, (const ConvWeightTile<double>& c))
 TILEGRAD_SIMD_DECLARE(void, conv_weight_dot_f32, (const ConvWeightDot<float>& c))
@@ -92,6 +108,7 @@ struct ConvKernels;
     ConvGeometry geometry = TILEGRAD_SIMD(conv_geometry_##suffix)();                          \
     void (*panel)(const ConvPanel<T>&) = TILEGRAD_SIMD(conv_panel_##suffix);                  \
     void (*copy_rows)(const CopyRows<T>&) = TILEGRAD_SIMD(conv_copy_rows_##suffix);           \
+    void (*copy_image)(const CopyImage<T>&) = TILEGRAD_SIMD(conv_copy_image_##suffix);        \
     void (*weight_tile)(const ConvWeightTile<T>&) = TILEGRAD_SIMD(conv_weight_tile_##suffix); \
     void (*weight_dot)(const ConvWeightDot<T>&) = TILEGRAD_SIMD(conv_weight_dot_##suffix);    \
   };

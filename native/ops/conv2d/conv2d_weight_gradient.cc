@@ -51,13 +51,16 @@ class WeightGradient {
     pitch_ = by_filters_ ? ceil_div(filters_, lanes) * lanes : filters_;
     in_place_ = image_.reads_in_place(s.p);
     cut();
+    block();
   }
 
   void run();
 
  private:
   int64_t taps() const { return channels_ * plane_taps_; }
+  int64_t image_row() const { return in_place_ ? s_.w : image_.pitch(); }
   void cut();
+  void block();
   void run_task(int64_t task, T* sums) const;
   void by_filters(int64_t group, int64_t image, int64_t channel, int64_t channels, T* sums) const;
   void by_columns(int64_t group, int64_t image, int64_t images, int64_t channel, int64_t channels,
@@ -79,6 +82,8 @@ class WeightGradient {
   int64_t pitch_;           // filters of a row of sums, padded to whole vectors
   int64_t parts_;           // of the images
   int64_t channel_blocks_;  // tasks per part and group
+  int64_t rows_, at_once_;
+  std::vector<int64_t> offsets_;
 };
 
 // The parts of images first, then blocks of channels until there are enough tasks.
@@ -92,34 +97,42 @@ void WeightGradient<T>::cut() {
   channel_blocks_ = std::min(channels_, ceil_div(tasks, parts_ * s_.groups));
 }
 
+// How much is copied at once: rows of output for dy, channels for the image.
+template <class T>
+void WeightGradient<T>::block() {
+  rows_ = s_.p;
+  if (by_filters_) {
+    const int64_t row_bytes = s_.q * pitch_ * static_cast<int64_t>(sizeof(T));
+    rows_ = std::clamp<int64_t>(kPositionBytes / row_bytes, 1, s_.p);
+  }
+  const int64_t plane_bytes = image_.plane(rows_) * static_cast<int64_t>(sizeof(T));
+  const int64_t fitting = by_filters_ ? kImageBytes / std::max<int64_t>(plane_bytes, 1) : 1;
+  const int64_t wanted = by_filters_ ? ceil_div(16, plane_taps_) : 1;
+  at_once_ = in_place_ ? channels_ : std::min(channels_, std::max(fitting, wanted));
+  offsets_ =
+      in_place_ ? image_.offsets_in_place(at_once_) : image_.offsets_in_copy(at_once_, rows_);
+}
+
 // Filters along the lanes: sums (taps, pitch).
 template <class T>
 void WeightGradient<T>::by_filters(int64_t group, int64_t image, int64_t channel, int64_t channels,
                                    T* sums) const {
-  const int64_t rows = std::clamp<int64_t>(
-      kPositionBytes / (s_.q * pitch_ * static_cast<int64_t>(sizeof(T))), 1, s_.p);
-  const int64_t plane = image_.plane(rows);
-  const int64_t fitting = kImageBytes / std::max<int64_t>(plane * sizeof(T), 1);
-  const int64_t at_once =
-      in_place_ ? channels : std::min(channels, std::max(fitting, ceil_div(16, plane_taps_)));
-  const int64_t dy_elements = rows * s_.q * pitch_;
-  T* dy = static_cast<T*>(
-      scratch(ScratchSlot::chunk, sizeof(T) * (dy_elements + (in_place_ ? 0 : at_once * plane))));
+  const int64_t dy_elements = rows_ * s_.q * pitch_;
+  const int64_t copied = in_place_ ? 0 : at_once_ * image_.plane(rows_);
+  T* dy = static_cast<T*>(scratch(ScratchSlot::chunk, sizeof(T) * (dy_elements + copied)));
   T* copy = dy + dy_elements;
-  const std::vector<int64_t> offsets =
-      in_place_ ? image_.offsets_in_place(at_once) : image_.offsets_in_copy(at_once, rows);
   const T* from = dy_ + (image * s_.k + group * filters_) * s_.p * s_.q;
-  for (int64_t p = 0; p < s_.p; p += rows) {
-    const int64_t height = std::min(rows, s_.p - p);
+  for (int64_t p = 0; p < s_.p; p += rows_) {
+    const int64_t height = std::min(rows_, s_.p - p);
     gemm_kernels_.pack({dy, static_cast<int>(pitch_), static_cast<int>(filters_), height * s_.q,
                         from + p * s_.q, s_.p * s_.q, 1});
-    for (int64_t c = 0; c < channels; c += at_once) {
-      const int64_t count = std::min(at_once, channels - c);
+    for (int64_t c = 0; c < channels; c += at_once_) {
+      const int64_t count = std::min(at_once_, channels - c);
       const T* in = planes(image, group * channels_ + channel + c);
-      if (!in_place_) image_.copy(in, count, p, rows, copy);
-      kernels_.weight_tile({count * plane_taps_, pitch_, offsets.data(),
-                            in_place_ ? in + p * s_.w : copy, in_place_ ? s_.w : image_.pitch(), dy,
-                            height, s_.q, sums + c * plane_taps_ * pitch_});
+      if (!in_place_) image_.copy(in, count, p, rows_, copy);
+      kernels_.weight_tile({count * plane_taps_, pitch_, offsets_.data(),
+                            in_place_ ? in + p * s_.w : copy, image_row(), dy, height, s_.q,
+                            sums + c * plane_taps_ * pitch_});
     }
   }
 }
@@ -128,29 +141,26 @@ void WeightGradient<T>::by_filters(int64_t group, int64_t image, int64_t channel
 template <class T>
 void WeightGradient<T>::by_columns(int64_t group, int64_t image, int64_t images, int64_t channel,
                                    int64_t channels, T* sums) const {
-  const int64_t plane = image_.plane(s_.p);
+  const int64_t plane = image_.plane(rows_);
   ConvWeightDot<T> dot = {};
   dot.filters = filters_;
+  dot.offsets = offsets_.data();
   dot.images = images;
   dot.dy = dy_ + (image * s_.k + group * filters_) * s_.p * s_.q;
   dot.dy_stride = s_.k * s_.p * s_.q;
   dot.dy_plane = s_.p * s_.q;
   dot.rows = s_.p, dot.cols = s_.q;
   dot.sums_row = taps();
-  const int64_t at_once = in_place_ ? channels : 1;
-  dot.taps = at_once * plane_taps_;
-  const std::vector<int64_t> offsets =
-      in_place_ ? image_.offsets_in_place(at_once) : image_.offsets_in_copy(at_once, s_.p);
-  dot.offsets = offsets.data();
   dot.image_stride = in_place_ ? s_.c * s_.h * s_.w : plane;
-  dot.image_row = in_place_ ? s_.w : image_.pitch();
+  dot.image_row = image_row();
   T* copy = in_place_ ? nullptr
                       : static_cast<T*>(scratch(ScratchSlot::chunk, sizeof(T) * images * plane));
-  for (int64_t c = 0; c < channels; c += at_once) {
+  for (int64_t c = 0; c < channels; c += at_once_) {
     const int64_t first = group * channels_ + channel + c;
     for (int64_t i = 0; i < images && !in_place_; ++i) {
-      image_.copy(planes(image + i, first), 1, 0, s_.p, copy + i * plane);
+      image_.copy(planes(image + i, first), 1, 0, rows_, copy + i * plane);
     }
+    dot.taps = std::min(at_once_, channels - c) * plane_taps_;
     dot.image = in_place_ ? planes(image, first) : copy;
     dot.sums = sums + c * plane_taps_;
     kernels_.weight_dot(dot);
