@@ -76,6 +76,19 @@ TG_SIMD Vec<T> broadcast(T x) {
   return x - Vec<T>{};
 }
 
+// Keeps a loaded vector in its register: the compiler would rather load it again at each use, which
+// costs twice where the address is not aligned.
+template <class V>
+TG_SIMD void keep(V& v) {
+#if defined(TILEGRAD_ISA_AVX512)
+  asm("" : "+v"(v));
+#elif defined(__x86_64__)
+  asm("" : "+x"(v));
+#elif defined(__aarch64__)
+  asm("" : "+w"(v));
+#endif
+}
+
 template <class T>
 TG_SIMD Vec<T> zero() {
   return Vec<T>{};

@@ -57,10 +57,10 @@ class Direct {
     return (rows - 1) * pitch + conv_.out_w;
   }
 
+  // Copying a flat result out costs a vector about as much as 8 taps.
   bool prefers_flat(int64_t pitch) const {
     if (conv_.out_w < lanes()) return true;
-    const double by_rows = static_cast<double>(round_up(conv_.out_w, lanes()));
-    return by_rows > 1.2 * static_cast<double>(pitch);
+    return round_up(conv_.out_w, lanes()) * depth_ > pitch * (depth_ + 8);
   }
 
   int64_t band_rows() const {

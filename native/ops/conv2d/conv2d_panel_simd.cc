@@ -38,7 +38,10 @@ TG_SIMD void tile(const ConvPanel<T>& c, int64_t first) {
     const int64_t offset = c.offsets[d];
     Vec<T> x[NV];
 #pragma GCC unroll 4
-    for (int v = 0; v < NV; ++v) x[v] = load<T>(image[v] + offset);
+    for (int v = 0; v < NV; ++v) {
+      x[v] = load<T>(image[v] + offset);
+      keep(x[v]);
+    }
 #pragma GCC unroll 16
     for (int i = 0; i < MR; ++i) {
       const Vec<T> w = broadcast<T>(weights[i]);

@@ -68,7 +68,8 @@ class WeightGradient {
   const T* planes(int64_t image, int64_t channel) const {
     return x_ + (image * s_.c + channel) * s_.h * s_.w;
   }
-  void add_parts(const T* sums, int64_t row) const;
+  void add_parts(T* sums, int64_t begin, int64_t end) const;
+  void write_filters(const T* sums, int64_t group, int64_t begin, int64_t end) const;
 
   const ConvShape& s_;
   const T* x_;
@@ -185,16 +186,27 @@ void WeightGradient<T>::run_task(int64_t task, T* sums) const {
   for (int64_t i = image; i < end; ++i) by_filters(group, i, channel, channels, own);
 }
 
-// Row `row` of dw (k, taps), parts in order.
+// Adds the parts of elements [begin, end) of the sums into the first part, in order.
 template <class T>
-void WeightGradient<T>::add_parts(const T* sums, int64_t row) const {
-  const int64_t group = row / filters_, filter = row % filters_;
-  const int64_t step = by_filters_ ? pitch_ : 1;
-  const T* from = sums + group * taps() * pitch_ + (by_filters_ ? filter : filter * taps());
-  T* out = dw_ + row * taps();
-  for (int64_t part = 0; part < parts_; ++part, from += s_.groups * taps() * pitch_) {
-    for (int64_t t = 0; t < taps(); ++t)
-      out[t] = part == 0 ? from[t * step] : out[t] + from[t * step];
+void WeightGradient<T>::add_parts(T* sums, int64_t begin, int64_t end) const {
+  const int64_t part = s_.groups * taps() * pitch_;
+  for (int64_t i = 1; i < parts_; ++i) {
+    const T* from = sums + i * part;
+    for (int64_t j = begin; j < end; ++j) sums[j] += from[j];
+  }
+}
+
+// Filters [begin, end) of one group, from (taps, pitch) to (filters, taps).
+template <class T>
+void WeightGradient<T>::write_filters(const T* sums, int64_t group, int64_t begin,
+                                      int64_t end) const {
+  const T* from = sums + group * taps() * pitch_;
+  T* out = dw_ + group * filters_ * taps();
+  if (by_filters_) {
+    const int width = static_cast<int>(taps());
+    gemm_kernels_.pack({out + begin * taps(), width, width, end - begin, from + begin, pitch_, 1});
+  } else {
+    std::copy(from + begin * taps(), from + end * taps(), out + begin * taps());
   }
 }
 
@@ -207,8 +219,17 @@ void WeightGradient<T>::run() {
   parallel_for(tasks, grain_for(work, kTaskWork / 2), [&](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; ++task) run_task(task, sums);
   });
-  parallel_for(s_.k, grain_for(parts_ * taps(), 1 << 14), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) add_parts(sums, row);
+  const int64_t summed = parts_ > 1 ? s_.groups * taps() * pitch_ : 0;
+  parallel_for(summed, grain_for(parts_, 1 << 14),
+               [&](int64_t begin, int64_t end) { add_parts(sums, begin, end); });
+  const int64_t block = 4 * kernels_.geometry.lanes;
+  const int64_t blocks = ceil_div(filters_, block);
+  const int64_t work_each = std::min(filters_, block) * taps();
+  parallel_for(s_.groups * blocks, grain_for(work_each, 1 << 14), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t first = i % blocks * block;
+      write_filters(sums, i / blocks, first, std::min(first + block, filters_));
+    }
   });
 }
 

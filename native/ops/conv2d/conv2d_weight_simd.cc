@@ -106,7 +106,8 @@ __attribute__((noinline)) void weight_dot(const ConvWeightDot<T>& c, int64_t fil
     for (int f = 0; f < MK; ++f) g[f] = read(dy + f * c.dy_plane);
 #pragma GCC unroll 16
     for (int t = 0; t < MT; ++t) {
-      const Vec<T> xt = read(x + offset[t]);
+      Vec<T> xt = read(x + offset[t]);
+      keep(xt);
 #pragma GCC unroll 4
       for (int f = 0; f < MK; ++f) acc[f][t] += g[f] * xt;
     }
