@@ -1,11 +1,13 @@
 // C in super-blocks of up to 4096 x 4096; in each, k in blocks. Per block one region packs A and B into
-// panels, a second multiplies tile by tile: a tile takes up to row_block rows (its A stays in L2) and one
-// or more panels of B (L1). Where all rows make one tile, B is packed by the task that uses it, and A
-// for many blocks of k at once. Packing moves 2 (m k + k n) elements per super-block, C is read and
+// panels, a second multiplies tile by tile: a tile takes up to row_block rows (its A stays in L2) and
+// one or more panels of B (L1). Where all rows make one tile, B is packed by the task that uses it, and
+// A for many blocks of k at once, or, where it is small, by each thread for itself: fetching it from the
+// caches of another core would take longer. Packing moves 2 (m k + k n) elements per super-block, C is read and
 // written once per block of k.
 #include "core/cpu/gemm_blocked.h"
 
 #include <algorithm>
+#include <atomic>
 
 #include "core/cpu/scratch.h"
 #include "core/parallel.h"
@@ -14,8 +16,10 @@ namespace tilegrad {
 namespace {
 
 constexpr int64_t kSuperBlock = 4096;
-constexpr int64_t kTaskWork = 1 << 19;         // multiply-adds
-constexpr int64_t kPackWork = 1 << 15;         // elements
+constexpr int64_t kTaskWork = 1 << 19;  // multiply-adds
+constexpr int64_t kPackWork = 1 << 15;  // elements
+constexpr int64_t kSmallTaskWork = 1 << 18;
+constexpr int64_t kOwnRowsLimit = 1 << 16;     // elements of A that each thread packs for itself
 constexpr int64_t kPackedRowsLimit = 1 << 20;  // elements of A that one-tile products pack at once
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -34,6 +38,7 @@ class Blocked {
   }
 
   void run() {
+    if (g_.m <= geometry_.row_block && g_.m * g_.k <= kOwnRowsLimit) return run_own_rows();
     if (g_.m <= geometry_.row_block) return run_one_tile();
     const int64_t super_rows = std::max<int64_t>(kSuperBlock / panel_rows_, 1) * panel_rows_;
     const int64_t super_cols = kSuperBlock / cols_ * cols_;
@@ -91,6 +96,7 @@ class Blocked {
     kernels_.packed(p);
   }
 
+  void run_own_rows();
   void run_one_tile();
   void run_super_block(const Area& area, int64_t block);
 
@@ -101,6 +107,34 @@ class Blocked {
   const int cols_;
   int64_t panel_rows_;
 };
+
+// Numbers the calls, so that a thread knows what it has packed.
+std::atomic<uint64_t> g_calls{0};
+thread_local uint64_t t_packed_call = 0;
+
+template <class T>
+void Blocked<T>::run_own_rows() {
+  const uint64_t call = g_calls.fetch_add(1, std::memory_order_relaxed) + 1;
+  const int64_t a_elements = (g_.m * g_.k + 63) / 64 * 64;
+  const int64_t group =
+      std::min<int64_t>(grain_for(g_.m * g_.k * cols_, kSmallTaskWork), 4) * cols_;
+  const size_t bytes = sizeof(T) * static_cast<size_t>(a_elements + group * blocks_.depth);
+  parallel_for(g_.n, group, [&](int64_t begin, int64_t end) {
+    T* a = static_cast<T*>(scratch(ScratchSlot::chunk, bytes));
+    T* b = a + a_elements;
+    for (int64_t block = 0; block < blocks_.count && t_packed_call != call; ++block) {
+      T* out = a + g_.m * block * blocks_.depth;
+      for (int64_t row = 0; row < g_.m; row += panel_rows_) {
+        pack_a(out + row * depth_of(block), row, g_.m - row, block);
+      }
+    }
+    t_packed_call = call;
+    for (int64_t block = 0; block < blocks_.count; ++block) {
+      pack_b(b, begin, end - begin, block);
+      multiply(a + g_.m * block * blocks_.depth, b, {0, g_.m, begin, end - begin}, block);
+    }
+  });
+}
 
 template <class T>
 void Blocked<T>::run_one_tile() {
