@@ -1,0 +1,397 @@
+// Fibers and their schedulers. A thread gets a stack when it first runs; a thread that ends hands its
+// stack straight to the next unstarted one, so a kernel that meets no barrier runs without a switch.
+// Under TSan every thread keeps a stack and a TSan fiber of its own: sharing one would hide races.
+#include "core/cuda/emulator/scheduler.h"
+
+#include <sys/mman.h>
+
+#include <cstdlib>
+
+#include "core/cuda/emulator/context.h"
+
+namespace tilegrad::emulator {
+namespace {
+
+constexpr int kMaxReady = kMaxSlots * kMaxThreads;
+constexpr size_t kStackBytes = (kAsan || kTsan) ? 256 * 1024 : 64 * 1024;
+
+// Bounded containers: nothing may allocate while fibers run under TSan.
+template <class T, int N>
+struct Bag {
+  T items[N];
+  int count = 0;
+  void add(T item) { items[count++] = item; }
+  T take(int i) {
+    T item = items[i];
+    items[i] = items[--count];
+    return item;
+  }
+};
+
+struct WarpQueue {
+  Bag<Thread*, 32> ready;
+  uint32_t priority = 0;
+  bool listed = false;
+};
+
+struct Scheduler {
+  Thread* running = nullptr;
+  void* main_sp = nullptr;
+  void* main_tsan = nullptr;
+  const void* main_stack = nullptr;  // for ASan
+  size_t main_stack_bytes = 0;
+  bool from_main = false;
+  const std::function<void()>* body = nullptr;
+  int live = 0;
+  unsigned long polls = 0;
+  Block* ended = nullptr;  // the block whose last thread has just ended
+  Block* slots[kMaxSlots] = {};
+  Thread* fifo[kMaxReady];
+  unsigned fifo_head = 0, fifo_tail = 0;
+  Bag<Thread*, kMaxReady> random;
+  WarpQueue warps[kMaxSlots][kMaxWarps];
+  Bag<WarpQueue*, kMaxSlots * kMaxWarps> active;
+  Bag<Stack*, kMaxReady> stacks;
+  AsyncJob async[256];
+  int async_count = 0;
+  void* async_tsan = nullptr;
+  char async_edge = 0;
+  char fence = 0;
+};
+Scheduler& scheduler = *new Scheduler();
+
+Thread* pick() {
+  Scheduler& s = scheduler;
+  switch (options().schedule) {
+    case Schedule::fifo:
+      return s.fifo_head == s.fifo_tail ? nullptr : s.fifo[s.fifo_head++ % kMaxReady];
+    case Schedule::random:
+      if (s.random.count == 0) return nullptr;
+      return s.random.take(static_cast<int>(next_random() % static_cast<uint32_t>(s.random.count)));
+    case Schedule::priority:
+      break;
+  }
+  if (s.active.count == 0) return nullptr;
+  const auto active = static_cast<uint32_t>(s.active.count);
+  if (next_random() % 128 == 0) s.active.items[next_random() % active]->priority = next_random();
+  int best = 0;
+  for (int i = 1; i < s.active.count; i++) {
+    if (s.active.items[i]->priority > s.active.items[best]->priority) best = i;
+  }
+  WarpQueue& queue = *s.active.items[best];
+  Thread* t =
+      queue.ready.take(static_cast<int>(next_random() % static_cast<uint32_t>(queue.ready.count)));
+  if (queue.ready.count == 0) {
+    queue.listed = false;
+    s.active.take(best);
+  }
+  return t;
+}
+
+bool run_one_async() {
+  Scheduler& s = scheduler;
+  if (s.async_count == 0) return false;
+  const int i =
+      shuffled() ? static_cast<int>(next_random() % static_cast<uint32_t>(s.async_count)) : 0;
+  AsyncJob job = s.async[i];
+  for (int k = i; k + 1 < s.async_count; k++) s.async[k] = s.async[k + 1];
+  s.async_count--;
+  void* back = tsan_current();
+  if (kTsan && !s.async_tsan) s.async_tsan = tsan_fiber();
+  tsan_switch(s.async_tsan);
+  acquire(&s.async_edge);
+  job.run(job);
+  tsan_switch(back);
+  return true;
+}
+
+Thread* next_ready() {
+  if (scheduler.async_count > 0 && (!shuffled() || next_random() % 4 == 0)) run_one_async();
+  for (;;) {
+    if (Thread* t = pick()) return t;
+    if (run_one_async()) continue;
+    if (scheduler.live == 0) return nullptr;
+    fail_with_waiters("deadlock: every thread waits (a divergent barrier or a missing arrival)");
+  }
+}
+
+Stack* take_stack() {
+  if (scheduler.stacks.count > 0) return scheduler.stacks.take(scheduler.stacks.count - 1);
+  void* map = mmap(nullptr, kStackBytes + 4096, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (map == MAP_FAILED) fail("no memory for the stack of a thread");
+  mprotect(map, 4096, PROT_NONE);  // an overflow faults
+  return new Stack{static_cast<char*>(map) + 4096, kStackBytes};
+}
+
+void thread_main();
+
+void prepare(Thread* t) {
+  if (!t->stack) t->stack = take_stack();
+  if (kTsan && !t->tsan) t->tsan = tsan_fiber();
+  unpoison(t->stack->base, t->stack->bytes);  // frames that ended by a switch left their redzones
+  // Staggered tops keep the hot words of many stacks out of one cache set.
+  char* top = t->stack->base + t->stack->bytes - 64 - (t->linear % 32) * 128;
+  t->sp = fresh_context(top, thread_main);
+  t->started = true;
+}
+
+void set_running(Thread* t) {
+  scheduler.running = t;
+  threadIdx = t->index;
+  blockIdx = t->block->index;
+}
+
+void landed(void* fake) {
+  const void* bottom = nullptr;
+  size_t bytes = 0;
+  finish_switch(fake, &bottom, &bytes);
+  if (scheduler.from_main) {
+    scheduler.main_stack = bottom;
+    scheduler.main_stack_bytes = bytes;
+    scheduler.from_main = false;
+  }
+}
+
+void switch_to(void** save, Thread* t, bool leaving) {
+  if (!t->started) prepare(t);
+  set_running(t);
+  tsan_switch(t->tsan);
+  void* fake = nullptr;
+  start_switch(leaving ? nullptr : &fake, t->stack->base, t->stack->bytes);
+  tilegrad_emulator_switch(save, t->sp);
+  landed(fake);
+}
+
+void switch_to_main(void** save) {
+  scheduler.running = nullptr;
+  tsan_switch(scheduler.main_tsan);
+  start_switch(nullptr, scheduler.main_stack, scheduler.main_stack_bytes);
+  tilegrad_emulator_switch(save, scheduler.main_sp);
+}
+
+void end_thread(Thread* t) {
+  Block& b = *t->block;
+  if (t->copy_count > 0) fail("a thread ends with %d cp.async in flight", t->copy_count);
+  if (b.barriers_at_exit >= 0 && b.barriers_at_exit != t->barriers_passed) {
+    fail("a thread ends after %d __syncthreads, another of its block after %d", t->barriers_passed,
+         b.barriers_at_exit);
+  }
+  b.barriers_at_exit = t->barriers_passed;
+  release(&b.edge);
+  t->state = State::done;
+  b.alive--;
+  scheduler.live--;
+  note_progress();
+  Barrier& barrier = b.barriers[0];
+  if (barrier.arrived > 0 && barrier.arrived == b.alive) release_barrier(b, barrier);
+}
+
+void thread_main() {
+  landed(nullptr);
+  for (;;) {
+    Thread* t = scheduler.running;
+    acquire(&t->block->edge);
+    (*scheduler.body)();
+    end_thread(t);
+    void* dead_sp;
+    if (t->block->alive == 0) {
+      scheduler.ended = t->block;
+      if (!kTsan) scheduler.stacks.add(std::exchange(t->stack, nullptr));
+      switch_to_main(&dead_sp);
+    }
+    Thread* next = next_ready();
+    if (!kTsan && !next->started) {  // carry on upon this stack
+      next->stack = std::exchange(t->stack, nullptr);
+      next->started = true;
+      set_running(next);
+      continue;
+    }
+    if (!kTsan) scheduler.stacks.add(std::exchange(t->stack, nullptr));
+    switch_to(&dead_sp, next, true);
+  }
+}
+
+void reset_arena(Block& b, size_t dynamic_bytes) {
+  if (kTsan && b.arena) {  // fresh shadow for the next block's shared memory
+    std::free(b.arena);
+    b.arena = nullptr;
+  }
+  if (!b.arena) b.arena = static_cast<char*>(std::aligned_alloc(1024, kArenaBytes));
+  poison(b.arena, kArenaBytes);
+  // The dynamic part starts one alignment unit in, so that offset 0 is never a valid address.
+  unpoison(b.arena + 1024, dynamic_bytes);
+  fill_poison(b.arena + 1024, dynamic_bytes);
+  b.dynamic_bytes = dynamic_bytes;
+  b.arena_used = 1024 + dynamic_bytes + kRedzone;
+  b.static_count = 0;
+}
+
+void reset_thread(Thread& t, Block& b, int i) {
+  t.waits_for = nullptr;
+  const auto n = static_cast<unsigned>(i);
+  t.index = uint3{n % blockDim.x, n / blockDim.x % blockDim.y, n / (blockDim.x * blockDim.y)};
+  t.linear = n;
+  t.warp = n / 32;
+  t.lane = n % 32;
+  t.block = &b;
+  t.started = false;
+  t.state = State::ready;
+  t.barriers_passed = t.copy_count = t.group_count = 0;
+  t.wgmma_groups = 0;
+}
+
+void start_block(Block& b, uint3 index, size_t dynamic_bytes) {
+  b.index = index;
+  b.thread_count = b.alive = static_cast<int>(blockDim.x * blockDim.y * blockDim.z);
+  b.barriers_at_exit = -1;
+  b.mbarrier_count = 0;
+  for (int& registers : b.registers) registers = 0;
+  for (Barrier& barrier : b.barriers) barrier.arrived = barrier.waiting_count = 0;
+  while (static_cast<int>(b.threads.size()) < b.thread_count) b.threads.push_back(new Thread());
+  reset_arena(b, dynamic_bytes);
+  release(&b.edge);
+  for (int w = 0; w < kMaxWarps; w++) scheduler.warps[b.slot][w].priority = next_random();
+  for (int i = 0; i < b.thread_count; i++) reset_thread(*b.threads[i], b, i);
+  scheduler.live += b.thread_count;
+  for (int i = 0; i < b.thread_count; i++) make_ready(b.threads[i]);
+}
+
+// setmaxnreg: the block owns what it got at launch; an increase beyond that waits for ever on a GPU.
+void check_registers(const Block& b) {
+  const int at_launch = 65536 / b.thread_count / 8 * 8;
+  int sum = 0;
+  bool used = false;
+  for (int g = 0; g < b.thread_count / 128; g++) {
+    used |= b.registers[g] > 0;
+    sum += (b.registers[g] > 0 ? b.registers[g] : at_launch) * 128;
+  }
+  if (used && sum > at_launch * b.thread_count) {
+    fail("setmaxnreg asks for %d registers in all, the block owns %d", sum,
+         at_launch * b.thread_count);
+  }
+}
+
+void check_block_end(Block& b) {
+  for (const Barrier& barrier : b.barriers) {
+    if (barrier.arrived > 0)
+      fail("a block ends with %d threads arrived at a barrier", barrier.arrived);
+  }
+  for (const WgmmaQueue& queue : b.wgmma) {
+    if (queue.count > 0) fail("a block ends with %d wgmma in flight", queue.count);
+  }
+  check_registers(b);
+}
+
+}  // namespace
+
+Thread* current() { return scheduler.running; }
+Block* block_of_slot(int slot) { return scheduler.slots[slot]; }
+unsigned lane_index() { return scheduler.running->lane; }
+void note_progress() { scheduler.polls = 0; }
+
+void memory_fence() {
+  acquire(&scheduler.fence);
+  release(&scheduler.fence);
+}
+
+AsyncJob& enqueue_async() {
+  if (scheduler.async_count == 256) run_one_async();
+  release(&scheduler.async_edge);
+  return scheduler.async[scheduler.async_count++];
+}
+
+void make_ready(Thread* t) {
+  Scheduler& s = scheduler;
+  t->state = State::ready;
+  if (options().schedule == Schedule::fifo) {
+    s.fifo[s.fifo_tail++ % kMaxReady] = t;
+  } else if (options().schedule == Schedule::random) {
+    s.random.add(t);
+  } else {
+    WarpQueue& queue = s.warps[t->block->slot][t->warp];
+    queue.ready.add(t);
+    if (!queue.listed) s.active.add(&queue);
+    queue.listed = true;
+  }
+}
+
+void block_current(const char* what, const Site& site) {
+  Thread* self = scheduler.running;
+  self->state = State::blocked;
+  self->waits_for = what;
+  self->site = site;
+  Thread* next = next_ready();
+  if (next != self) switch_to(&self->sp, next, false);
+}
+
+void yield_current() {
+  Thread* self = scheduler.running;
+  make_ready(self);
+  Thread* next = next_ready();
+  if (next != self) switch_to(&self->sp, next, false);
+}
+
+void yield_point() {
+  if (shuffled() && next_random() % 8 == 0) yield_current();
+}
+
+void poll(const char* what, const Site& site) {
+  Thread* self = scheduler.running;
+  self->waits_for = what;
+  self->site = site;
+  if (++scheduler.polls > 4096ul + 64ul * static_cast<unsigned long>(scheduler.live)) {
+    if (!run_one_async()) fail_with_waiters("livelock: every thread spins");
+    scheduler.polls = 0;
+  }
+  yield_current();
+}
+
+void run_grid(const LaunchShape& shape, const std::function<void()>& body) {
+  Scheduler& s = scheduler;
+  blockDim = shape.block;
+  gridDim = shape.grid;
+  s.body = &body;
+  s.live = 0;
+  s.polls = 0;
+  s.main_tsan = tsan_current();
+  const uint64_t total = uint64_t{shape.grid.x} * shape.grid.y * shape.grid.z;
+  // Blocks start in a shuffled order unless the schedule is FIFO (or the grid is huge).
+  std::vector<uint64_t> order;
+  if (shuffled() && total <= 1 << 20) {
+    for (uint64_t i = 0; i < total; i++) order.push_back(i);
+    for (uint64_t i = total; i > 1; i--) std::swap(order[i - 1], order[next_random() % i]);
+  }
+  uint64_t started = 0;
+  auto start = [&](Block& b) {
+    const uint64_t i = order.empty() ? started : order[started];
+    started++;
+    const uint64_t rows = i / shape.grid.x;
+    start_block(
+        b,
+        uint3{static_cast<unsigned>(i % shape.grid.x), static_cast<unsigned>(rows % shape.grid.y),
+              static_cast<unsigned>(rows / shape.grid.y)},
+        shape.shared_bytes);
+  };
+  for (int slot = 0; slot < options().resident_blocks && started < total; slot++) {
+    if (!s.slots[slot]) {
+      s.slots[slot] = new Block();
+      s.slots[slot]->slot = slot;
+    }
+    start(*s.slots[slot]);
+  }
+  while (s.live > 0) {
+    Thread* t = next_ready();
+    s.from_main = true;
+    switch_to(&s.main_sp, t, false);
+    if (Block* b = std::exchange(s.ended, nullptr)) {
+      acquire(&b->edge);
+      check_block_end(*b);
+      if (started < total) start(*b);
+    }
+  }
+  while (run_one_async()) {
+  }
+}
+
+}  // namespace tilegrad::emulator

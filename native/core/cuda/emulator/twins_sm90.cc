@@ -1,0 +1,272 @@
+// Twins of mbarrier, TMA and wgmma. TMA jobs run at a random later step, wgmma jobs at their wait, each
+// under a TSan fiber of its own: acquired from the issuer, released into the barrier or the wait.
+#include <bit>
+#include <cstdio>
+
+#include "core/cuda/emulator/scheduler.h"
+#include "core/cuda/emulator/tensor_map.h"
+#include "core/cuda/emulator/twins.h"
+
+namespace tilegrad::emulator {
+namespace {
+
+constexpr uint64_t kMbarrierWord =
+    0x6d62617272696572;  // what an initialised barrier holds in shared memory
+
+TILEGRAD_NO_TSAN Mbarrier* find(Block& block, const uint64_t* address) {
+  for (int i = 0; i < block.mbarrier_count; i++) {
+    if (block.mbarriers[i].address == address) return &block.mbarriers[i];
+  }
+  return nullptr;
+}
+
+TILEGRAD_NO_TSAN uint64_t peek(const uint64_t* address) { return *address; }
+TILEGRAD_NO_TSAN void poke(uint64_t* address, uint64_t value) { *address = value; }
+
+TILEGRAD_NO_TSAN Mbarrier& valid(uint64_t* address) {
+  shared_offset(address);
+  Mbarrier* m = find(*current()->block, address);
+  if (!m || peek(address) != kMbarrierWord)
+    fail("an mbarrier is used before its init, or was overwritten");
+  return *m;
+}
+
+TILEGRAD_NO_TSAN void complete_if_done(Mbarrier& m) {
+  if (m.pending == 0 && m.bytes == 0) {
+    m.phase ^= 1;
+    m.pending = m.expected;
+  }
+  note_progress();
+}
+
+constexpr uint32_t swizzled(uint32_t offset) { return offset ^ ((offset >> 7 & 7) << 4); }
+
+struct TmaLoad {
+  TensorMap map;
+  char* shared;
+  uint32_t to;
+  int x, y;
+  Mbarrier* barrier;
+};
+static_assert(sizeof(TmaLoad) <= sizeof(AsyncJob::payload));
+
+// Element by element, so that TSan and ASan see each access.
+__attribute__((noinline)) void copy_box(const TmaLoad& load) {
+  const TensorMap& m = load.map;
+  const uint32_t row_bytes = m.box[0] * m.element_bytes;
+  for (uint32_t row = 0; row < m.box[1]; row++) {
+    for (uint32_t c = 0; c < m.box[0]; c++) {
+      uint32_t offset = load.to + row * row_bytes + c * m.element_bytes;
+      if (m.swizzle_128b) offset = swizzled(offset);
+      const long x = long{load.x} + c, y = long{load.y} + row;
+      const bool inside = x >= 0 && y >= 0 && static_cast<uint64_t>(x) < m.size[0] &&
+                          static_cast<uint64_t>(y) < m.size[1];
+      const char* from =
+          m.base + y * static_cast<long>(m.row_stride) + x * static_cast<long>(m.element_bytes);
+      char* to = load.shared + offset;
+      for (uint32_t byte = 0; byte < m.element_bytes; byte++) to[byte] = inside ? from[byte] : 0;
+    }
+  }
+}
+
+TILEGRAD_NO_TSAN void run_tma_load(AsyncJob& job) {
+  TmaLoad load;
+  std::memcpy(&load, job.payload, sizeof(load));
+  copy_box(load);
+  Mbarrier& m = *load.barrier;
+  release(&m.sync[m.phase]);
+  m.bytes -= static_cast<long>(load.map.box[0]) * load.map.element_bytes * load.map.box[1];
+  complete_if_done(m);
+}
+
+// Alone instrumented: the sanitizers look at the shared memory, not at the emulator's own scratch.
+template <class Raw>
+__attribute__((noinline)) Raw load(const char* address) {
+  return *reinterpret_cast<const Raw*>(address);
+}
+
+// Reads one row-major operand tile of a wgmma through its descriptor.
+template <class Raw, int K>
+TILEGRAD_NO_TSAN void read_tile(const WgmmaJob& job, uint64_t descriptor, int rows, Raw (*out)[K]) {
+  const auto start = static_cast<uint32_t>(descriptor & 0x3fff) << 4;
+  const auto group_stride = static_cast<uint32_t>(descriptor >> 32 & 0x3fff) << 4;
+  if (descriptor >> 62 != 1) fail("wgmma descriptor: only the 128-byte swizzle is emulated");
+  for (int row = 0; row < rows; row++) {
+    for (int k = 0; k < K; k++) {
+      const uint32_t offset = start + static_cast<uint32_t>(row / 8) * group_stride +
+                              static_cast<uint32_t>(row % 8) * 128 +
+                              static_cast<uint32_t>(k) * sizeof(Raw);
+      out[row][k] = load<Raw>(job.shared + swizzled(offset));
+    }
+  }
+}
+
+template <class Acc, class Raw, int K>
+TILEGRAD_NO_TSAN void accumulate(const WgmmaJob& job, const Raw (*a)[K], const Raw (*b)[K],
+                                 Acc (*value)(Raw)) {
+  static Acc left[64][K], right[256][K];
+  for (int i = 0; i < 64 * K; i++) left[i / K][i % K] = value(a[i / K][i % K]);
+  for (int i = 0; i < job.n * K; i++) right[i / K][i % K] = value(b[i / K][i % K]);
+  for (int thread = 0; thread < 128; thread++) {
+    auto* d = static_cast<Acc*>(job.accumulators[thread]);
+    const int warp = thread / 32, lane = thread % 32;
+    for (int i = 0; i < job.n / 2; i++) {
+      const int row = warp * 16 + lane / 4 + 8 * (i % 4 / 2),
+                column = i / 4 * 8 + lane % 4 * 2 + i % 2;
+      Acc sum = 0;
+      for (int k = 0; k < K; k++) sum += left[row][k] * right[column][k];
+      d[i] = (job.scale_d ? d[i] : Acc{0}) + sum;
+    }
+  }
+}
+
+template <class Acc, class Raw, int K, Acc (*Value)(Raw)>
+void run_wgmma(const WgmmaJob& job) {
+  static Raw a[64][K], b[256][K];
+  read_tile<Raw, K>(job, job.a, 64, a);
+  read_tile<Raw, K>(job, job.b, job.n, b);
+  accumulate<Acc, Raw, K>(job, a, b, Value);
+}
+
+TILEGRAD_NO_TSAN float bf16_value(uint16_t bits) {
+  return std::bit_cast<float>(uint32_t{bits} << 16);
+}
+TILEGRAD_NO_TSAN float f16_value(uint16_t bits) { return __half2float(__half(__half_raw{bits})); }
+TILEGRAD_NO_TSAN float tf32_value(uint32_t bits) { return std::bit_cast<float>(bits & ~0x1fffu); }
+TILEGRAD_NO_TSAN int s8_value(int8_t x) { return x; }
+
+struct WgmmaOperand {
+  void* d;
+  int n;
+  uint64_t a, b;
+  int scale_d;
+  void (*run)(const WgmmaJob&);
+};
+
+WgmmaQueue& queue_of(const Thread& t) { return t.block->wgmma[t.linear / 128]; }
+
+TILEGRAD_NO_TSAN void issue(void** operands, unsigned) {
+  const auto& first = *static_cast<WgmmaOperand*>(operands[0]);
+  WgmmaQueue& queue = queue_of(*current());
+  if (queue.count == 64) fail("more than 64 wgmma of one warpgroup in flight");
+  WgmmaJob& job = queue.jobs[queue.count++];
+  for (int i = 0; i < 128; i++) {
+    const auto& x = *static_cast<WgmmaOperand*>(operands[i]);
+    if (x.a != first.a || x.b != first.b || x.scale_d != first.scale_d) {
+      fail("the operands of wgmma differ across the warpgroup");
+    }
+    job.accumulators[i] = x.d;
+  }
+  job.run = first.run;
+  job.a = first.a;
+  job.b = first.b;
+  job.n = first.n;
+  job.scale_d = first.scale_d;
+  job.shared = shared_base();
+  job.group = current()->wgmma_groups;
+}
+
+TILEGRAD_NO_TSAN void enqueue_wgmma(void* d, int n, uint64_t a, uint64_t b, int scale_d,
+                                    void (*run)(const WgmmaJob&), const Site& site) {
+  release(&queue_of(*current()).sync);
+  WgmmaOperand operand{d, n, a, b, scale_d, run};
+  warpgroup_collective(&operand, issue, site);
+}
+
+TILEGRAD_NO_TSAN void run_finished(WgmmaQueue& queue, unsigned groups) {
+  if (kTsan && !queue.tsan) queue.tsan = tsan_fiber();
+  void* back = tsan_current();
+  int done = 0;
+  while (done < queue.count && static_cast<int>(queue.jobs[done].group - groups) < 0) {
+    tsan_switch(queue.tsan);
+    acquire(&queue.sync);
+    queue.jobs[done].run(queue.jobs[done]);
+    release(&queue.sync);
+    tsan_switch(back);
+    done++;
+  }
+  for (int i = done; i < queue.count; i++) queue.jobs[i - done] = queue.jobs[i];
+  queue.count -= done;
+}
+
+}  // namespace
+
+TILEGRAD_NO_TSAN void mbarrier_init(uint64_t* barrier, int arrivals) {
+  Block& block = *current()->block;
+  shared_offset(barrier);
+  if (reinterpret_cast<uintptr_t>(barrier) & 7) fail("an mbarrier is not 8-byte aligned");
+  Mbarrier* m = find(block, barrier);
+  if (!m) {
+    if (block.mbarrier_count == 64) fail("more than 64 mbarriers in a block");
+    m = &block.mbarriers[block.mbarrier_count++];
+  }
+  *m = Mbarrier{barrier, arrivals, arrivals, 0, 0, {0, 0}};
+  poke(barrier, kMbarrierWord);
+}
+
+TILEGRAD_NO_TSAN void mbarrier_arrive(uint64_t* barrier, int expected_bytes) {
+  Mbarrier& m = valid(barrier);
+  release(&m.sync[m.phase]);
+  m.bytes += expected_bytes;
+  if (--m.pending < 0) fail("an mbarrier is arrived at too often");
+  complete_if_done(m);
+  yield_point();
+}
+
+TILEGRAD_NO_TSAN void mbarrier_wait(uint64_t* barrier, int parity, const Site& site) {
+  Mbarrier& m = valid(barrier);
+  while (m.phase == parity) poll("mbarrier wait", site);
+  acquire(&m.sync[parity]);
+  yield_point();
+}
+
+TILEGRAD_NO_TSAN void tma_load_2d(void* to, const CUtensorMap* map, uint64_t* barrier, int x, int y,
+                                  const Site& site) {
+  TmaLoad load;
+  std::memcpy(&load.map, map, sizeof(load.map));
+  const int line = static_cast<int>(site.line());
+  if (load.map.word != kTensorMapWord) fail("%s:%d: not a tensor map", site.file_name(), line);
+  load.to = shared_offset(to);
+  if (load.to & (load.map.swizzle_128b ? 1023 : 127))
+    fail("%s:%d: TMA destination is not aligned", site.file_name(), line);
+  load.shared = shared_base();
+  load.x = x;
+  load.y = y;
+  load.barrier = &valid(barrier);
+  fill_poison(to, size_t{load.map.box[0]} * load.map.element_bytes * load.map.box[1]);
+  AsyncJob& job = enqueue_async();
+  job.run = run_tma_load;
+  std::memcpy(job.payload, &load, sizeof(load));
+  yield_point();
+}
+
+TILEGRAD_NO_TSAN void set_registers(int count) {
+  const Thread& t = *current();
+  if (count < 24 || count > 256 || count % 8)
+    fail("setmaxnreg %d is not a multiple of 8 from 24 to 256", count);
+  t.block->registers[t.linear / 128] = count;
+}
+
+TILEGRAD_NO_TSAN void wgmma_commit() { current()->wgmma_groups++; }
+
+TILEGRAD_NO_TSAN void wgmma_wait(int groups, const Site& site) {
+  WgmmaQueue& queue = queue_of(*current());
+  run_finished(queue, current()->wgmma_groups - static_cast<unsigned>(groups));
+  warp_collective(~0u, nullptr, nullptr, site);
+  acquire(&queue.sync);
+}
+
+void wgmma_bf16(float* d, int n, uint64_t a, uint64_t b, int scale_d, const Site& site) {
+  enqueue_wgmma(d, n, a, b, scale_d, run_wgmma<float, uint16_t, 16, bf16_value>, site);
+}
+void wgmma_f16(float* d, int n, uint64_t a, uint64_t b, int scale_d, const Site& site) {
+  enqueue_wgmma(d, n, a, b, scale_d, run_wgmma<float, uint16_t, 16, f16_value>, site);
+}
+void wgmma_tf32(float* d, int n, uint64_t a, uint64_t b, int scale_d, const Site& site) {
+  enqueue_wgmma(d, n, a, b, scale_d, run_wgmma<float, uint32_t, 8, tf32_value>, site);
+}
+void wgmma_s8(int* d, int n, uint64_t a, uint64_t b, int scale_d, const Site& site) {
+  enqueue_wgmma(d, n, a, b, scale_d, run_wgmma<int, int8_t, 32, s8_value>, site);
+}
+
+}  // namespace tilegrad::emulator

@@ -1,0 +1,154 @@
+// What the kernel tests share: device buffers, seeded values, references in f64, counting.
+#pragma once
+
+#include <cuda.h>
+#include <cudaTypedefs.h>
+
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/cuda/launch.cuh"
+
+namespace tilegrad::kernel_tests {
+
+template <class T>
+using Vector = std::vector<T>;
+
+inline void check(cudaError_t error) {
+  if (error == cudaSuccess) return;
+  std::printf("CUDA error %d: %s\n", int(error), cudaGetErrorString(error));
+  std::exit(4);
+}
+
+inline cudaStream_t stream() {
+  static cudaStream_t value = [] {
+    cudaStream_t s;
+    check(cudaStreamCreateWithFlags(&s, cudaStreamNonBlocking));
+    return s;
+  }();
+  return value;
+}
+
+template <class T>
+struct Device {
+  T* p;
+  size_t count;
+  explicit Device(size_t n) : count(n) { check(cudaMalloc((void**)&p, n * sizeof(T))); }
+  explicit Device(const Vector<T>& v) : Device(v.size()) {
+    check(cudaMemcpyAsync(p, v.data(), count * sizeof(T), cudaMemcpyHostToDevice, stream()));
+  }
+  ~Device() { check(cudaFree(p)); }
+  Device(const Device&) = delete;
+
+  // Through pinned memory, as the library reads back: forgetting the synchronisation shows.
+  void read(Vector<T>& v, bool forget_sync = false) {
+    T* pinned;
+    check(cudaMallocHost((void**)&pinned, count * sizeof(T)));
+    check(cudaMemcpyAsync(pinned, p, count * sizeof(T), cudaMemcpyDeviceToHost, stream()));
+    if (!forget_sync) check(cudaStreamSynchronize(stream()));
+    v.assign(pinned, pinned + count);
+    check(cudaStreamSynchronize(stream()));
+    check(cudaFreeHost(pinned));
+  }
+};
+
+inline float next_value() {  // uniform in [-1, 1)
+  static uint32_t state = 12345;
+  state = state * 1664525u + 1013904223u;
+  return float(int(state >> 8)) / 8388608.0f - 1.0f;
+}
+
+inline Vector<float> random_values(size_t n) {
+  Vector<float> v(n);
+  for (float& x : v) x = next_value();
+  return v;
+}
+
+inline float bf16_value(uint16_t bits) {
+  const uint32_t word = uint32_t(bits) << 16;
+  float x;
+  std::memcpy(&x, &word, 4);
+  return x;
+}
+
+inline Vector<uint16_t> random_bf16(size_t n) {
+  Vector<uint16_t> v(n);
+  for (uint16_t& x : v) {
+    const float value = next_value();
+    uint32_t word;
+    std::memcpy(&word, &value, 4);
+    x = uint16_t((word + 0x7fff + (word >> 16 & 1)) >> 16);
+  }
+  return v;
+}
+
+inline Vector<int8_t> random_s8(size_t n) {
+  Vector<int8_t> v(n);
+  for (int8_t& x : v) x = int8_t(next_value() * 128);
+  return v;
+}
+
+struct Counts {
+  int passed = 0, failed = 0;
+  bool current_ok = true;
+};
+inline Counts& counts() {
+  static Counts value;
+  return value;
+}
+inline std::string& filter() {
+  static std::string value;
+  return value;
+}
+
+inline void expect_close(double value, double reference, double tolerance) {
+  if (std::abs(value - reference) <= tolerance) return;  // a NaN fails
+  if (counts().current_ok) std::printf("  got %.9g, expected %.9g\n", value, reference);
+  counts().current_ok = false;
+}
+
+template <class T, class F>
+void expect_product(int m, int n, int k, const Vector<T>& c, double tolerance, F&& term) {
+  for (int i = 0; i < m; i++) {
+    for (int j = 0; j < n; j++) {
+      double sum = 0;
+      for (int s = 0; s < k; s++) sum += term(i, j, s);
+      expect_close(double(c[size_t(i) * n + j]), sum, tolerance);
+    }
+  }
+}
+
+inline void run_case(const std::string& name, const std::function<void()>& body) {
+  if (name.find(filter()) == std::string::npos) return;
+  counts().current_ok = true;
+  body();
+  std::printf("%s %s\n", counts().current_ok ? "ok  " : "FAIL", name.c_str());
+  std::fflush(stdout);
+  (counts().current_ok ? counts().passed : counts().failed)++;
+}
+
+inline CUtensorMap tensor_map_bf16(const void* base, int inner, int outer, int box_inner, int box_outer) {
+  void* entry = nullptr;
+  cudaDriverEntryPointQueryResult found;
+  check(cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &entry, 12000, cudaEnableDefault, &found));
+  const auto encode = reinterpret_cast<PFN_cuTensorMapEncodeTiled_v12000>(entry);
+  const cuuint64_t size[2] = {cuuint64_t(inner), cuuint64_t(outer)}, stride[1] = {cuuint64_t(inner) * 2};
+  const cuuint32_t box[2] = {cuuint32_t(box_inner), cuuint32_t(box_outer)}, step[2] = {1, 1};
+  CUtensorMap map;
+  const CUresult result = encode(&map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 2, const_cast<void*>(base), size, stride, box,
+                                 step, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+                                 CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+  if (result != CUDA_SUCCESS) {
+    std::printf("cuTensorMapEncodeTiled gave %d\n", int(result));
+    std::exit(4);
+  }
+  return map;
+}
+
+}  // namespace tilegrad::kernel_tests
