@@ -1,11 +1,12 @@
 // Does what a checkout still lacks: npm packages, the native addon, dist/, the compiled programs. Silent if nothing is to do.
 //
-//   node scripts/setup.mjs [--native] [--ts] [--programs] [--debug] [--sanitize LIST] [--out DIR] [--quiet] [--verbose]
+//   node scripts/setup.mjs [--native] [--ts] [--programs] [--debug] [--sanitize LIST] [--emulated] [--out DIR] [--quiet]
+//                          [--verbose]
 //
-// Environment: TILEGRAD_CUDA=AUTO|ON|OFF, TILEGRAD_CUDA_ARCHS (as cmake takes them), CXX.
+// Environment: TILEGRAD_CUDA=AUTO|ON|OFF|EMULATED, TILEGRAD_CUDA_ARCHS (as cmake takes them), CXX.
 //
-// Without --native or --ts both are built. --programs compiles examples/ and bench/ to build/ts. --debug and --sanitize
-// build in folders of their own (build-debug, build-sanitize), which TILEGRAD_ADDON then names to the loader.
+// Without --native or --ts both are built. --programs compiles examples/ and bench/ to build/ts. --debug, --sanitize
+// and --emulated (CUDA on the CPU) build in folders of their own (build-debug ...), which TILEGRAD_ADDON then names to the loader.
 import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -70,7 +71,7 @@ async function installPackages() {
 const nativeInputs = () => ['CMakeLists.txt', ...listFiles(['cmake', 'native'])];
 
 function nativePlan(options, cuda) {
-  const kind = options.sanitize ? 'sanitize' : options.debug ? 'debug' : '';
+  const kind = options.sanitize ? 'sanitize' : options.debug ? 'debug' : options.emulated ? 'emulated' : '';
   const out = join(root, options.out ?? (kind ? `build-${kind}` : 'build'));
   const config = options.debug ? 'Debug' : 'Release';
   const defines = {
@@ -117,7 +118,11 @@ async function cmakeJs(options, plan, command) {
 
 const identity = (path) => (existsSync(path) ? `${statSync(path).size} ${statSync(path).mtimeMs}` : 'absent');
 
+const describe = ({ mode, reason }) =>
+  mode === 'EMULATED' ? 'CPU and emulated CUDA' : reason ? `CPU only: ${reason}` : 'CPU and CUDA';
+
 async function buildNative(options) {
+  if (options.emulated) process.env.TILEGRAD_CUDA = 'EMULATED';
   const cuda = await findCuda();
   const plan = nativePlan(options, cuda);
   const inputs = digest(nativeInputs(), plan.settings);
@@ -135,7 +140,7 @@ async function buildNative(options) {
   await cmakeJs(options, plan, 'build');
   writeStamp(plan.stamp, `${inputs} ${identity(plan.addon)}`);
   const where = plan.out === join(root, 'build') ? '' : ` in ${plan.addon}`;
-  return `native addon built${where}, ${cuda.reason ? `CPU only: ${cuda.reason}` : 'CPU and CUDA'}`;
+  return `native addon built${where}, ${describe(cuda)}`;
 }
 
 async function tsc(project) {
@@ -200,6 +205,7 @@ if (isMain(import.meta)) {
         ts: flag,
         programs: flag,
         debug: flag,
+        emulated: flag,
         quiet: flag,
         verbose: flag,
         sanitize: { type: 'string' },

@@ -68,13 +68,15 @@ export async function checkToolchain() {
 
 /**
  * What the build does about CUDA: `{ mode, nvcc, reason }`, where mode is the cmake setting TILEGRAD_CUDA.
- * The environment variable of that name (AUTO, ON, OFF; default AUTO) decides; nvcc is looked for as cmake does.
+ * The environment variable of that name (AUTO, ON, OFF, EMULATED; default AUTO) decides; nvcc is looked for as cmake
+ * does. EMULATED compiles the CUDA kernels for the emulator, which needs the toolkit's headers alone.
  */
 export async function findCuda() {
   const wanted = (process.env.TILEGRAD_CUDA ?? 'AUTO').toUpperCase();
-  if (!['AUTO', 'ON', 'OFF'].includes(wanted)) {
-    throw new SetupError(`TILEGRAD_CUDA must be AUTO, ON or OFF but is ${process.env.TILEGRAD_CUDA}`);
+  if (!['AUTO', 'ON', 'OFF', 'EMULATED'].includes(wanted)) {
+    throw new SetupError(`TILEGRAD_CUDA must be AUTO, ON, OFF or EMULATED but is ${process.env.TILEGRAD_CUDA}`);
   }
+  if (wanted === 'EMULATED') return { mode: 'EMULATED' };
   if (wanted === 'OFF') return { mode: 'OFF', reason: 'TILEGRAD_CUDA is OFF' };
   const { CUDACXX, CUDA_PATH, CUDA_HOME } = process.env;
   const folders = [CUDA_PATH, CUDA_HOME].filter(Boolean).map((folder) => join(folder, 'bin'));

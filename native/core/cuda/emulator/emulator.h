@@ -16,7 +16,9 @@
 #include <type_traits>
 #include <utility>
 
+#if !defined(TILEGRAD_CUDA_EMULATED)
 #define TILEGRAD_CUDA_EMULATED 1
+#endif
 
 #if !defined(__launch_bounds__)
 #define __launch_bounds__(...)
