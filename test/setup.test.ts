@@ -81,7 +81,7 @@ test('nvcc decides about CUDA unless TILEGRAD_CUDA does', () => {
     reason: 'TILEGRAD_CUDA is OFF',
   });
   expect(check('findCuda', { TILEGRAD_CUDA: 'yes' }).said).toBe(
-    'tilegrad: TILEGRAD_CUDA must be AUTO, ON or OFF but is yes\n',
+    'tilegrad: TILEGRAD_CUDA must be AUTO, ON, OFF or EMULATED but is yes\n',
   );
   plant('nvcc', 'echo "Cuda compilation tools, release 11.8, V11.8.89"');
   expect(JSON.parse(check('findCuda').said)).toEqual({ mode: 'OFF', reason: 'nvcc 11 is older than 12' });
