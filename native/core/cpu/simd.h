@@ -120,6 +120,55 @@ TG_SIMD Vec<T> load_partial(const T* p, int n) {
 #endif
 }
 
+// Lanes [begin, end) of a vector, to load only those: zeros elsewhere, and no other byte is touched. The
+// address is that of lane 0, which may lie before the array.
+template <class T>
+struct Window {
+#if defined(TILEGRAD_ISA_AVX512)
+  unsigned mask;
+#elif defined(TILEGRAD_ISA_AVX2)
+  Mask<T> mask;
+#else
+  int begin, end;
+#endif
+};
+
+template <class T>
+TG_SIMD Window<T> window(int begin, int end) {
+#if defined(TILEGRAD_ISA_AVX512)
+  return {((1u << end) - 1) & ~((1u << begin) - 1)};
+#elif defined(TILEGRAD_ISA_AVX2)
+  Mask<T> lane;
+  for (int i = 0; i < kLanes<T>; ++i) lane[i] = i;
+  return {(lane >= begin) & (lane < end)};
+#else
+  return {begin, end};
+#endif
+}
+
+template <class T>
+TG_SIMD Vec<T> load(const T* p, Window<T> w) {
+#if defined(TILEGRAD_ISA_AVX512)
+  if constexpr (sizeof(T) == 4) {
+    return (Vec<T>)_mm512_maskz_loadu_epi32(static_cast<__mmask16>(w.mask), p);
+  } else {
+    return (Vec<T>)_mm512_maskz_loadu_epi64(static_cast<__mmask8>(w.mask), p);
+  }
+#elif defined(TILEGRAD_ISA_AVX2)
+  if constexpr (sizeof(T) == 4) {
+    return (Vec<T>)_mm256_maskload_epi32(reinterpret_cast<const int*>(p), (__m256i)w.mask);
+  } else {
+    return (Vec<T>)_mm256_maskload_epi64(reinterpret_cast<const long long*>(p), (__m256i)w.mask);
+  }
+#else
+  Vec<T> v = {};
+  for (int i = 0; i < kLanes<T>; ++i) {
+    if (i >= w.begin && i < w.end) v[i] = p[i];
+  }
+  return v;
+#endif
+}
+
 template <class T>
 TG_SIMD void store_partial(T* p, Vec<T> v, int n) {
 #if defined(TILEGRAD_ISA_AVX512)

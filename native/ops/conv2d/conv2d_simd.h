@@ -51,6 +51,17 @@ struct CopyImage {
   int64_t out_plane;
 };
 
+// out[i, j] (h, w) = sum over taps (a, b) of columns[a * s + b, p, q] where p = i + pad_top - a *
+// dilation_h lies in [0, p) and q likewise: what the columns of a stride-1 convolution add up to.
+template <class T>
+struct GatherColumns {
+  int64_t r, s, p, q;
+  int64_t dilation_h, dilation_w, pad_top, pad_left;
+  const T* columns;  // (r * s, p * q)
+  int64_t h, w;
+  T* out;  // (h, w)
+};
+
 // sums (taps, filters) += over positions (p, q): image[offsets[t] + p * image_row + q]
 //                                               * dy[(p * cols + q) * filters + f]
 // filters is a multiple of lanes.
@@ -93,6 +104,8 @@ TILEGRAD_SIMD_DECLARE(void, conv_copy_rows_f32, (const CopyRows<float>& c))
 TILEGRAD_SIMD_DECLARE(void, conv_copy_rows_f64, (const CopyRows<double>& c))
 TILEGRAD_SIMD_DECLARE(void, conv_copy_image_f32, (const CopyImage<float>& c))
 TILEGRAD_SIMD_DECLARE(void, conv_copy_image_f64, (const CopyImage<double>& c))
+TILEGRAD_SIMD_DECLARE(void, conv_gather_columns_f32, (const GatherColumns<float>& c))
+TILEGRAD_SIMD_DECLARE(void, conv_gather_columns_f64, (const GatherColumns<double>& c))
 TILEGRAD_SIMD_DECLARE(void, conv_weight_tile_f32, (const ConvWeightTile<float>& c))
 TILEGRAD_SIMD_DECLARE(void, conv_weight_tile_f64, (const ConvWeightTile<double>& c))
 TILEGRAD_SIMD_DECLARE(void, conv_weight_dot_f32, (const ConvWeightDot<float>& c))
@@ -102,15 +115,16 @@ TILEGRAD_SIMD_DECLARE(void, conv_weight_dot_f64, (const ConvWeightDot<double>& c
 template <class T>
 struct ConvKernels;
 
-#define TILEGRAD_CONV_KERNELS(T, suffix)                                                      \
-  template <>                                                                                 \
-  struct ConvKernels<T> {                                                                     \
-    ConvGeometry geometry = TILEGRAD_SIMD(conv_geometry_##suffix)();                          \
-    void (*panel)(const ConvPanel<T>&) = TILEGRAD_SIMD(conv_panel_##suffix);                  \
-    void (*copy_rows)(const CopyRows<T>&) = TILEGRAD_SIMD(conv_copy_rows_##suffix);           \
-    void (*copy_image)(const CopyImage<T>&) = TILEGRAD_SIMD(conv_copy_image_##suffix);        \
-    void (*weight_tile)(const ConvWeightTile<T>&) = TILEGRAD_SIMD(conv_weight_tile_##suffix); \
-    void (*weight_dot)(const ConvWeightDot<T>&) = TILEGRAD_SIMD(conv_weight_dot_##suffix);    \
+#define TILEGRAD_CONV_KERNELS(T, suffix)                                                           \
+  template <>                                                                                      \
+  struct ConvKernels<T> {                                                                          \
+    ConvGeometry geometry = TILEGRAD_SIMD(conv_geometry_##suffix)();                               \
+    void (*panel)(const ConvPanel<T>&) = TILEGRAD_SIMD(conv_panel_##suffix);                       \
+    void (*copy_rows)(const CopyRows<T>&) = TILEGRAD_SIMD(conv_copy_rows_##suffix);                \
+    void (*copy_image)(const CopyImage<T>&) = TILEGRAD_SIMD(conv_copy_image_##suffix);             \
+    void (*gather_columns)(const GatherColumns<T>&) = TILEGRAD_SIMD(conv_gather_columns_##suffix); \
+    void (*weight_tile)(const ConvWeightTile<T>&) = TILEGRAD_SIMD(conv_weight_tile_##suffix);      \
+    void (*weight_dot)(const ConvWeightDot<T>&) = TILEGRAD_SIMD(conv_weight_dot_##suffix);         \
   };
 TILEGRAD_CONV_KERNELS(float, f32)
 TILEGRAD_CONV_KERNELS(double, f64)

@@ -1,0 +1,81 @@
+// Input gradient as a direct convolution of dy for each phase of the stride: the pixels of dx at rows a,
+// a + stride_h, ... and columns b, b + stride_w, ... meet the same taps, at shifts
+// (a + pad - r * dilation) / stride of dy where that is whole. Small images under large kernels go
+// through columns instead.
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "ops/conv2d/conv2d_columns.h"
+#include "ops/conv2d/conv2d_direct.h"
+#include "ops/conv2d/conv2d_kernels.h"
+
+namespace tilegrad {
+namespace {
+
+// Taps that meet pixels of phase `phase` along one side, with their whole shifts.
+struct PhaseTap {
+  int64_t index, shift;
+};
+std::vector<PhaseTap> phase_taps(int64_t phase, int64_t taps, int64_t stride, int64_t pad,
+                                 int64_t dilation) {
+  std::vector<PhaseTap> found;
+  for (int64_t i = 0; i < taps; ++i) {
+    const int64_t at = phase + pad - i * dilation;
+    if (at % stride == 0) found.push_back({i, at / stride});
+  }
+  return found;
+}
+
+int64_t smallest_shift(const std::vector<PhaseTap>& taps) {
+  int64_t least = 0;
+  for (size_t i = 0; i < taps.size(); ++i) {
+    least = i == 0 ? taps[i].shift : std::min(least, taps[i].shift);
+  }
+  return least;
+}
+
+template <class T>
+void input_gradient(const ConvShape& s, const T* dy, const T* weight, T* dx) {
+  if (columns_suit(s, sizeof(T))) return columns_input_gradient(s, dy, weight, dx);
+  DirectConv<T> conv = {};
+  conv.images = s.n, conv.groups = s.groups;
+  conv.in = dy, conv.channels = s.k / s.groups, conv.in_h = s.p, conv.in_w = s.q;
+  conv.weight = weight;
+  conv.weight_row = s.r * s.s;
+  conv.rows = s.c / s.groups;
+  conv.weight_channel = conv.rows * conv.weight_row;
+  conv.weight_group = conv.channels * conv.weight_channel;
+  conv.out_plane = s.h * s.w, conv.out_row = s.stride_h * s.w, conv.out_col = s.stride_w;
+  for (int64_t a = 0; a < std::min(s.stride_h, s.h); ++a) {
+    const auto rows = phase_taps(a, s.r, s.stride_h, s.pad_top, s.dilation_h);
+    const int64_t top = smallest_shift(rows);
+    for (int64_t b = 0; b < std::min(s.stride_w, s.w); ++b) {
+      const auto cols = phase_taps(b, s.s, s.stride_w, s.pad_left, s.dilation_w);
+      const int64_t left = smallest_shift(cols);
+      std::vector<ConvTap> taps;
+      for (const PhaseTap& r : rows) {
+        for (const PhaseTap& c : cols) {
+          taps.push_back({r.shift - top, c.shift - left, r.index * s.s + c.index});
+        }
+      }
+      conv.out = dx + a * s.w + b;
+      conv.out_h = (s.h - a + s.stride_h - 1) / s.stride_h;
+      conv.out_w = (s.w - b + s.stride_w - 1) / s.stride_w;
+      run_direct(conv, ConvImage(s.p, s.q, 1, 1, -top, -left, conv.out_w, std::move(taps)));
+    }
+  }
+}
+
+}  // namespace
+
+void conv2d_input_gradient(const ConvShape& shape, const float* dy, const float* weight,
+                           float* dx) {
+  input_gradient(shape, dy, weight, dx);
+}
+void conv2d_input_gradient(const ConvShape& shape, const double* dy, const double* weight,
+                           double* dx) {
+  input_gradient(shape, dy, weight, dx);
+}
+
+}  // namespace tilegrad
