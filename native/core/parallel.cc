@@ -1,6 +1,8 @@
 // One pool per process. A region is published by raising the epoch in `gate_`; helpers enter by
-// counting themselves into the same word, so the caller waits only for helpers that are really
-// inside (none exist in a forked child, say). Chunks are handed out by one counter.
+// counting themselves into the same word, so the caller waits only for helpers that are really inside
+// (none exist in a forked child, say). Each thread begins with a share of the chunks of its own, the
+// same in every region, so that what one kernel wrote is in the cache of the thread that reads it next;
+// then it takes what others have left.
 #include "core/parallel.h"
 
 #if defined(__linux__)
@@ -14,6 +16,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <memory>
 #include <mutex>
 #include <stdexcept>
 #include <string>
@@ -107,6 +110,12 @@ struct Job {
   int64_t chunks = 0;
 };
 
+// The chunks that one thread begins with.
+struct alignas(64) Share {
+  std::atomic<int64_t> next{0};
+  int64_t end = 0;
+};
+
 class Pool {
  public:
   // False, with nothing run, where another thread has a region open.
@@ -121,18 +130,22 @@ class Pool {
   static uint64_t limit(uint64_t gate) { return (gate >> 16) & 0x7fff; }
 
   void start_helpers(int64_t wanted);
+  void share_out(int64_t shares);
   void publish(int64_t helpers);
   void close();
-  void take_chunks();
-  void helper_loop();
+  void take_chunks(int64_t thread);
+  void run_chunk(int64_t chunk);
+  void helper_loop(int64_t thread);
   void leave();
 
-  std::mutex region_;  // held by the thread whose region is open; guards job_ and started_
+  // Held by the thread whose region is open; guards what follows it, which helpers read only inside.
+  std::mutex region_;
   int64_t started_ = 0;
   Job job_;
+  int64_t share_count_ = 0;
+  std::unique_ptr<Share[]> shares_{new Share[kMaxThreads]};
 
   alignas(64) std::atomic<uint64_t> gate_{0};
-  alignas(64) std::atomic<int64_t> next_{0};
   alignas(64) std::atomic<int64_t> sleeping_{0};
   std::mutex sleep_mutex_;
   std::condition_variable wake_;
@@ -150,25 +163,33 @@ Pool& pool() {
   return *leaked;
 }
 
-void Pool::take_chunks() {
-  RegionMark mark;
-  const Job& job = job_;
-  for (;;) {
-    const int64_t chunk = next_.fetch_add(1, std::memory_order_relaxed);
-    if (chunk >= job.chunks) return;
-    const int64_t begin = chunk * job.grain;
-    const int64_t end = job.n - begin < job.grain ? job.n : begin + job.grain;
-    try {
-      job.function(job.context, begin, end);
-    } catch (...) {
-      std::lock_guard<std::mutex> lock(error_mutex_);
-      if (!error_) error_ = std::current_exception();
-      next_.store(job.chunks, std::memory_order_relaxed);
+void Pool::run_chunk(int64_t chunk) {
+  const int64_t begin = chunk * job_.grain;
+  const int64_t end = job_.n - begin < job_.grain ? job_.n : begin + job_.grain;
+  try {
+    job_.function(job_.context, begin, end);
+  } catch (...) {
+    std::lock_guard<std::mutex> lock(error_mutex_);
+    if (!error_) error_ = std::current_exception();
+    for (int64_t i = 0; i < share_count_; ++i) {
+      shares_[i].next.store(shares_[i].end, std::memory_order_relaxed);
     }
   }
 }
 
-void Pool::helper_loop() {
+void Pool::take_chunks(int64_t thread) {
+  RegionMark mark;
+  for (int64_t i = 0; i < share_count_; ++i) {
+    Share& share = shares_[(thread + i) % share_count_];
+    for (;;) {
+      const int64_t chunk = share.next.fetch_add(1, std::memory_order_relaxed);
+      if (chunk >= share.end) break;
+      run_chunk(chunk);
+    }
+  }
+}
+
+void Pool::helper_loop(int64_t thread) {
   uint64_t seen = 0;
   const auto published = [&] {
     const uint64_t gate = gate_.load(std::memory_order_seq_cst);
@@ -187,7 +208,7 @@ void Pool::helper_loop() {
     }
     seen = epoch(gate);
     if (!entered) continue;
-    take_chunks();
+    take_chunks(thread);
     leave();
   }
 }
@@ -204,13 +225,22 @@ void Pool::leave() {
 // same.
 void Pool::start_helpers(int64_t wanted) {
   try {
-    for (; started_ < wanted; ++started_) std::thread([this] { helper_loop(); }).detach();
+    for (; started_ < wanted; ++started_) {
+      std::thread([this, thread = started_ + 1] { helper_loop(thread); }).detach();
+    }
   } catch (const std::system_error&) {
   }
 }
 
+void Pool::share_out(int64_t shares) {
+  share_count_ = shares;
+  for (int64_t i = 0; i < shares; ++i) {
+    shares_[i].next.store(job_.chunks * i / shares, std::memory_order_relaxed);
+    shares_[i].end = job_.chunks * (i + 1) / shares;
+  }
+}
+
 void Pool::publish(int64_t helpers) {
-  next_.store(0, std::memory_order_relaxed);
   const uint64_t next_epoch = epoch(gate_.load(std::memory_order_relaxed)) + 1;
   gate_.store(next_epoch << 32 | kOpen | static_cast<uint64_t>(helpers) << 16,
               std::memory_order_seq_cst);
@@ -237,8 +267,10 @@ bool Pool::try_run(const Job& job, int64_t threads) {
   if (!lock.owns_lock()) return false;
   start_helpers(threads - 1);
   job_ = job;
-  publish(std::min(threads, job.chunks) - 1);
-  take_chunks();
+  const int64_t shares = std::min(threads, job.chunks);
+  share_out(shares);
+  publish(shares - 1);
+  take_chunks(0);
   close();
   if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
   return true;

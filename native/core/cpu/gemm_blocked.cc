@@ -174,21 +174,20 @@ void Blocked<T>::run_super_block(const Area& area, int64_t block) {
   T* a = static_cast<T*>(scratch(ScratchSlot::region, sizeof(T) * (a_elements + b_elements)));
   T* b = a + a_elements;
 
-  const int64_t a_group = grain_for(panel_rows_ * depth, kPackWork);
-  const int64_t a_tasks = ceil_div(a_panels, a_group);
-  const int64_t b_group = std::max<int64_t>(grain_for(cols_ * depth, kPackWork), 8);
-  const int64_t b_tasks = ceil_div(b_panels, b_group);
-  parallel_for(a_tasks + b_tasks, 1, [&](int64_t task, int64_t) {
-    if (task < b_tasks) {
-      const int64_t col = task * b_group * cols_;
-      pack_b(b + col * depth, area.col + col, std::min(b_group * cols_, area.cols - col), block);
-      return;
-    }
-    const int64_t panel = (task - b_tasks) * a_group;
-    for (int64_t p = panel; p < std::min(panel + a_group, a_panels); ++p) {
+  // Task i packs the i-th part of A and of B: a thread then finds most of its rows in its own cache.
+  const int64_t b_group =
+      std::max(grain_for(cols_ * depth, kPackWork), std::min<int64_t>(b_panels / 8, 8));
+  const int64_t b_groups = ceil_div(b_panels, b_group);
+  const int64_t tasks =
+      std::max(ceil_div(a_panels, grain_for(panel_rows_ * depth, kPackWork)), b_groups);
+  parallel_for(tasks, 1, [&](int64_t task, int64_t) {
+    for (int64_t p = a_panels * task / tasks; p < a_panels * (task + 1) / tasks; ++p) {
       const int64_t row = p * panel_rows_;
       pack_a(a + row * depth, area.row + row, area.rows - row, block);
     }
+    const int64_t first = b_groups * task / tasks * b_group * cols_;
+    const int64_t end = std::min(b_groups * (task + 1) / tasks * b_group * cols_, area.cols);
+    if (first < end) pack_b(b + first * depth, area.col + first, end - first, block);
   });
 
   const int64_t row_tiles = ceil_div(area.rows, geometry_.row_block);
