@@ -29,10 +29,14 @@ for target in 75 80 86 89 90 90a 100a 120a; do
   [ $code = 0 ] || printf '%s\n' "$log" | head -20
   tally $code "ptx_wrappers.cu for sm_$target"
 done
-# The Hopper kernel of the tests keeps its accumulators in registers and its setmaxnreg.
-log=$("$nvcc" -std=c++20 -Inative -Itest/cuda -arch=sm_90a -cubin -Xptxas -v -o "$dir/tests.cubin" test/cuda/kernel_tests.cu 2>&1)
-tally $? "kernel_tests.cu for sm_90a"
-! printf '%s\n' "$log" | grep -E '[1-9][0-9]* bytes spill|C7508|C7510'
-tally $? "kernel_tests.cu: spills, or setmaxnreg or wgmma was weakened"
+# The named kernels keep their sums in registers, and the Hopper one its setmaxnreg.
+for pair in kernel_tests:90a library_kernels:80 library_kernels:90a; do
+  name=${pair%:*} target=${pair#*:}
+  log=$("$nvcc" -std=c++20 --expt-relaxed-constexpr -Inative -Itest/cuda -arch="sm_$target" -cubin -Xptxas -v \
+    -o "$dir/tests.cubin" "test/cuda/$name.cu" 2>&1)
+  tally $? "$name.cu for sm_$target"
+  ! printf '%s\n' "$log" | grep -E '[1-9][0-9]* bytes spill|C7508|C7510'
+  tally $? "$name.cu for sm_$target: spills, or setmaxnreg or wgmma was weakened"
+done
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

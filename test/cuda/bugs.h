@@ -23,10 +23,22 @@ enum class Bug {
 };
 
 constexpr const char* kBugNames[] = {
-    "none",          "barrier_before_reads", "barrier_after_reads", "barrier_before_reuse",
-    "store_out_of_bounds", "load_out_of_bounds", "barrier_in_branch", "shuffle_in_branch",
-    "threadfence",   "cp_async_wait",        "tile_not_written",    "dynamic_shared_too_small",
-    "stream_sync",   "empty_slot_wait",      "wgmma_wait",          "registers_sum",
+    "none",
+    "barrier_before_reads",
+    "barrier_after_reads",
+    "barrier_before_reuse",
+    "store_out_of_bounds",
+    "load_out_of_bounds",
+    "barrier_in_branch",
+    "shuffle_in_branch",
+    "threadfence",
+    "cp_async_wait",
+    "tile_not_written",
+    "dynamic_shared_too_small",
+    "stream_sync",
+    "empty_slot_wait",
+    "wgmma_wait",
+    "registers_sum",
 };
 constexpr int kBugCount = sizeof(kBugNames) / sizeof(kBugNames[0]);
 

@@ -30,7 +30,8 @@ __global__ void __launch_bounds__(256)
   unsigned char* tile_a = shared;                        // (2, M, K bytes)
   unsigned char* tile_b = shared + 2 * 128 * kRowBytes;  // (2, N, K bytes)
   const int t = threadIdx.x, lane = t % 32, warp = t / 32;
-  const int warp_m = warp / 4 * 64, warp_n = warp % 4 * 32, m0 = blockIdx.y * 128, n0 = blockIdx.x * 128;
+  const int warp_m = warp / 4 * 64, warp_n = warp % 4 * 32, m0 = blockIdx.y * 128,
+            n0 = blockIdx.x * 128;
   typename Accumulator<ElementBytes>::Type sum[4][4][4] = {};
 
   auto load = [&](int stage, int k0) {
@@ -64,13 +65,14 @@ __global__ void __launch_bounds__(256)
       uint32_t fragment_a[4][4], fragment_b[4][2];
 #pragma unroll
       for (int i = 0; i < 4; i++) {
-        ptx::ldmatrix_x4(fragment_a[i], stage_a + (warp_m + i * 16 + lane % 16) * kRowBytes + kk + lane / 16 * 16);
+        ptx::ldmatrix_x4(fragment_a[i],
+                         stage_a + (warp_m + i * 16 + lane % 16) * kRowBytes + kk + lane / 16 * 16);
       }
 #pragma unroll
       for (int j = 0; j < 2; j++) {
         uint32_t r[4];
-        ptx::ldmatrix_x4(
-            r, stage_b + (warp_n + j * 16 + lane % 8 + lane / 16 * 8) * kRowBytes + kk + lane / 8 % 2 * 16);
+        ptx::ldmatrix_x4(r, stage_b + (warp_n + j * 16 + lane % 8 + lane / 16 * 8) * kRowBytes +
+                                kk + lane / 8 % 2 * 16);
         fragment_b[2 * j][0] = r[0];
         fragment_b[2 * j][1] = r[1];
         fragment_b[2 * j + 1][0] = r[2];

@@ -8,7 +8,8 @@ namespace tilegrad::kernel_tests {
 
 template <Bug bug, int Pad>
 __global__ void __launch_bounds__(256)
-    gemm_tiled(const float* __restrict__ a, const float* __restrict__ b, float* __restrict__ c, int m, int n, int k) {
+    gemm_tiled(const float* __restrict__ a, const float* __restrict__ b, float* __restrict__ c,
+               int m, int n, int k) {
   SHARED_ARRAY(tile_a, float[16][64 + Pad]);  // (K, M)
   SHARED_ARRAY(tile_b, float[16][64]);        // (K, N)
   const int t = threadIdx.x, column = t % 16 * 4, row = t / 16 * 4;

@@ -17,11 +17,12 @@ struct RingStorage {
 
 #if TILEGRAD_SM90A
 template <Bug bug>
-__device__ void produce(RingStorage& ring, const CUtensorMap& map_a, const CUtensorMap& map_b, int m0, int n0,
-                        int steps) {
+__device__ void produce(RingStorage& ring, const CUtensorMap& map_a, const CUtensorMap& map_b,
+                        int m0, int n0, int steps) {
   for (int k = 0; k < steps; k++) {
     const int stage = k % kStages;
-    if constexpr (bug != Bug::empty_slot_wait) ptx::mbarrier_wait(&ring.empty[stage], ((k / kStages) & 1) ^ 1);
+    if constexpr (bug != Bug::empty_slot_wait)
+      ptx::mbarrier_wait(&ring.empty[stage], ((k / kStages) & 1) ^ 1);
     ptx::mbarrier_expect_bytes(&ring.full[stage], 2 * kTileBytes);
     ptx::tma_load_2d(ring.a[stage], &map_a, &ring.full[stage], k * 64, m0);
     ptx::tma_load_2d(ring.b[stage], &map_b, &ring.full[stage], k * 64, n0);
@@ -37,7 +38,8 @@ __device__ void consume(RingStorage& ring, float (&sum)[64], int group, int step
     const uint64_t b = ptx::descriptor_128b_swizzle(ring.b[stage]);
     ptx::wgmma_fence();
 #pragma unroll
-    for (int i = 0; i < 4; i++) ptx::wgmma_m64n128k16_bf16(sum, a + i * 2, b + i * 2, 1);  // 32 bytes per k16
+    for (int i = 0; i < 4; i++)
+      ptx::wgmma_m64n128k16_bf16(sum, a + i * 2, b + i * 2, 1);  // 32 bytes per k16
     ptx::wgmma_commit();
     ptx::wgmma_wait<bug == Bug::wgmma_wait ? 1 : 0>();
     if (threadIdx.x % 128 == 0) ptx::mbarrier_arrive(&ring.empty[stage]);
@@ -52,7 +54,8 @@ __global__ void __launch_bounds__(384, 1)
                float* __restrict__ c, int m, int n, int k) {
 #if TILEGRAD_SM90A
   DYNAMIC_SHARED(RingStorage, ring);
-  const int t = threadIdx.x, group = t / 128, m0 = blockIdx.y * 128, n0 = blockIdx.x * 128, steps = (k + 63) / 64;
+  const int t = threadIdx.x, group = t / 128, m0 = blockIdx.y * 128, n0 = blockIdx.x * 128,
+            steps = (k + 63) / 64;
   if (t == 0) {
     for (int i = 0; i < kStages; i++) {
       ptx::mbarrier_init(&ring->full[i], 1);

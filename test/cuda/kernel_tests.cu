@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "cases.h"
 #include "gemm_mma.cuh"
 #include "gemm_tiled.cuh"
 #include "gemm_wgmma.cuh"
@@ -19,10 +20,12 @@ template <Bug bug, int Pad = 4>
 void test_gemm_tiled(int m, int n, int k) {
   Vector<float> a = random_values(size_t(m) * k), b = random_values(size_t(k) * n), c;
   Device<float> da(a), db(b), dc(size_t(m) * n);
-  check(launch(gemm_tiled<bug, Pad>, dim3(ceil_div(n, 64), ceil_div(m, 64)), dim3(256), 0, stream(), da.p, db.p, dc.p, m,
-               n, k));
+  check(launch(gemm_tiled<bug, Pad>, dim3(ceil_div(n, 64), ceil_div(m, 64)), dim3(256), 0, stream(),
+               da.p, db.p, dc.p, m, n, k));
   dc.read(c, bug == Bug::stream_sync);
-  expect_product(m, n, k, c, 1e-4, [&](int i, int j, int s) { return double(a[size_t(i) * k + s]) * b[size_t(s) * n + j]; });
+  expect_product(m, n, k, c, 1e-4, [&](int i, int j, int s) {
+    return double(a[size_t(i) * k + s]) * b[size_t(s) * n + j];
+  });
 }
 
 template <Bug bug>
@@ -46,7 +49,8 @@ void test_reduce_last_block(int n) {
   Device<unsigned> ticket(1);
   check(cudaMemsetAsync(ticket.p, 0, 4, stream()));
   for (int round = 0; round < 2; round++) {  // the ticket must come back to zero
-    check(launch(reduce_last_block<bug>, dim3(6), dim3(256), 0, stream(), dx.p, partial.p, dout.p, ticket.p, n));
+    check(launch(reduce_last_block<bug>, dim3(6), dim3(256), 0, stream(), dx.p, partial.p, dout.p,
+                 ticket.p, n));
   }
   dout.read(out);
   expect_close(out[0], sum, 1e-3);
@@ -60,7 +64,8 @@ void test_gemm_mma_bf16(int m, int n, int k) {
   Device<float> dc(size_t(m) * n);
   const size_t shared = kMmaSharedBytes - (bug == Bug::dynamic_shared_too_small ? 64 : 0);
   auto* kernel = gemm_mma<2, bug>;
-  check(cudaFuncSetAttribute((const void*)kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, int(shared)));
+  check(cudaFuncSetAttribute((const void*)kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                             int(shared)));
   check(launch(kernel, dim3(ceil_div(n, 128), ceil_div(m, 128)), dim3(256), shared, stream(),
                (const unsigned char*)da.p, (const unsigned char*)db.p, dc.p, m, n, k * 2));
   dc.read(c);
@@ -74,10 +79,13 @@ void test_gemm_mma_s8(int m, int n, int k) {
   Vector<int> c;
   Device<int8_t> da(a), db(b);
   Device<int> dc(size_t(m) * n);
-  check(launch(gemm_mma<1, Bug::none>, dim3(ceil_div(n, 128), ceil_div(m, 128)), dim3(256), kMmaSharedBytes, stream(),
-               (const unsigned char*)da.p, (const unsigned char*)db.p, dc.p, m, n, k));
+  check(launch(gemm_mma<1, Bug::none>, dim3(ceil_div(n, 128), ceil_div(m, 128)), dim3(256),
+               kMmaSharedBytes, stream(), (const unsigned char*)da.p, (const unsigned char*)db.p,
+               dc.p, m, n, k));
   dc.read(c);
-  expect_product(m, n, k, c, 0, [&](int i, int j, int s) { return double(a[size_t(i) * k + s]) * b[size_t(j) * k + s]; });
+  expect_product(m, n, k, c, 0, [&](int i, int j, int s) {
+    return double(a[size_t(i) * k + s]) * b[size_t(j) * k + s];
+  });
 }
 
 template <Bug bug>
@@ -86,11 +94,13 @@ void test_gemm_wgmma(int m, int n, int k) {
   Vector<float> c;
   Device<uint16_t> da(a), db(b);
   Device<float> dc(size_t(m) * n);
-  const CUtensorMap map_a = tensor_map_bf16(da.p, k, m, 64, 128), map_b = tensor_map_bf16(db.p, k, n, 64, 128);
+  const CUtensorMap map_a = tensor_map_bf16(da.p, k, m, 64, 128),
+                    map_b = tensor_map_bf16(db.p, k, n, 64, 128);
   auto* kernel = gemm_wgmma<bug>;
-  check(cudaFuncSetAttribute((const void*)kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, sizeof(RingStorage)));
-  check(launch(kernel, dim3(ceil_div(n, 128), ceil_div(m, 128)), dim3(384), sizeof(RingStorage), stream(), map_a, map_b,
-               dc.p, m, n, k));
+  check(cudaFuncSetAttribute((const void*)kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                             sizeof(RingStorage)));
+  check(launch(kernel, dim3(ceil_div(n, 128), ceil_div(m, 128)), dim3(384), sizeof(RingStorage),
+               stream(), map_a, map_b, dc.p, m, n, k));
   dc.read(c);
   expect_product(m, n, k, c, 1e-4, [&](int i, int j, int s) {
     return double(bf16_value(a[size_t(i) * k + s])) * bf16_value(b[size_t(j) * k + s]);
@@ -144,7 +154,8 @@ void test_event_order(int n) {
 }
 
 #define PLANTED(bug, call) \
-  case Bug::bug: return run_case(kBugNames[int(Bug::bug)], [] { call; });
+  case Bug::bug:           \
+    return run_case(kBugNames[int(Bug::bug)], [] { call; });
 
 void run_planted(Bug bug) {
   switch (bug) {
@@ -159,11 +170,13 @@ void run_planted(Bug bug) {
     PLANTED(threadfence, test_reduce_last_block<Bug::threadfence>(10017))
     PLANTED(barrier_before_reuse, test_gemm_mma_bf16<Bug::barrier_before_reuse>(130, 133, 248))
     PLANTED(cp_async_wait, test_gemm_mma_bf16<Bug::cp_async_wait>(130, 133, 248))
-    PLANTED(dynamic_shared_too_small, test_gemm_mma_bf16<Bug::dynamic_shared_too_small>(130, 133, 248))
+    PLANTED(dynamic_shared_too_small,
+            test_gemm_mma_bf16<Bug::dynamic_shared_too_small>(130, 133, 248))
     PLANTED(empty_slot_wait, test_gemm_wgmma<Bug::empty_slot_wait>(130, 133, 632))
     PLANTED(wgmma_wait, test_gemm_wgmma<Bug::wgmma_wait>(130, 133, 632))
     PLANTED(registers_sum, test_gemm_wgmma<Bug::registers_sum>(130, 133, 72))
-    case Bug::none: break;
+    case Bug::none:
+      break;
   }
 }
 
@@ -205,7 +218,8 @@ int main(int argc, char** argv) {
       filter() = value;
       i++;
     } else {
-      std::printf("usage: kernel_tests [--small] [--filter TEXT] [--bug NAME]; %s is not known\n", argv[i]);
+      std::printf("usage: kernel_tests [--small] [--filter TEXT] [--bug NAME]; %s is not known\n",
+                  argv[i]);
       return 2;
     }
   }
@@ -213,6 +227,7 @@ int main(int argc, char** argv) {
     run_planted(bug);
   } else {
     run_all(small);
+    run_library_kernels(small);
   }
   check(cudaDeviceSynchronize());
   std::printf("%d passed, %d failed\n", counts().passed, counts().failed);

@@ -19,17 +19,17 @@ struct Operands {
   uint64_t barrier;
 };
 
-#define KERNEL(target, name, ...)                                            \
+#define KERNEL(target, name, ...)                                                \
   extern "C" __global__ void check_##name(Operands* p, const CUtensorMap* map) { \
-    if constexpr (TARGET >= target) {                                        \
-      Operands o = *p;                                                       \
-      __shared__ __align__(1024) unsigned char shared[4096];                 \
-      auto* barrier = reinterpret_cast<uint64_t*>(shared);                   \
-      (void)barrier;                                                         \
-      (void)map;                                                             \
-      __VA_ARGS__;                                                           \
-      *p = o;                                                                \
-    }                                                                        \
+    if constexpr (TARGET >= target) {                                            \
+      Operands o = *p;                                                           \
+      __shared__ __align__(1024) unsigned char shared[4096];                     \
+      auto* barrier = reinterpret_cast<uint64_t*>(shared);                       \
+      (void)barrier;                                                             \
+      (void)map;                                                                 \
+      __VA_ARGS__;                                                               \
+      *p = o;                                                                    \
+    }                                                                            \
   }
 
 KERNEL(75, ldmatrix_x4, ptx::ldmatrix_x4(o.a, shared + threadIdx.x * 16))
@@ -66,9 +66,14 @@ KERNEL(90, registers_increase, ptx::registers_increase<232>())
 KERNEL(90, wgmma_fence, ptx::wgmma_fence())
 KERNEL(90, wgmma_commit, ptx::wgmma_commit())
 KERNEL(90, wgmma_wait, ptx::wgmma_wait<0>())
-KERNEL(90, wgmma_m64n128k16_bf16, ptx::wgmma_m64n128k16_bf16(o.wide, 1, 2, 1); ptx::wgmma_commit(); ptx::wgmma_wait<0>())
-KERNEL(90, wgmma_m64n128k16_f16, ptx::wgmma_m64n128k16_f16(o.wide, 1, 2, 1); ptx::wgmma_commit(); ptx::wgmma_wait<0>())
-KERNEL(90, wgmma_m64n128k8_tf32, ptx::wgmma_m64n128k8_tf32(o.wide, 1, 2, 1); ptx::wgmma_commit(); ptx::wgmma_wait<0>())
-KERNEL(90, wgmma_m64n128k32_s8, ptx::wgmma_m64n128k32_s8(o.wide_int, 1, 2, 1); ptx::wgmma_commit(); ptx::wgmma_wait<0>())
-KERNEL(90, wgmma_m64n256k16_bf16, ptx::wgmma_m64n256k16_bf16(o.widest, 1, 2, 1); ptx::wgmma_commit(); ptx::wgmma_wait<0>())
+KERNEL(90, wgmma_m64n128k16_bf16, ptx::wgmma_m64n128k16_bf16(o.wide, 1, 2, 1); ptx::wgmma_commit();
+       ptx::wgmma_wait<0>())
+KERNEL(90, wgmma_m64n128k16_f16, ptx::wgmma_m64n128k16_f16(o.wide, 1, 2, 1); ptx::wgmma_commit();
+       ptx::wgmma_wait<0>())
+KERNEL(90, wgmma_m64n128k8_tf32, ptx::wgmma_m64n128k8_tf32(o.wide, 1, 2, 1); ptx::wgmma_commit();
+       ptx::wgmma_wait<0>())
+KERNEL(90, wgmma_m64n128k32_s8, ptx::wgmma_m64n128k32_s8(o.wide_int, 1, 2, 1); ptx::wgmma_commit();
+       ptx::wgmma_wait<0>())
+KERNEL(90, wgmma_m64n256k16_bf16, ptx::wgmma_m64n256k16_bf16(o.widest, 1, 2, 1);
+       ptx::wgmma_commit(); ptx::wgmma_wait<0>())
 #endif

@@ -24,7 +24,8 @@ __device__ float block_sum(float value, float (&partial)[8]) {
 }
 
 template <Bug bug>
-__global__ void __launch_bounds__(256) reduce_atomic(const float* __restrict__ x, float* out, int n) {
+__global__ void __launch_bounds__(256)
+    reduce_atomic(const float* __restrict__ x, float* out, int n) {
   SHARED_ARRAY(partial, float[8]);
   float sum = 0;
   for (int i = blockIdx.x * 256 + threadIdx.x; i < n; i += gridDim.x * 256) sum += x[i];
@@ -33,8 +34,8 @@ __global__ void __launch_bounds__(256) reduce_atomic(const float* __restrict__ x
 }
 
 template <Bug bug>
-__global__ void __launch_bounds__(256)
-    reduce_last_block(const float* __restrict__ x, float* sums, float* out, unsigned* ticket, int n) {
+__global__ void __launch_bounds__(256) reduce_last_block(const float* __restrict__ x, float* sums,
+                                                         float* out, unsigned* ticket, int n) {
   SHARED_ARRAY(partial, float[8]);
   SHARED_ARRAY(last, int[1]);
   float sum = 0;
