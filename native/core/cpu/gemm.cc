@@ -105,7 +105,10 @@ void run(const Gemm<T>& g) {
 template <class T>
 bool merge_into_rows(Gemm<T>& g, GemmBatch& batch) {
   const int last = batch.rank - 1;
-  if (last < 0 || batch.b_stride[last] != 0 || g.bias_axis == BiasAxis::row) return false;
+  if (last < 0) return false;
+  if (batch.size[last] == 1) return --batch.rank, true;
+  if (batch.b_stride[last] != 0 || g.bias_axis == BiasAxis::row) return false;
+  if (g.m == 1) g.a_row = batch.a_stride[last], g.c_row = batch.c_stride[last];
   if (batch.a_stride[last] != g.m * g.a_row || batch.c_stride[last] != g.m * g.c_row) return false;
   g.m *= batch.size[last];
   --batch.rank;

@@ -6,6 +6,7 @@ namespace tilegrad {
 namespace {
 
 constexpr std::align_val_t kAlign{64};
+constexpr size_t kKeep = size_t{64} << 20;
 
 struct Buffer {
   void* data = nullptr;
@@ -13,8 +14,10 @@ struct Buffer {
 
   ~Buffer() { ::operator delete(data, kAlign); }
 
+  // Grows, and shrinks where one huge request would otherwise hold its memory for good.
   void* reserve(size_t wanted) {
-    if (wanted <= bytes) return data;
+    const bool wasteful = bytes > kKeep && wanted < bytes / 8;
+    if (wanted <= bytes && !wasteful) return data;
     ::operator delete(data, kAlign);
     data = nullptr;
     bytes = 0;
