@@ -120,8 +120,8 @@ TG_SIMD Vec<T> load_partial(const T* p, int n) {
 #endif
 }
 
-// Lanes [begin, end) of a vector, to load only those: zeros elsewhere, and no other byte is touched. The
-// address is that of lane 0, which may lie before the array.
+// Lanes [begin, end) of a vector, to load (zeros elsewhere) or store only those: no other byte is
+// touched. The address is that of lane 0, which may lie before the array.
 template <class T>
 struct Window {
 #if defined(TILEGRAD_ISA_AVX512)
@@ -166,6 +166,27 @@ TG_SIMD Vec<T> load(const T* p, Window<T> w) {
     if (i >= w.begin && i < w.end) v[i] = p[i];
   }
   return v;
+#endif
+}
+
+template <class T>
+TG_SIMD void store(T* p, Vec<T> v, Window<T> w) {
+#if defined(TILEGRAD_ISA_AVX512)
+  if constexpr (sizeof(T) == 4) {
+    _mm512_mask_storeu_epi32(p, static_cast<__mmask16>(w.mask), (__m512i)v);
+  } else {
+    _mm512_mask_storeu_epi64(p, static_cast<__mmask8>(w.mask), (__m512i)v);
+  }
+#elif defined(TILEGRAD_ISA_AVX2)
+  if constexpr (sizeof(T) == 4) {
+    _mm256_maskstore_epi32(reinterpret_cast<int*>(p), (__m256i)w.mask, (__m256i)v);
+  } else {
+    _mm256_maskstore_epi64(reinterpret_cast<long long*>(p), (__m256i)w.mask, (__m256i)v);
+  }
+#else
+  for (int i = 0; i < kLanes<T>; ++i) {
+    if (i >= w.begin && i < w.end) p[i] = v[i];
+  }
 #endif
 }
 

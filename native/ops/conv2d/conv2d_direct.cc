@@ -25,6 +25,8 @@ int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
 // The vectors of one band.
 struct Vectors {
   std::vector<int64_t> image_base, out_base;
+  std::vector<ConvSegment> segments;  // where they are written straight from registers
+  std::vector<int64_t> first_segment;
   int64_t wide_row = 0;       // between rows of the wide result
   int64_t wide_elements = 0;  // of one output channel
 };
@@ -44,7 +46,8 @@ class Direct {
     // Flat runs over whole vectors inside the image: a shorter band is copied, with slack behind it.
     const int64_t last_band = conv.out_h - (ceil_div(conv.out_h, band_) - 1) * band_;
     if (flat_ && flat_length(last_band, conv.in_w) < lanes()) in_place_ = false;
-    direct_store_ = !flat_ && conv.out_col == 1;
+    segmented_ = flat_ && conv.out_col == 1 && kernels_.geometry.masked_stores;
+    direct_store_ = segmented_ || (!flat_ && conv.out_col == 1);
     offsets_ = in_place_ ? image.offsets_in_place(conv.channels)
                          : image.offsets_in_copy(conv.channels, band_);
   }
@@ -57,10 +60,11 @@ class Direct {
     return (rows - 1) * pitch + conv_.out_w;
   }
 
-  // Copying a flat result out costs a vector about as much as 8 taps.
+  // Copying a flat result out costs a vector about as much as 8 taps, cutting it as much as 3.
   bool prefers_flat(int64_t pitch) const {
     if (conv_.out_w < lanes()) return true;
-    return round_up(conv_.out_w, lanes()) * depth_ > pitch * (depth_ + 8);
+    const int64_t extra = kernels_.geometry.masked_stores ? 3 : 8;
+    return round_up(conv_.out_w, lanes()) * depth_ > pitch * (depth_ + extra);
   }
 
   int64_t band_rows() const {
@@ -78,6 +82,7 @@ class Direct {
 
   void pack_weights(T* out, int64_t group, int64_t row) const;
   Vectors vectors(int64_t rows) const;
+  void cut_segments(Vectors& v, int64_t length, int64_t pitch) const;
   void run_band(const T* weights, int64_t task) const;
   void run_panels(const T* weights, const T* image, const Vectors& v, int64_t group, T* out,
                   int64_t first, int64_t rows, T* wide) const;
@@ -87,7 +92,7 @@ class Direct {
   const ConvKernels<T> kernels_;
   const int64_t depth_;
   int64_t panel_rows_, band_;
-  bool in_place_, flat_, direct_store_;
+  bool in_place_, flat_, segmented_, direct_store_;
   std::vector<int64_t> offsets_;
   Vectors whole_, last_;  // of a whole band, and of the last one where it is shorter
 };
@@ -104,6 +109,23 @@ void Direct<T>::pack_weights(T* out, int64_t group, int64_t row) const {
   }
 }
 
+// Cuts flat vectors where rows of the output end.
+template <class T>
+void Direct<T>::cut_segments(Vectors& v, int64_t length, int64_t pitch) const {
+  for (const int64_t base : v.image_base) {
+    v.first_segment.push_back(static_cast<int64_t>(v.segments.size()));
+    const int64_t end = std::min(base + lanes(), length);
+    for (int64_t row = base / pitch; row * pitch < end; ++row) {
+      const int64_t from = std::max(base, row * pitch);
+      const int64_t to = std::min(end, row * pitch + conv_.out_w);
+      if (from >= to) continue;
+      v.segments.push_back({row * conv_.out_row + base - row * pitch,
+                            static_cast<int32_t>(from - base), static_cast<int32_t>(to - base)});
+    }
+  }
+  v.first_segment.push_back(static_cast<int64_t>(v.segments.size()));
+}
+
 template <class T>
 Vectors Direct<T>::vectors(int64_t rows) const {
   const int64_t pitch = in_place_ ? conv_.in_w : image_.pitch();
@@ -115,6 +137,7 @@ Vectors Direct<T>::vectors(int64_t rows) const {
       v.image_base.push_back(std::max<int64_t>(std::min(j, length - w), 0));
     }
     v.out_base = v.image_base;
+    if (segmented_) cut_segments(v, length, pitch);
     v.wide_row = pitch;
     v.wide_elements = round_up(std::max(length, w), w);
     return v;
@@ -145,6 +168,8 @@ void Direct<T>::run_panels(const T* weights, const T* image, const Vectors& v, i
     panel.vectors = static_cast<int64_t>(v.image_base.size());
     panel.image_base = v.image_base.data();
     panel.out_base = v.out_base.data();
+    panel.segments = segmented_ ? v.segments.data() : nullptr;
+    panel.first_segment = v.first_segment.data();
     panel.out = direct_store_ ? plane : wide;
     panel.out_row = direct_store_ ? conv_.out_plane : v.wide_elements;
     panel.bias = conv_.bias != nullptr ? conv_.bias + group * conv_.rows + row : nullptr;

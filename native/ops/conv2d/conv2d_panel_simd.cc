@@ -10,17 +10,49 @@ namespace {
 // MR * NV accumulators, NV vectors and one weight must fit in 32 (or 16) registers.
 #if defined(TILEGRAD_ISA_AVX512)
 constexpr int kPanelRows = 14;
+constexpr bool kMaskedStores = true;
 constexpr int max_vectors(int rows) { return rows <= 6 ? 4 : rows <= 9 ? 3 : 2; }
 #elif defined(TILEGRAD_ISA_NEON)
+constexpr bool kMaskedStores = false;
 constexpr int kPanelRows = 8;
 constexpr int max_vectors(int rows) { return rows <= 6 ? 4 : 3; }
 #elif defined(TILEGRAD_ISA_AVX2)
 constexpr int kPanelRows = 6;
+constexpr bool kMaskedStores = false;  // slow on some processors that have AVX2
 constexpr int max_vectors(int rows) { return rows <= 2 ? 4 : rows <= 4 ? 3 : 2; }
 #else
 constexpr int kPanelRows = 4;
+constexpr bool kMaskedStores = false;
 constexpr int max_vectors(int rows) { return rows <= 2 ? 4 : rows <= 3 ? 3 : 2; }
 #endif
+
+template <class T, int MR, int NV>
+TG_SIMD void finish(const ConvPanel<T>& c, int64_t first, Vec<T> (&acc)[MR][NV]) {
+#pragma GCC unroll 16
+  for (int i = 0; i < MR; ++i) {
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; ++v) {
+      if (c.bias != nullptr) acc[i][v] += broadcast<T>(c.bias[i]);
+      if (c.relu) acc[i][v] = relu<T>(acc[i][v]);
+    }
+  }
+#pragma GCC unroll 4
+  for (int v = 0; v < NV; ++v) {
+    if (c.segments == nullptr) {
+#pragma GCC unroll 16
+      for (int i = 0; i < MR; ++i) {
+        store<T>(c.out + i * c.out_row + c.out_base[first + v], acc[i][v]);
+      }
+      continue;
+    }
+    for (int64_t s = c.first_segment[first + v]; s < c.first_segment[first + v + 1]; ++s) {
+      const ConvSegment segment = c.segments[s];
+      const Window<T> lanes = window<T>(segment.begin, segment.end);
+#pragma GCC unroll 16
+      for (int i = 0; i < MR; ++i) store<T>(c.out + i * c.out_row + segment.out, acc[i][v], lanes);
+    }
+  }
+}
 
 template <class T, int MR, int NV>
 TG_SIMD void tile(const ConvPanel<T>& c, int64_t first) {
@@ -50,17 +82,7 @@ TG_SIMD void tile(const ConvPanel<T>& c, int64_t first) {
     }
     weights += MR;
   }
-#pragma GCC unroll 16
-  for (int i = 0; i < MR; ++i) {
-    T* out = c.out + i * c.out_row;
-#pragma GCC unroll 4
-    for (int v = 0; v < NV; ++v) {
-      Vec<T> y = acc[i][v];
-      if (c.bias != nullptr) y += broadcast<T>(c.bias[i]);
-      if (c.relu) y = relu<T>(y);
-      store<T>(out + c.out_base[first + v], y);
-    }
-  }
+  finish<T, MR, NV>(c, first, acc);
 }
 
 template <class T, int MR>
@@ -85,8 +107,8 @@ TG_SIMD void panel(const ConvPanel<T>& c) {
 
 }  // namespace
 
-ConvGeometry conv_geometry_f32() { return {kPanelRows, kLanes<float>}; }
-ConvGeometry conv_geometry_f64() { return {kPanelRows, kLanes<double>}; }
+ConvGeometry conv_geometry_f32() { return {kPanelRows, kLanes<float>, kMaskedStores}; }
+ConvGeometry conv_geometry_f64() { return {kPanelRows, kLanes<double>, kMaskedStores}; }
 void conv_panel_f32(const ConvPanel<float>& c) { panel(c); }
 void conv_panel_f64(const ConvPanel<double>& c) { panel(c); }
 

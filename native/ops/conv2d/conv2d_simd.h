@@ -8,6 +8,12 @@
 
 namespace tilegrad {
 
+// Lanes [begin, end) of a vector go to out + lane.
+struct ConvSegment {
+  int64_t out;
+  int32_t begin, end;
+};
+
 // Up to panel_rows output channels at `vectors` runs of `lanes` output columns:
 //   out[i * out_row + out_base[v] + lane] = sum over d of weights[d * rows + i]
 //                                           * image[image_base[v] + offsets[d] + lane]
@@ -21,6 +27,9 @@ struct ConvPanel {
   int64_t vectors;
   const int64_t* image_base;  // (vectors)
   const int64_t* out_base;    // (vectors)
+  // Instead of out_base, where not null: vector v is written in segments first_segment[v] to [v + 1].
+  const ConvSegment* segments;
+  const int64_t* first_segment;  // (vectors + 1)
   T* out;
   int64_t out_row;
   const T* bias;  // (rows), or null
@@ -94,6 +103,7 @@ struct ConvWeightDot {
 
 struct ConvGeometry {
   int panel_rows, lanes;
+  bool masked_stores;  // cheap enough to write segments straight from registers
 };
 
 TILEGRAD_SIMD_DECLARE(ConvGeometry, conv_geometry_f32, ())
