@@ -1,12 +1,344 @@
+// The whole surface that JavaScript sees. Calls on the hot path (run, upload, release) speak through a Float64Array,
+// the "command": numbers in, numbers out, no objects. Its contents are untrusted: each number is read once and checked.
 #include <napi.h>
 
-namespace tilegrad {
+#include <cmath>
+#include <cstdlib>
+
+#include "binding/command.h"
+#include "binding/env_state.h"
+#include "core/cpu/isa.h"
+#include "core/parallel.h"
+
+namespace tilegrad::binding {
+
+namespace {
+
+int checked_int(const Napi::Value& value, const char* what, double least, double most) {
+  if (!value.IsNumber()) fail(ErrorCode::argument, what, " must be a number");
+  double number = value.As<Napi::Number>().DoubleValue();
+  if (!(number >= least && number <= most) || number != std::floor(number))
+    fail(ErrorCode::argument, what, " must be a whole number from ", least, " to ", most, " but is ", number);
+  return static_cast<int>(number);
+}
+
+Device& device_argument(const Napi::Value& value) { return device_at(checked_int(value, "device", 0, 1000)); }
+
+double handle_argument(const Napi::Value& value) {
+  if (!value.IsNumber()) fail(ErrorCode::argument, "expected a tensor handle");
+  return value.As<Napi::Number>().DoubleValue();
+}
+
+// run(command): [op, device, n, handles..., attributes...] -> number of outputs, described from command[0] on.
+Napi::Value run(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  return guarded(env, [&]() -> Napi::Value {
+    Command command(info[0]);
+    EnvState& state = state_of(env);
+    const OpDef& op = *all_ops()[command.index("op", all_ops().size())];
+    Device& device = device_at(static_cast<int>(command.index("device", 1000)));
+    size_t count = command.index("input count", kMaxInputs + 1);
+    std::vector<const Tensor*> inputs(count);
+    for (auto& input : inputs) {
+      double handle = command.next();
+      input = handle == 0 ? nullptr : &state.handles.at(handle);
+    }
+    Attrs attrs = command.attributes(op);
+    std::vector<Tensor> outputs;
+    run_op(op, inputs.data(), static_cast<int>(count), attrs, &device, &outputs);
+    command.rewind(outputs.size() * (4 + kMaxRank));
+    int64_t fresh = 0;
+    for (Tensor& tensor : outputs) {
+      int alias = -1;
+      for (size_t i = 0; i < count && alias < 0; ++i)
+        if (inputs[i] && inputs[i]->buffer.get() == tensor.buffer.get()) alias = static_cast<int>(i);
+      if (alias < 0) fresh += static_cast<int64_t>(tensor.buffer->capacity);
+      command.describe(alias, tensor.dtype, tensor.layout.shape);
+    }
+    command.rewind(0);  // a second pass: add() may move the table that `inputs` points into
+    for (Tensor& tensor : outputs) command.put_handle(state.handles.add(std::move(tensor)));
+    state.account(env, fresh);
+    return Napi::Number::New(env, static_cast<double>(outputs.size()));
+  });
+}
+
+// upload(command, data): command [dtype, device, rank, dims...] -> handle
+Napi::Value upload(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  return guarded(env, [&]() -> Napi::Value {
+    Command command(info[0]);
+    Tensor tensor;
+    tensor.dtype = static_cast<DType>(command.index("dtype", kDTypeCount));
+    tensor.device = &device_at(static_cast<int>(command.index("device", 1000)));
+    Shape shape = command.shape("tensor");
+    tensor.layout = Layout::contiguous(shape);
+    Bytes bytes(info[1]);
+    size_t expected = static_cast<size_t>(shape.numel()) * dtype_size(tensor.dtype);
+    if (bytes.size != expected)
+      fail(ErrorCode::shape, "tensor: shape ", shape, " of ", tensor.dtype, " needs ", expected, " bytes but the data has ",
+           bytes.size);
+    tensor.buffer = tensor.device->upload(bytes.data, bytes.size);
+    state_of(env).account(env, static_cast<int64_t>(tensor.buffer->capacity));
+    return Napi::Number::New(env, state_of(env).handles.add(std::move(tensor)));
+  });
+}
+
+// release(handle) -> whether it was alive. A stale handle is no error: finalizers come late.
+Napi::Value release(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  return guarded(env, [&]() -> Napi::Value {
+    EnvState& state = state_of(env);
+    bool known;
+    size_t freed = state.handles.release(handle_argument(info[0]), &known);
+    if (freed) state.account(env, -static_cast<int64_t>(freed));
+    return Napi::Boolean::New(env, known);
+  });
+}
+
+// describe(handle, command): [dtype, device, rank, dims..., strides..., offset, contiguous]
+Napi::Value describe(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  return guarded(env, [&]() -> Napi::Value {
+    const Tensor& tensor = state_of(env).handles.at(handle_argument(info[0]));
+    Command command(info[1]);
+    command.write_layout(tensor);
+    return env.Undefined();
+  });
+}
+
+// Starts the copy of a tensor's elements to host memory of the job's own.
+Job* start_read(const Tensor& source, Napi::Promise::Deferred deferred) {
+  Tensor tensor = contiguous(source);
+  size_t bytes = static_cast<size_t>(tensor.layout.numel()) * dtype_size(tensor.dtype);
+  auto job = std::make_unique<Job>(Job{deferred});
+  job->data = std::malloc(std::max<size_t>(bytes, 1));
+  if (!job->data) fail(ErrorCode::oom, "no host memory for ", bytes, " bytes");
+  job->bytes = bytes;
+  job->stream = &tensor.device->stream();
+  auto* from = static_cast<const char*>(tensor.buffer->data) + tensor.layout.offset * static_cast<int64_t>(dtype_size(tensor.dtype));
+  if (bytes) tensor.device->download(from, job->data, bytes);
+  return job.release();
+}
+
+void submit(EnvState& state, Job* job) {
+  state.mailbox->open(job);
+  job->stream->host_callback([mailbox = state.mailbox, job] { mailbox->deliver(job); });
+}
+
+// read(handle) -> Promise<ArrayBuffer> of the elements in row-major order
+Napi::Value read(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  return guarded(env, [&]() -> Napi::Value {
+    EnvState& state = state_of(env);
+    auto deferred = Napi::Promise::Deferred::New(env);
+    submit(state, start_read(state.handles.at(handle_argument(info[0])), deferred));
+    return deferred.Promise();
+  });
+}
+
+// readSync(handle) -> ArrayBuffer; blocks
+Napi::Value read_sync(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  return guarded(env, [&]() -> Napi::Value {
+    Tensor tensor = contiguous(state_of(env).handles.at(handle_argument(info[0])));
+    size_t size = dtype_size(tensor.dtype);
+    size_t bytes = static_cast<size_t>(tensor.layout.numel()) * size;
+    auto buffer = Napi::ArrayBuffer::New(env, bytes);
+    Stream& stream = tensor.device->stream();
+    if (bytes) {
+      auto* from = static_cast<const char*>(tensor.buffer->data) + tensor.layout.offset * static_cast<int64_t>(size);
+      tensor.device->download(from, buffer.Data(), bytes);
+    }
+    stream.wait_all();
+    if (auto error = stream.take_error()) throw Error(*error);
+    return buffer;
+  });
+}
+
+// sync(device) -> Promise that resolves when all work enqueued so far is done
+Napi::Value sync(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  return guarded(env, [&]() -> Napi::Value {
+    EnvState& state = state_of(env);
+    Device& device = device_argument(info[0]);
+    auto deferred = Napi::Promise::Deferred::New(env);
+    auto* job = new Job{deferred};
+    job->stream = &device.stream();
+    submit(state, job);
+    return deferred.Promise();
+  });
+}
+
+Napi::Value sync_blocking(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  return guarded(env, [&]() -> Napi::Value {
+    Stream& stream = device_argument(info[0]).stream();
+    stream.wait_all();
+    if (auto error = stream.take_error()) throw Error(*error);
+    return env.Undefined();
+  });
+}
+
+// transfer(handle, device) -> handle of a contiguous copy on the other device; waits for the source's stream
+Napi::Value transfer(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  return guarded(env, [&]() -> Napi::Value {
+    EnvState& state = state_of(env);
+    Device& target = device_argument(info[1]);
+    Tensor source = contiguous(state.handles.at(handle_argument(info[0])));
+    Tensor copy;
+    copy.device = &target;
+    copy.dtype = source.dtype;
+    copy.layout = Layout::contiguous(source.layout.shape);
+    size_t size = dtype_size(source.dtype);
+    size_t bytes = static_cast<size_t>(source.layout.numel()) * size;
+    auto* from = static_cast<const char*>(source.buffer->data) + source.layout.offset * static_cast<int64_t>(size);
+    std::unique_ptr<void, void (*)(void*)> host(std::malloc(std::max<size_t>(bytes, 1)), std::free);
+    if (!host) fail(ErrorCode::oom, "no host memory for ", bytes, " bytes");
+    if (bytes) source.device->download(from, host.get(), bytes);
+    source.device->stream().wait_all();
+    if (auto error = source.device->stream().take_error()) throw Error(*error);
+    copy.buffer = target.upload(host.get(), bytes);
+    state.account(env, static_cast<int64_t>(copy.buffer->capacity));
+    return Napi::Number::New(env, state.handles.add(std::move(copy)));
+  });
+}
+
+Napi::Value memory(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  return guarded(env, [&]() -> Napi::Value {
+    Device& device = device_argument(info[0]);
+    MemoryStats stats = device.allocator().stats();
+    auto out = Napi::Object::New(env);
+    out.Set("liveBytes", static_cast<double>(stats.live_bytes));
+    out.Set("cachedBytes", static_cast<double>(stats.cached_bytes));
+    out.Set("peakBytes", static_cast<double>(stats.peak_bytes));
+    out.Set("limitBytes", static_cast<double>(stats.limit_bytes));
+    out.Set("liveBuffers", static_cast<double>(stats.live_buffers));
+    out.Set("liveTensors", static_cast<double>(state_of(env).handles.live()));
+    return out;
+  });
+}
+
+// memoryControl(device, action, bytes): 'limit' | 'trim' | 'resetPeak'
+Napi::Value memory_control(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  return guarded(env, [&]() -> Napi::Value {
+    Allocator& allocator = device_argument(info[0]).allocator();
+    std::string action = info[1].IsString() ? info[1].As<Napi::String>().Utf8Value() : "";
+    if (action == "trim") {
+      allocator.trim();
+    } else if (action == "resetPeak") {
+      allocator.reset_peak();
+    } else if (action == "limit") {
+      double bytes = info[2].IsNumber() ? info[2].As<Napi::Number>().DoubleValue() : -1;
+      if (!(bytes > 0 && bytes < kMaxNumel)) fail(ErrorCode::argument, "the memory limit must be a positive number of bytes");
+      allocator.set_limit(static_cast<size_t>(bytes));
+    } else {
+      fail(ErrorCode::argument, "memoryControl: unknown action '", action, "'");
+    }
+    return env.Undefined();
+  });
+}
+
+Napi::Value devices(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  return guarded(env, [&]() -> Napi::Value {
+    auto list = list_devices();
+    auto out = Napi::Array::New(env, list.size());
+    for (size_t i = 0; i < list.size(); ++i) {
+      auto entry = Napi::Object::New(env);
+      entry.Set("name", list[i].name);
+      entry.Set("available", list[i].available);
+      entry.Set("description", list[i].description);
+      entry.Set("reason", list[i].reason);
+      entry.Set("memoryBytes", static_cast<double>(list[i].memory_bytes));
+      out.Set(static_cast<uint32_t>(i), entry);
+    }
+    return out;
+  });
+}
+
+// threads(n?) -> number of threads that kernels use, after setting it if n is given
+Napi::Value threads(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  return guarded(env, [&]() -> Napi::Value {
+    if (info.Length() > 0 && !info[0].IsUndefined()) set_num_threads(checked_int(info[0], "threads", 1, 1024));
+    return Napi::Number::New(env, num_threads());
+  });
+}
+
+const char* attr_type_name(AttrType type) {
+  constexpr const char* names[] = {"", "integer", "number", "boolean", "choice", "dtype", "integers"};
+  return names[static_cast<int>(type)];
+}
+
+// ops() -> [{ name, minInputs, maxInputs, inPlace, cuda, attrs: [{ name, type, choices }] }] in the order of op ids
+Napi::Value ops(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  return guarded(env, [&]() -> Napi::Value {
+    auto out = Napi::Array::New(env, all_ops().size());
+    for (size_t i = 0; i < all_ops().size(); ++i) {
+      const OpDef& op = *all_ops()[i];
+      auto entry = Napi::Object::New(env);
+      entry.Set("name", op.name);
+      entry.Set("minInputs", op.inputs.min);
+      entry.Set("maxInputs", op.inputs.max);
+      entry.Set("inPlace", op.in_place);
+      entry.Set("cuda", op.cuda != nullptr);
+      auto attrs = Napi::Array::New(env);
+      for (uint32_t a = 0; a < kMaxAttrs && op.attrs[a].name; ++a) {
+        auto attr = Napi::Object::New(env);
+        attr.Set("name", op.attrs[a].name);
+        attr.Set("type", attr_type_name(op.attrs[a].type));
+        attr.Set("choices", op.attrs[a].choices);
+        attrs.Set(a, attr);
+      }
+      entry.Set("attrs", attrs);
+      out.Set(static_cast<uint32_t>(i), entry);
+    }
+    return out;
+  });
+}
+
+Napi::Value set_error_class(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  return guarded(env, [&]() -> Napi::Value {
+    if (!info[0].IsFunction()) fail(ErrorCode::argument, "setErrorClass expects a class");
+    state_of(env).error_class = Napi::Persistent(info[0].As<Napi::Function>());
+    return env.Undefined();
+  });
+}
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
-  exports.Set("version", Napi::String::New(env, "0.1.0"));
+  env.SetInstanceData(new EnvState(env));
+  auto add = [&](const char* name, Napi::Value (*fn)(const Napi::CallbackInfo&)) {
+    exports.Set(name, Napi::Function::New(env, fn, name));
+  };
+  add("run", run);
+  add("upload", upload);
+  add("release", release);
+  add("describe", describe);
+  add("read", read);
+  add("readSync", read_sync);
+  add("sync", sync);
+  add("syncBlocking", sync_blocking);
+  add("transfer", transfer);
+  add("memory", memory);
+  add("memoryControl", memory_control);
+  add("devices", devices);
+  add("threads", threads);
+  add("ops", ops);
+  add("setErrorClass", set_error_class);
+  auto dtypes = Napi::Array::New(env, kDTypeCount);
+  for (uint32_t i = 0; i < kDTypeCount; ++i) dtypes.Set(i, dtype_name(static_cast<DType>(i)));
+  exports.Set("dtypes", dtypes);
   return exports;
 }
 
-NODE_API_MODULE(tilegrad, init)
+}  // namespace
 
-}  // namespace tilegrad
+}  // namespace tilegrad::binding
+
+Napi::Object InitAddon(Napi::Env env, Napi::Object exports) { return tilegrad::binding::init(env, exports); }
+NODE_API_MODULE(tilegrad, InitAddon)

@@ -1,0 +1,169 @@
+#include "binding/env_state.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+
+namespace tilegrad::binding {
+
+namespace {
+constexpr uint32_t kIndexBits = 24;
+constexpr double kIndexSpan = 1 << kIndexBits;
+constexpr int64_t kAccountStep = 1 << 20;
+}  // namespace
+
+double HandleTable::add(Tensor tensor) {
+  uint32_t index;
+  if (!free_.empty()) {
+    index = free_.back();
+    free_.pop_back();
+  } else {
+    if (slots_.size() >= static_cast<size_t>(kIndexSpan))
+      fail(ErrorCode::oom, "more than ", slots_.size(), " live tensors");
+    index = static_cast<uint32_t>(slots_.size());
+    slots_.emplace_back();
+  }
+  Slot& slot = slots_[index];
+  slot.tensor = std::move(tensor);
+  slot.used = true;
+  live_ += 1;
+  return slot.generation * kIndexSpan + index;
+}
+
+HandleTable::Slot* HandleTable::find(double handle) {
+  // Written so that NaN fails every comparison.
+  if (!(handle >= kIndexSpan && handle < kMaxNumel) || handle != std::floor(handle))
+    fail(ErrorCode::argument, "expected a tensor handle but got ", handle);
+  auto bits = static_cast<uint64_t>(handle);
+  uint64_t index = bits & ((1u << kIndexBits) - 1);
+  if (index >= slots_.size()) fail(ErrorCode::argument, "expected a tensor handle but got ", handle);
+  Slot& slot = slots_[index];
+  return slot.used && slot.generation == bits >> kIndexBits ? &slot : nullptr;
+}
+
+Tensor& HandleTable::at(double handle) {
+  Slot* slot = find(handle);
+  if (!slot) fail(ErrorCode::disposed, "the tensor was disposed");
+  return slot->tensor;
+}
+
+size_t HandleTable::release(double handle, bool* known) {
+  Slot* slot = find(handle);
+  *known = slot != nullptr;
+  if (!slot) return 0;
+  size_t bytes = slot->tensor.buffer ? slot->tensor.buffer->capacity : 0;
+  bool last = slot->tensor.buffer.reset();
+  slot->used = false;
+  slot->generation = slot->generation == (1u << 28) ? 1 : slot->generation + 1;
+  free_.push_back(static_cast<uint32_t>(slot - slots_.data()));
+  live_ -= 1;
+  return last ? bytes : 0;
+}
+
+std::string HandleTable::describe_largest(int count) const {
+  std::vector<const Tensor*> live;
+  for (const Slot& slot : slots_)
+    if (slot.used && slot.tensor.buffer) live.push_back(&slot.tensor);
+  auto larger = [](const Tensor* a, const Tensor* b) { return a->buffer->capacity > b->buffer->capacity; };
+  size_t n = std::min(live.size(), static_cast<size_t>(count));
+  std::partial_sort(live.begin(), live.begin() + static_cast<std::ptrdiff_t>(n), live.end(), larger);
+  if (n == 0) return "";
+  std::string text = "The largest holders are";
+  for (size_t i = 0; i < n; ++i)
+    text += str(i ? ", " : " ", live[i]->dtype, " ", live[i]->layout.shape, " (", live[i]->buffer->bytes, " bytes)");
+  return text + ". ";
+}
+
+Job::~Job() { std::free(data); }
+
+Mailbox::Mailbox(Napi::Env env) : env_(env) {
+  napi_value name;
+  napi_create_string_utf8(env, "tilegrad", NAPI_AUTO_LENGTH, &name);
+  if (napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this, on_job, &function_) !=
+      napi_ok)
+    fail(ErrorCode::unsupported, "the environment cannot create a thread-safe function");
+  napi_unref_threadsafe_function(env, function_);
+}
+
+void Mailbox::open(Job*) {
+  if (in_flight_++ == 0) napi_ref_threadsafe_function(env_, function_);
+}
+
+void Mailbox::deliver(Job* job) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (!function_ || napi_call_threadsafe_function(function_, job, napi_tsfn_nonblocking) != napi_ok) {
+    delete job;  // the environment is gone, and the promise with it
+  }
+}
+
+void Mailbox::close() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (function_) napi_release_threadsafe_function(function_, napi_tsfn_abort);
+  function_ = nullptr;
+}
+
+namespace {
+
+Napi::Value result_of(Napi::Env env, Job* job) {
+  if (!job->data) return env.Undefined();
+  void* data = std::exchange(job->data, nullptr);
+  napi_value buffer;
+  napi_status status = napi_create_external_arraybuffer(
+      env, data, job->bytes, [](napi_env, void* p, void*) { std::free(p); }, nullptr, &buffer);
+  if (status == napi_ok) return Napi::Value(env, buffer);
+  // Some embedders (Electron) allow no external buffers: copy.
+  void* target;
+  status = napi_create_arraybuffer(env, job->bytes, &target, &buffer);
+  if (status == napi_ok) std::memcpy(target, data, job->bytes);
+  std::free(data);
+  if (status != napi_ok) fail(ErrorCode::oom, "no memory for an ArrayBuffer of ", job->bytes, " bytes");
+  return Napi::Value(env, buffer);
+}
+
+}  // namespace
+
+void Mailbox::on_job(napi_env raw_env, napi_value, void* context, void* data) {
+  std::unique_ptr<Job> job(static_cast<Job*>(data));
+  if (!raw_env) return;  // teardown
+  auto* self = static_cast<Mailbox*>(context);
+  Napi::Env env(raw_env);
+  Napi::HandleScope scope(env);
+  if (--self->in_flight_ == 0) napi_unref_threadsafe_function(env, self->function_);
+  try {
+    if (auto error = job->stream->take_error())
+      job->deferred.Reject(make_error(env, *error));
+    else
+      job->deferred.Resolve(result_of(env, job.get()));
+  } catch (const Error& error) {
+    job->deferred.Reject(make_error(env, error));
+  }
+}
+
+EnvState::EnvState(Napi::Env env) : mailbox(std::make_shared<Mailbox>(env)) {
+  // The hook runs before the environment's handles go away, on its own thread.
+  napi_add_env_cleanup_hook(env, [](void* self) { static_cast<EnvState*>(self)->mailbox->close(); }, this);
+}
+
+EnvState::~EnvState() { mailbox->close(); }
+
+void EnvState::account(napi_env env, int64_t delta) {
+  unreported_ += delta;
+  if (unreported_ < kAccountStep && unreported_ > -kAccountStep) return;
+  int64_t total;
+  napi_adjust_external_memory(env, unreported_, &total);
+  unreported_ = 0;
+}
+
+Napi::Value make_error(Napi::Env env, const Error& error) {
+  EnvState& state = state_of(env);
+  auto code = Napi::String::New(env, error_code_name(error.code()));
+  auto message = Napi::String::New(env, error.what());
+  if (!state.error_class.IsEmpty()) return state.error_class.New({code, message});
+  Napi::Error plain = Napi::Error::New(env, error.what());
+  plain.Value().Set("code", code);
+  return plain.Value();
+}
+
+void throw_error(Napi::Env env, const Error& error) { napi_throw(env, make_error(env, error)); }
+
+}  // namespace tilegrad::binding

@@ -1,0 +1,108 @@
+// What one JavaScript environment (the main thread or a worker) owns: its tensor handles, its way back from the
+// streams, and the class of its errors. Devices, streams and pools belong to the process.
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "core/op.h"
+
+namespace tilegrad::binding {
+
+/// Tensors by number. A handle is generation * 2^24 + index, so that a stale one is recognised.
+class HandleTable {
+ public:
+  double add(Tensor tensor);
+  /// Throws ERR_DISPOSED for a handle that was released and ERR_ARGUMENT for a number that never was one.
+  Tensor& at(double handle);
+  /// Returns the bytes of the block that became free (0 if others share it); false in `known` for a stale handle.
+  size_t release(double handle, bool* known);
+  /// The largest live tensors, for the text of ERR_OOM.
+  std::string describe_largest(int count) const;
+  int64_t live() const { return live_; }
+
+ private:
+  struct Slot {
+    Tensor tensor;
+    uint32_t generation = 1;
+    bool used = false;
+  };
+  Slot* find(double handle);
+  std::vector<Slot> slots_;
+  std::vector<uint32_t> free_;
+  int64_t live_ = 0;
+};
+
+/// A job that was handed to a stream and reports back to the JavaScript thread.
+struct Job {
+  Napi::Promise::Deferred deferred;
+  void* data = nullptr;  // from malloc; null for a plain sync
+  size_t bytes = 0;
+  Stream* stream = nullptr;
+  ~Job();
+};
+
+/// The way from a stream's thread to this environment; outlives the environment, then swallows what arrives.
+class Mailbox {
+ public:
+  explicit Mailbox(Napi::Env env);
+  void open(Job* job);     // JavaScript thread: one more job in flight keeps the event loop alive
+  void deliver(Job* job);  // any thread
+  void close();            // environment teardown
+
+ private:
+  static void on_job(napi_env env, napi_value, void* context, void* data);
+  std::mutex mutex_;
+  napi_threadsafe_function function_ = nullptr;
+  napi_env env_;
+  int in_flight_ = 0;  // touched on the JavaScript thread only
+};
+
+struct EnvState {
+  explicit EnvState(Napi::Env env);
+  ~EnvState();
+
+  HandleTable handles;
+  std::shared_ptr<Mailbox> mailbox;
+  Napi::FunctionReference error_class;
+
+  /// Tells V8 of native memory in steps of at least 1 MiB; JavaScript thread only.
+  void account(napi_env env, int64_t delta);
+
+ private:
+  int64_t unreported_ = 0;
+};
+
+inline EnvState& state_of(Napi::Env env) { return *env.GetInstanceData<EnvState>(); }
+
+/// Raises a TilegradError as a pending JavaScript exception.
+void throw_error(Napi::Env env, const Error& error);
+Napi::Value make_error(Napi::Env env, const Error& error);
+
+/// Runs `body`; every C++ exception becomes a JavaScript one.
+template <class F>
+Napi::Value guarded(Napi::Env env, F&& body) {
+  try {
+    return body();
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::oom) {
+      throw_error(env, Error(ErrorCode::oom, str(error.what(), ". ", state_of(env).handles.describe_largest(5),
+                                                 "Free tensors that are no longer needed: wrap synchronous work in "
+                                                 "tidy(() => ...), or call dispose()")));
+    } else {
+      throw_error(env, error);
+    }
+  } catch (const Napi::Error& error) {
+    error.ThrowAsJavaScriptException();
+  } catch (const std::bad_alloc&) {
+    throw_error(env, Error(ErrorCode::oom, "out of memory in the native code"));
+  } catch (const std::exception& error) {
+    throw_error(env, Error(ErrorCode::argument, error.what()));
+  }
+  return env.Undefined();
+}
+
+}  // namespace tilegrad::binding

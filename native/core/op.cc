@@ -1,0 +1,200 @@
+#include "core/op.h"
+
+#include <cstdlib>
+
+#include "core/dtype.h"
+
+namespace tilegrad {
+
+int Attrs::find(const char* name, AttrType type) const {
+  for (int i = 0; i < kMaxAttrs && op->attrs[i].name; ++i)
+    if (op->attrs[i].type == type && std::strcmp(op->attrs[i].name, name) == 0) return i;
+  fail(ErrorCode::argument, op->name, ": the schema has no attribute ", name, " of the type that the kernel reads");
+}
+
+const int64_t* Attrs::integers(const char* name, int* length) const {
+  int i = find(name, AttrType::integers);
+  *length = static_cast<int>(scalars[i]);
+  return list + list_start[i];
+}
+
+Shape Attrs::integers(const char* name) const {
+  int n;
+  const int64_t* values = integers(name, &n);
+  if (n > kMaxRank) fail(ErrorCode::argument, op->name, ": ", name, " has ", n, " entries, at most ", kMaxRank, " are allowed");
+  Shape out;
+  for (int i = 0; i < n; ++i) out.push(values[i]);
+  return out;
+}
+
+const char* InferContext::op_name() const { return op.name; }
+
+void InferContext::output(const Shape& shape, DType dtype) {
+  check_shape(op.name, shape);
+  if (output_count == kMaxOutputs) fail(ErrorCode::argument, "more than ", kMaxOutputs, " outputs");
+  outputs[output_count++] = {Layout::contiguous(shape), dtype, -1};
+}
+
+void InferContext::view(int i, const Layout& layout) {
+  if (output_count == kMaxOutputs) fail(ErrorCode::argument, "more than ", kMaxOutputs, " outputs");
+  outputs[output_count++] = {layout, inputs[i]->dtype, i};
+}
+
+void InferContext::expect_dtype(int i, const char* what, DType d) const {
+  if (dtype(i) != d) fail(ErrorCode::dtype, what, " must be ", d, " but is ", dtype(i));
+}
+
+void InferContext::expect_float(int i, const char* what) const {
+  if (!is_float(dtype(i))) fail(ErrorCode::dtype, what, " must be a floating-point tensor but is ", dtype(i));
+}
+
+void InferContext::expect_same_dtype(int i, int j, const char* what_i, const char* what_j) const {
+  if (dtype(i) != dtype(j))
+    fail(ErrorCode::dtype, what_i, " is ", dtype(i), " but ", what_j, " is ", dtype(j), "; cast one of them");
+}
+
+void InferContext::expect_rank(int i, const char* what, int rank) const {
+  if (shape(i).rank != rank)
+    fail(ErrorCode::shape, what, " must have ", rank, " dimensions but has shape ", shape(i));
+}
+
+int InferContext::dim(int64_t d, int rank) const {
+  int64_t resolved = d < 0 ? d + rank : d;
+  // A scalar counts as one dimension here, as in PyTorch.
+  if (resolved < 0 || resolved >= (rank ? rank : 1))
+    fail(ErrorCode::argument, "dimension ", d, " is out of range for a tensor with ", rank, " dimensions");
+  return static_cast<int>(resolved);
+}
+
+namespace {
+
+struct OpTask final : Task {
+  const OpDef* def;
+  Kernel kernel;
+  Stream* stream;
+  std::vector<View> views;  // inputs, then outputs
+  int input_count;
+  Attrs attrs;
+
+  void run() override {
+    KernelArgs args{def, views.data(), input_count, views.data() + input_count,
+                    static_cast<int>(views.size()) - input_count, attrs, stream};
+    kernel(args);
+  }
+};
+
+struct CopyTask final : Task {
+  Device* device;
+  View source, target;
+  void run() override { device->copy_strided(source, target); }
+};
+
+void check_inputs(const OpDef& op, const Tensor* const* inputs, int count, Device** device) {
+  if (count < op.inputs.min || (op.inputs.max >= 0 && count > op.inputs.max))
+    fail(ErrorCode::argument, op.name, ": expects ", op.inputs.min,
+         op.inputs.max < 0 ? " or more" : op.inputs.max != op.inputs.min ? str(" to ", op.inputs.max) : "",
+         " inputs but got ", count);
+  Device* common = nullptr;
+  for (int i = 0; i < count; ++i) {
+    if (!inputs[i]) continue;
+    if (!common) common = inputs[i]->device;
+    if (inputs[i]->device != common)
+      fail(ErrorCode::device, op.name, ": inputs are on different devices (", common->name(), " and ",
+           inputs[i]->device->name(), "); move one with .to()");
+  }
+  if (common) *device = common;
+}
+
+void after_enqueue(Stream& stream, uint64_t ticket) {
+  if (!synchronous_mode()) return;
+  stream.wait(ticket);
+  if (auto error = stream.take_error()) throw Error(*error);
+}
+
+}  // namespace
+
+bool synchronous_mode() {
+  static const bool on = [] {
+    const char* value = std::getenv("TILEGRAD_SYNC");
+    return value && std::strcmp(value, "1") == 0;
+  }();
+  return on;
+}
+
+Tensor contiguous(const Tensor& tensor) {
+  if (tensor.layout.is_contiguous()) return tensor;
+  Tensor copy;
+  copy.device = tensor.device;
+  copy.dtype = tensor.dtype;
+  copy.layout = Layout::contiguous(tensor.layout.shape);
+  copy.buffer = tensor.device->allocator().allocate(static_cast<size_t>(copy.layout.numel()) * dtype_size(copy.dtype));
+  auto* task = new CopyTask;
+  task->op = "contiguous";
+  task->device = tensor.device;
+  task->source = view_of(tensor);
+  task->target = view_of(copy);
+  Stream& stream = tensor.device->stream();
+  after_enqueue(stream, stream.enqueue(task));
+  return copy;
+}
+
+void run_op(const OpDef& op, const Tensor* const* inputs, int input_count, const Attrs& attrs, Device* device,
+            std::vector<Tensor>* outputs) {
+  check_inputs(op, inputs, input_count, &device);
+  InferContext ctx{op, attrs, inputs, input_count, device};
+  op.infer(ctx);
+
+  bool runs = op.in_place, needs_kernel = op.in_place;
+  for (int i = 0; i < ctx.output_count; ++i) {
+    if (ctx.outputs[i].alias >= 0) continue;
+    needs_kernel = true;
+    runs |= ctx.outputs[i].layout.numel() > 0;
+  }
+  Kernel kernel = device->is_cuda() ? op.cuda : op.cpu;
+  if (needs_kernel && !kernel)
+    fail(ErrorCode::unsupported, op.name, ": has no kernel for ", device->name(), " in this build");
+
+  std::unique_ptr<OpTask> task;
+  if (runs) {
+    task = std::make_unique<OpTask>();
+    task->op = op.name;
+    task->def = &op;
+    task->kernel = kernel;
+    task->stream = &device->stream();
+    task->input_count = input_count;
+    task->attrs = attrs;
+    task->views.reserve(static_cast<size_t>(input_count + ctx.output_count));
+  }
+  // Copies live until the op is enqueued; their blocks may be reused behind it.
+  std::vector<Tensor> copies;
+  for (int i = 0; runs && i < input_count; ++i) {
+    if (!inputs[i]) {
+      task->views.emplace_back();
+    } else if (op.strided || op.in_place || inputs[i]->layout.is_contiguous()) {
+      task->views.push_back(view_of(*inputs[i]));
+    } else {
+      copies.push_back(contiguous(*inputs[i]));
+      task->views.push_back(view_of(copies.back()));
+    }
+  }
+  for (int i = 0; i < ctx.output_count; ++i) {
+    const auto& spec = ctx.outputs[i];
+    Tensor out;
+    out.device = device;
+    out.dtype = spec.dtype;
+    out.layout = spec.layout;
+    if (spec.alias >= 0) {
+      out.buffer = inputs[spec.alias]->buffer;
+    } else {
+      out.buffer = device->allocator().allocate(static_cast<size_t>(out.layout.numel()) * dtype_size(out.dtype));
+      if (runs) task->views.push_back(view_of(out));
+    }
+    outputs->push_back(std::move(out));
+  }
+  if (runs) {
+    uint64_t ticket = device->stream().enqueue(task.release());
+    after_enqueue(device->stream(), ticket);
+  }
+}
+
+}  // namespace tilegrad
