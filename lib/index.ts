@@ -1,2 +1,11 @@
-/** The version of this package. */
-export const version = '0.1.0';
+// The public surface: re-exports only.
+export { backward, enableGrad, grad, isGradEnabled, noGrad, valueAndGrad } from './autograd.ts';
+export { cudaIsAvailable, Device, type DeviceName, device, devices, getNumThreads, type Memory, memory, setNumThreads } from './device.ts';
+export { type DType, dtypes, promote } from './dtype.ts';
+export { type ErrorCode, TilegradError } from './error.ts';
+export { type Attrs, trace } from './graph.ts';
+export { defineOp, type GradContext, type GradRule, type OpSpec } from './op.ts';
+export * from './ops/index.ts';
+export { keep, Scope, tidy } from './scope.ts';
+export { type Nested, type Shape, Tensor, type TensorOptions, tensor } from './tensor.ts';
+export { version } from './version.ts';

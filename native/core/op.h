@@ -63,7 +63,7 @@ class InferContext {
   const Tensor* const* inputs;  // null where an optional input is absent
   int input_count;
   Device* device;
-  Output outputs[kMaxOutputs];
+  Output outputs[kMaxOutputs] = {};
   int output_count = 0;
 
   const Tensor& input(int i) const { return *inputs[i]; }

@@ -1,6 +1,7 @@
 // OpDefs of all elementwise functions, made from functors.h. A binary function takes two tensors that broadcast, or one
 // tensor and the attribute `scalar` on the `side` that it stands for.
 #include <algorithm>
+#include <cstring>
 
 #include "core/op.h"
 #include "core/parallel.h"
@@ -94,23 +95,23 @@ void binary_cpu(KernelArgs& args, BinaryRow row) {
 
 }  // namespace
 
-#define TG_UNARY(name, dtypes, expression)                                                                    \
-  static void name##_cpu(KernelArgs& args) { unary_cpu(args, TILEGRAD_SIMD(name##_row)(args.inputs[0].dtype)); } \
-  extern const OpDef name##_op;                                                                               \
-  const OpDef name##_op = {.name = #name,                                                                     \
+#define TG_UNARY(fn, dtypes, expression)                                                                    \
+  static void fn##_cpu(KernelArgs& args) { unary_cpu(args, TILEGRAD_SIMD(fn##_row)(args.inputs[0].dtype)); } \
+  extern const OpDef fn##_op;                                                                               \
+  const OpDef fn##_op = {.name = #fn,                                                                     \
                            .inputs = {1, 1},                                                                  \
                            .infer = unary_infer<accepts_##dtypes>,                                            \
-                           .cpu = name##_cpu,                                                                 \
+                           .cpu = fn##_cpu,                                                                 \
                            .strided = true};
-#define TG_BINARY(name, dtypes, expression)                                                                     \
-  static void name##_cpu(KernelArgs& args) { binary_cpu(args, TILEGRAD_SIMD(name##_row)(args.inputs[0].dtype)); } \
-  extern const OpDef name##_op;                                                                                 \
-  const OpDef name##_op = {                                                                                     \
-      .name = #name,                                                                                            \
+#define TG_BINARY(fn, dtypes, expression)                                                                     \
+  static void fn##_cpu(KernelArgs& args) { binary_cpu(args, TILEGRAD_SIMD(fn##_row)(args.inputs[0].dtype)); } \
+  extern const OpDef fn##_op;                                                                                 \
+  const OpDef fn##_op = {                                                                                     \
+      .name = #fn,                                                                                            \
       .inputs = {1, 2},                                                                                         \
       .attrs = {{"scalar", AttrType::number}, {"side", AttrType::choice, "none|left|right"}},                   \
       .infer = binary_infer<accepts_##dtypes>,                                                                  \
-      .cpu = name##_cpu,                                                                                        \
+      .cpu = fn##_cpu,                                                                                        \
       .strided = true};
 #include "ops/elementwise/functors.h"
 

@@ -1,0 +1,309 @@
+// Reverse-mode differentiation over the recorded graph.
+import { TilegradError } from './error.ts';
+import { edgeOf, type Hook, type Meta, type Node, withGrad } from './graph.ts';
+import { GradContext, type GradRule } from './op.ts';
+import { add } from './ops/elementwise.ts';
+import { assign } from './ops/assign.ts';
+import { full } from './ops/full.ts';
+import { sumTo } from './ops/reduce.ts';
+import { collect, keep } from './scope.ts';
+import { Tensor } from './tensor.ts';
+
+export { enableGrad, isGradEnabled, noGrad } from './graph.ts';
+
+export interface BackwardOptions {
+  /** Keeps the graph for another pass. Default: the value of `createGraph`. */
+  retainGraph?: boolean | undefined;
+  /** Records the gradients themselves, for second order. Default: false. */
+  createGraph?: boolean | undefined;
+}
+
+/** The gradients on their way, by node and output. They are owned here and freed as they are used up. */
+class Pending {
+  readonly #grads = new Map<Node, (Tensor | null)[]>();
+  readonly #owns: boolean;
+
+  constructor(owns: boolean) {
+    this.#owns = owns;
+  }
+
+  has(node: Node): boolean {
+    return this.#grads.has(node);
+  }
+
+  /** Adds a gradient; takes over the tensor. */
+  add(node: Node, output: number, grad: Tensor): void {
+    let list = this.#grads.get(node);
+    if (!list) {
+      list = node.outputs.map(() => null);
+      this.#grads.set(node, list);
+    }
+    const before = list[output] ?? null;
+    if (before) {
+      list[output] = this.#own(add(before, grad));
+      this.free(before);
+      this.free(grad);
+    } else {
+      list[output] = grad;
+    }
+  }
+
+  take(node: Node): (Tensor | null)[] {
+    const list = this.#grads.get(node) as (Tensor | null)[];
+    this.#grads.delete(node);
+    return list;
+  }
+
+  free(grad: Tensor | null): void {
+    if (this.#owns) grad?.dispose();
+  }
+
+  freeAll(): void {
+    for (const list of this.#grads.values()) for (const grad of list) this.free(grad);
+    this.#grads.clear();
+  }
+
+  // Marked as kept without the garbage collector's registration: every one of them is freed by hand.
+  #own(grad: Tensor): Tensor {
+    if (this.#owns) grad._kept = true;
+    return grad;
+  }
+}
+
+function seed(root: Tensor, given: Tensor | null | undefined, user: string): Tensor {
+  if (given) {
+    if (given.shape.join() !== root.shape.join())
+      throw new TilegradError(
+        'ERR_SHAPE',
+        `${user}: the gradient has shape [${given.shape.join(', ')}] but the output [${root.shape.join(', ')}]`,
+      );
+    return given;
+  }
+  if (root.numel !== 1)
+    throw new TilegradError(
+      'ERR_SHAPE',
+      `${user}: an output of shape [${root.shape.join(', ')}] needs its gradient; only for one element it is 1 by itself`,
+    );
+  return full(root.shape, 1, { dtype: root.dtype, device: root.device });
+}
+
+/** The nodes that the roots depend on, latest first: every node comes before its inputs. */
+function order(roots: readonly Node[]): Node[] {
+  const seen = new Set<Node>(roots);
+  for (const node of seen) for (const edge of node.edges) if (edge) seen.add(edge.node);
+  return [...seen].sort((a, b) => b.id - a.id);
+}
+
+/** Which nodes lead to a wanted one: the others need not be computed. */
+function leadsTo(ordered: readonly Node[], wanted: ReadonlySet<Node>): Set<Node> {
+  const leads = new Set<Node>();
+  for (let i = ordered.length - 1; i >= 0; i--) {
+    const node = ordered[i] as Node;
+    if (wanted.has(node) || node.edges.some((edge) => edge && leads.has(edge.node))) leads.add(node);
+  }
+  return leads;
+}
+
+/** An alias with the input's shape and dtype, owned by the caller. */
+function fitted(grad: Tensor, meta: Meta, op: string, input: number): Tensor {
+  if (!(grad instanceof Tensor))
+    throw new TilegradError('ERR_ARGUMENT', `${op}: its gradient rule gave no tensor for input ${input}`);
+  if (grad.shape.join() === meta.shape.join()) return grad;
+  return sumTo(grad, meta.shape);
+}
+
+function applyHooks(node: Node, grads: (Tensor | null)[], pending: Pending): void {
+  for (const { output, hook } of node.hooks ?? []) {
+    const grad = grads[output];
+    if (!grad) continue;
+    const replaced = hook(grad);
+    if (!(replaced instanceof Tensor) || replaced === grad) continue;
+    grads[output] = replaced;
+    keep(replaced);
+    pending.free(grad);
+  }
+}
+
+function zerosLike({ shape, dtype, device }: Meta): Tensor {
+  return full(shape, 0, { dtype, device });
+}
+
+/** Runs the rule of one node and files the gradients of its inputs. */
+function propagate(node: Node, grads: (Tensor | null)[], pending: Pending, leads: Set<Node> | null, createGraph: boolean): void {
+  const op = node.op as NonNullable<Node['op']>;
+  if ((op.saves.inputs !== null && !node.savedInputs) || (op.saves.outputs !== null && !node.savedOutputs))
+    throw new TilegradError(
+      'ERR_ARGUMENT',
+      'backward: the graph was freed by an earlier pass; give that one { retainGraph: true }',
+    );
+  const step = (): void => {
+    const given = grads.map((grad, i) => grad ?? (node.outputs.length === 1 ? zerosLike(node.outputs[i] as Meta) : null));
+    const results = (op.grad as GradRule)(new GradContext(node), ...(given as Tensor[]));
+    if (results.length !== node.edges.length)
+      throw new TilegradError('ERR_ARGUMENT', `${op.name}: its gradient rule gave ${results.length} gradients for ${node.edges.length} inputs`);
+    for (let i = 0; i < results.length; i++) {
+      const edge = node.edges[i];
+      const result = results[i];
+      if (!edge || !result || (leads && !leads.has(edge.node))) continue;
+      const grad = fitted(result, node.inputs[i] as Meta, op.name, i);
+      if (createGraph) {
+        pending.add(edge.node, edge.output, grad);
+      } else {
+        const owned = grad._alias();
+        owned._kept = true;
+        pending.add(edge.node, edge.output, owned);
+      }
+    }
+  };
+  if (createGraph) return step();
+  for (const tensor of collect(step).made) if (!tensor._kept) tensor.dispose();
+}
+
+interface Target {
+  node: Node;
+  output: number;
+  grad: Tensor | null;
+}
+
+function runBackward(
+  roots: readonly Tensor[],
+  rootGrads: readonly (Tensor | null | undefined)[],
+  options: BackwardOptions,
+  targets: Target[] | null,
+  user: string,
+): void {
+  const createGraph = options.createGraph ?? false;
+  const retain = options.retainGraph ?? createGraph;
+  const pending = new Pending(!createGraph);
+  try {
+    withGrad(createGraph, () => {
+      const nodes = roots.map((root) => {
+        root._live(user);
+        const edge = edgeOf(root);
+        if (!edge) throw new TilegradError('ERR_ARGUMENT', `${user}: the output was not computed from a tensor that requires a gradient`);
+        return edge.node;
+      });
+      roots.forEach((root, i) => {
+        const start = seed(root, rootGrads[i], user);
+        const owned = createGraph ? start : start._alias();
+        if (!createGraph) {
+          owned._kept = true;
+          if (!rootGrads[i]) start.dispose();
+        }
+        pending.add(nodes[i] as Node, root._output, owned);
+      });
+      const ordered = order(nodes);
+      const leads = targets && leadsTo(ordered, new Set(targets.map((t) => t.node)));
+      for (const node of ordered) {
+        if (!pending.has(node)) continue;
+        const grads = pending.take(node);
+        applyHooks(node, grads, pending);
+        for (const target of targets ?? [])
+          if (target.node === node && grads[target.output]) target.grad = finish(grads[target.output] as Tensor, createGraph);
+        if (node.leaf) {
+          if (!targets) accumulate(node.leaf, grads[0] as Tensor, createGraph);
+        } else if (!leads || node.edges.some((edge) => edge && leads.has(edge.node))) {
+          propagate(node, grads, pending, leads, createGraph);
+        }
+        for (const grad of grads) pending.free(grad);
+        if (!retain && node.op) node.free();
+      }
+    });
+  } finally {
+    pending.freeAll();
+  }
+}
+
+/** A gradient as the user gets it: outside of all scopes. */
+function finish(grad: Tensor, createGraph: boolean): Tensor {
+  return createGraph ? grad : keep(grad._alias());
+}
+
+function accumulate(leaf: Tensor, grad: Tensor, createGraph: boolean): void {
+  if (leaf.isDisposed) return;
+  if (!leaf.grad) {
+    leaf.grad = keep(createGraph ? grad : grad._alias());
+  } else if (createGraph) {
+    leaf.grad = keep(add(leaf.grad, grad));
+  } else {
+    const sum = add(leaf.grad, grad);
+    assign(leaf.grad, sum);
+    sum.dispose();
+  }
+}
+
+/**
+ * Adds the gradient of `tensor` for each leaf that requires one to the leaf's `grad`, and frees the graph.
+ * A tensor of more than one element needs `gradient`, of its shape. As torch.Tensor.backward.
+ */
+export function backward(tensor: Tensor, gradient?: Tensor | null, options: BackwardOptions = {}): void {
+  runBackward([tensor], [gradient], options, null, 'backward');
+}
+
+/**
+ * The gradients of the sum of `outputs`, weighted by `gradOutputs`, for each of `inputs`; leaves no trace in `.grad`.
+ * An input that the outputs do not depend on throws ERR_ARGUMENT, or gives null with `allowUnused`.
+ * As torch.autograd.grad.
+ */
+export function grad(
+  outputs: Tensor | readonly Tensor[],
+  inputs: Tensor | readonly Tensor[],
+  options: BackwardOptions & { gradOutputs?: readonly (Tensor | null)[] | undefined; allowUnused?: boolean | undefined } = {},
+): Tensor[] {
+  const roots = outputs instanceof Tensor ? [outputs] : outputs;
+  const wanted = inputs instanceof Tensor ? [inputs] : inputs;
+  const targets = wanted.map((input, i): Target => {
+    const edge = edgeOf(input);
+    if (!edge) throw new TilegradError('ERR_ARGUMENT', `grad: input ${i} does not require a gradient`);
+    return { node: edge.node, output: edge.output, grad: null };
+  });
+  runBackward(roots, options.gradOutputs ?? [], options, targets, 'grad');
+  return targets.map((target, i) => {
+    if (!target.grad && !options.allowUnused)
+      throw new TilegradError('ERR_ARGUMENT', `grad: the outputs do not depend on input ${i}; pass allowUnused to get null for it`);
+    return target.grad as Tensor;
+  });
+}
+
+/**
+ * A function that computes `fn` and its gradients for the tensor arguments: returns [value, gradients].
+ * `fn` must return one tensor of one element. As jax.value_and_grad.
+ */
+export function valueAndGrad<A extends readonly Tensor[]>(fn: (...args: A) => Tensor): (...args: A) => [Tensor, Tensor[]] {
+  return (...args) =>
+    withGrad(true, () => {
+      const inputs = args.map((arg) => arg.detach().requiresGrad_());
+      const value = fn(...(inputs as unknown as A));
+      const gradients = grad(value, inputs);
+      return [value.detach(), gradients];
+    });
+}
+
+declare module './tensor.ts' {
+  interface Tensor {
+    /** {@link backward} of this tensor. */
+    backward(gradient?: Tensor | null, options?: BackwardOptions): void;
+    /** The same elements without history: no gradient flows through the result. */
+    detach(): Tensor;
+    /** Calls `hook` with this tensor's gradient in every backward pass; what it returns replaces it. Returns the remover. */
+    registerHook(hook: Hook): () => void;
+  }
+}
+
+Tensor.prototype.backward = function (gradient, options) {
+  backward(this, gradient, options);
+};
+
+Tensor.prototype.detach = function () {
+  return this._alias();
+};
+
+Tensor.prototype.registerHook = function (hook) {
+  const edge = edgeOf(this);
+  if (!edge) throw new TilegradError('ERR_ARGUMENT', 'registerHook: the tensor does not require a gradient');
+  const entry = { output: edge.output, hook };
+  edge.node.hooks = [...(edge.node.hooks ?? []), entry];
+  return () => {
+    edge.node.hooks = edge.node.hooks?.filter((other) => other !== entry) ?? null;
+  };
+};

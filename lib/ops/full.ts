@@ -1,0 +1,38 @@
+// Tensors of one value.
+import { device as deviceOf } from '../device.ts';
+import { defineOp } from '../op.ts';
+import type { Shape, Tensor, TensorOptions } from '../tensor.ts';
+
+/** A tensor of `shape` filled with `value`; dtype f32 on the CPU by default. As torch.full. */
+export const full = defineOp('full', {
+  call:
+    (run) =>
+    (shape: Shape, value: number, options: TensorOptions = {}): Tensor => {
+      const made = run([], { shape, value, dtype: options.dtype ?? 'f32' }, deviceOf(options.device ?? 'cpu'));
+      if (options.requiresGrad) made.requiresGrad = true;
+      return made;
+    },
+  grad: 'none',
+  onnx: (graph, { outputMeta, attrs }) =>
+    graph.node('ConstantOfShape', [graph.constant(outputMeta[0]?.shape ?? [], 'i64')], { value: attrs.value as number }),
+});
+
+/** A tensor of zeros. As torch.zeros. */
+export function zeros(shape: Shape, options?: TensorOptions): Tensor {
+  return full(shape, 0, options);
+}
+
+/** A tensor of ones. As torch.ones. */
+export function ones(shape: Shape, options?: TensorOptions): Tensor {
+  return full(shape, 1, options);
+}
+
+/** Zeros with the shape, dtype and device of `x`. As torch.zeros_like. */
+export function zerosLike(x: Tensor, options?: TensorOptions): Tensor {
+  return full(x.shape, 0, { dtype: x.dtype, device: x.device, ...options });
+}
+
+/** Ones with the shape, dtype and device of `x`. As torch.ones_like. */
+export function onesLike(x: Tensor, options?: TensorOptions): Tensor {
+  return full(x.shape, 1, { dtype: x.dtype, device: x.device, ...options });
+}

@@ -1,0 +1,10 @@
+// Table of contents: every room of lib/ops, one line each.
+export * from './assign.ts';
+export * from './elementwise.ts';
+export * from './full.ts';
+export * from './reduce.ts';
+export * from './views.ts';
+
+import { checkAllDefined } from '../op.ts';
+
+checkAllDefined();

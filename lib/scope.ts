@@ -1,0 +1,155 @@
+// Lifetimes. Garbage collection runs no finalizer in a synchronous loop, so scopes free tensors; GC is the net below.
+import { TilegradError } from './error.ts';
+import { native } from './native.ts';
+
+/**
+ * A native tensor handle with the number of its holders: the tensors that users see and the tapes that save it.
+ * A view has a handle of its own; `base` is the storage whose buffer it shares and which counts in-place changes.
+ */
+export class Storage {
+  handle: number;
+  count = 1;
+  version = 0;
+  readonly base: Storage;
+
+  constructor(handle: number, base: Storage | null) {
+    this.handle = handle;
+    this.base = base ? base.base : this;
+  }
+
+  release(): void {
+    if (--this.count === 0) native.release(this.handle);
+  }
+
+  /** Releases for a tensor that is disposed. If a tape still holds the storage, the net must catch a tape that is dropped. */
+  releaseDisposed(): void {
+    this.release();
+    if (this.count > 0) collected.register(this, this.handle);
+  }
+}
+
+/** What a scope holds: tensors, seen from below. */
+export interface Disposable {
+  /** @internal */ _kept: boolean;
+  /** @internal */ readonly _storage: Storage | null;
+  dispose(): void;
+}
+
+// The net: a storage that nobody can reach any more gives its handle back. Handles carry generations, so a late
+// finalizer of a storage that was released long ago is ignored by the addon.
+const collected = new FinalizationRegistry<number>((handle) => native.release(handle));
+
+// A stack for synchronous code only: tidy() refuses promises, so no two asynchronous flows ever share it.
+const stack: Disposable[][] = [];
+
+/** Hands a new tensor to the innermost running scope, or to the garbage collector. @internal */
+export function adopt(tensor: Disposable): void {
+  const scope = stack[stack.length - 1];
+  if (scope) scope.push(tensor);
+  else if (tensor._storage) collected.register(tensor._storage, tensor._storage.handle);
+}
+
+/** Takes a tensor out of all scopes: it lives until it is disposed or collected. Returns it. */
+export function keep<T extends Disposable>(tensor: T): T {
+  if (!tensor._kept) {
+    tensor._kept = true;
+    if (tensor._storage) collected.register(tensor._storage, tensor._storage.handle);
+  }
+  return tensor;
+}
+
+/** Runs `fn` and gives the tensors that it made and did not keep. They belong to the caller. @internal */
+export function collect<R>(fn: () => R): { result: R; made: Disposable[] } {
+  const made: Disposable[] = [];
+  stack.push(made);
+  try {
+    const result = fn();
+    return { result, made };
+  } catch (error) {
+    for (const tensor of made) if (!tensor._kept) tensor.dispose();
+    throw error;
+  } finally {
+    stack.pop();
+  }
+}
+
+/** An object that holds tensors (a module, an optimiser, a batch) names them by this method. */
+export const heldTensors: unique symbol = Symbol.for('tilegrad.heldTensors');
+
+function findTensors(value: unknown, found: Set<unknown>, seen: Set<unknown>): void {
+  if (typeof value !== 'object' || value === null || seen.has(value)) return;
+  seen.add(value);
+  if ('_storage' in value && '_kept' in value) {
+    found.add(value);
+  } else if (heldTensors in value) {
+    for (const tensor of (value as { [heldTensors](): Iterable<unknown> })[heldTensors]()) found.add(tensor);
+  } else if (Array.isArray(value) || value instanceof Set) {
+    for (const item of value) findTensors(item, found, seen);
+  } else if (value instanceof Map) {
+    for (const item of value.values()) findTensors(item, found, seen);
+  } else if (Object.getPrototypeOf(value) === Object.prototype || Object.getPrototypeOf(value) === null) {
+    for (const item of Object.values(value)) findTensors(item, found, seen);
+  }
+}
+
+/**
+ * Runs synchronous `fn` and frees every tensor made in it, except those in its result (also inside arrays, plain
+ * objects, maps, sets and modules) and those given to {@link keep}. Gradients and parameters are kept by themselves.
+ * Throws ERR_ARGUMENT if `fn` returns a promise: use a {@link Scope} there.
+ */
+export function tidy<R>(fn: () => R): R {
+  const { result, made } = collect(fn);
+  const isPromise = typeof (result as { then?: unknown } | null)?.then === 'function';
+  const found = new Set<unknown>();
+  if (!isPromise) findTensors(result, found, new Set());
+  for (const tensor of made) {
+    if (tensor._kept) continue;
+    if (found.has(tensor)) adopt(tensor);
+    else tensor.dispose();
+  }
+  if (isPromise)
+    throw new TilegradError('ERR_ARGUMENT', 'tidy: the function returned a Promise; use a Scope for asynchronous code');
+  return result;
+}
+
+/**
+ * Holds tensors until it is disposed; for asynchronous code: `using scope = new Scope()`. Nothing is added by itself,
+ * since asynchronous flows interleave: hand tensors over with `track`, or run synchronous stretches with `run`.
+ */
+export class Scope {
+  #held: Disposable[] | null = [];
+
+  /** Adds a tensor and returns it. */
+  track<T extends Disposable>(tensor: T): T {
+    this.#list().push(tensor);
+    return tensor;
+  }
+
+  /** Runs synchronous `fn`; every tensor made in it belongs to this scope. Returns its result. */
+  run<R>(fn: () => R): R {
+    const list = this.#list();
+    const { result, made } = collect(fn);
+    for (const tensor of made) list.push(tensor);
+    return result;
+  }
+
+  /** Lets go of a tensor: it outlives the scope, as if it had been made outside of any. Returns it. */
+  keep<T extends Disposable>(tensor: T): T {
+    return keep(tensor);
+  }
+
+  /** Frees what the scope holds. A second call does nothing. */
+  dispose(): void {
+    for (const tensor of this.#held ?? []) if (!tensor._kept) tensor.dispose();
+    this.#held = null;
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #list(): Disposable[] {
+    if (!this.#held) throw new TilegradError('ERR_DISPOSED', 'Scope: it was disposed');
+    return this.#held;
+  }
+}

@@ -1,0 +1,381 @@
+// The tensor that users hold. Its methods that compute are attached by the rooms in lib/ops.
+import { cpu, type Device, type DeviceName, device as deviceOf } from './device.ts';
+import { type DType, dtypeCode, type TypedArray, typedArray } from './dtype.ts';
+import { TilegradError } from './error.ts';
+import type { Node } from './graph.ts';
+import { native } from './native.ts';
+import { adopt, keep, Storage } from './scope.ts';
+
+/** A shape: sizes of the dimensions, outermost first. */
+export type Shape = readonly number[];
+
+/** Nested arrays of numbers, as {@link Tensor.tolist} gives and {@link tensor} takes them. */
+export type Nested = number | boolean | bigint | readonly Nested[];
+
+const describeCommand = new Float64Array(32);
+
+/**
+ * An n-dimensional array of one dtype on one device. Operations return new tensors at once and compute in the
+ * background; `data()` and `item()` wait for the values without blocking the event loop.
+ */
+export class Tensor {
+  readonly shape: Shape;
+  readonly dtype: DType;
+  readonly device: Device;
+  /** The gradient that `backward()` accumulated here; null before. Belongs to this tensor. */
+  grad: Tensor | null = null;
+
+  /** @internal */ _storage: Storage | null;
+  /** @internal */ _kept = false;
+  /** The node that made this tensor, or the leaf node where its gradient ends. @internal */
+  _node: Node | null = null;
+  /** Which output of `_node` this is. @internal */
+  _output = 0;
+  #requiresGrad = false;
+
+  /** Use {@link tensor} and the other factories. @internal */
+  constructor(storage: Storage, shape: Shape, dtype: DType, device: Device) {
+    this._storage = storage;
+    this.shape = shape;
+    this.dtype = dtype;
+    this.device = device;
+  }
+
+  /** The number of dimensions. */
+  get rank(): number {
+    return this.shape.length;
+  }
+
+  /** The number of elements. */
+  get numel(): number {
+    return this.shape.reduce((n, d) => n * d, 1);
+  }
+
+  /** The size of dimension `dim`; negative ones count from the end. */
+  size(dim: number): number {
+    const size = this.shape.at(dim);
+    if (size === undefined)
+      throw new TilegradError('ERR_ARGUMENT', `size: dimension ${dim} is out of range for shape [${this.shape.join(', ')}]`);
+    return size;
+  }
+
+  /** Whether gradients flow to this tensor: it is a leaf that asked for them, or was computed from one. */
+  get requiresGrad(): boolean {
+    return this.#requiresGrad || this._node !== null;
+  }
+
+  set requiresGrad(value: boolean) {
+    if (!this.isLeaf) {
+      if (value) return;
+      throw new TilegradError('ERR_ARGUMENT', 'requiresGrad: only a leaf can give up its gradient; use detach()');
+    }
+    if (value && !['f32', 'f16', 'bf16', 'f64'].includes(this.dtype))
+      throw new TilegradError('ERR_DTYPE', `requiresGrad: only floating-point tensors have gradients, not ${this.dtype}`);
+    this.#requiresGrad = value;
+    if (!value) this._node = null;
+  }
+
+  /** Sets {@link requiresGrad} and returns this tensor. */
+  requiresGrad_(value = true): this {
+    this.requiresGrad = value;
+    return this;
+  }
+
+  /** True for a tensor that no recorded operation made. */
+  get isLeaf(): boolean {
+    return this._node === null || this._node.leaf === this;
+  }
+
+  /** True after {@link dispose}. */
+  get isDisposed(): boolean {
+    return this._storage === null;
+  }
+
+  /** The native handle; throws ERR_DISPOSED, naming `user`, after dispose(). @internal */
+  _live(user: string): Storage {
+    if (this._storage === null)
+      throw new TilegradError('ERR_DISPOSED', `${user}: the tensor of shape [${this.shape.join(', ')}] was disposed`);
+    return this._storage;
+  }
+
+  /** A second tensor on the same elements without a gradient history: they are freed when both are disposed. @internal */
+  _alias(): Tensor {
+    const storage = this._live('alias');
+    storage.count += 1;
+    const alias = new Tensor(storage, this.shape, this.dtype, this.device);
+    adopt(alias);
+    return alias;
+  }
+
+  /** Frees the elements as soon as no view and no pending gradient needs them. Later use throws ERR_DISPOSED. */
+  dispose(): void {
+    const storage = this._storage;
+    if (storage === null) return;
+    this._storage = null;
+    this._node = null;
+    storage.releaseDisposed();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** Takes this tensor out of all scopes; it lives until disposed or collected. Returns it. */
+  keep(): this {
+    return keep(this);
+  }
+
+  /** Strides in elements of the dimensions. */
+  stride(): number[] {
+    return this.#layout().strides;
+  }
+
+  /** Whether the elements lie in row-major order without gaps. */
+  isContiguous(): boolean {
+    return this.#layout().contiguous;
+  }
+
+  #layout(): { strides: number[]; contiguous: boolean } {
+    native.describe(this._live('stride').handle, describeCommand);
+    const rank = this.rank;
+    return {
+      strides: Array.from(describeCommand.subarray(3 + rank, 3 + 2 * rank)),
+      contiguous: describeCommand[4 + 2 * rank] === 1,
+    };
+  }
+
+  /**
+   * The elements in row-major order as a typed array, when they are computed; does not block.
+   * i64 gives a BigInt64Array, bool 0 and 1, f16 and bf16 are widened to a Float32Array.
+   */
+  async data(): Promise<TypedArray> {
+    const handle = this._live('data').handle;
+    const buffer = await native.read(handle);
+    return elements(this.dtype, buffer);
+  }
+
+  /** Like {@link data}, but blocks the thread and the event loop until the values are there. */
+  dataSync(): TypedArray {
+    return elements(this.dtype, native.readSync(this._live('dataSync').handle));
+  }
+
+  /** The value of a tensor with one element (i64: as a number, which must be a safe integer). */
+  async item(): Promise<number> {
+    this.#checkSingle('item');
+    return scalar(await this.data());
+  }
+
+  /** Like {@link item}, but blocks. */
+  itemSync(): number {
+    this.#checkSingle('itemSync');
+    return scalar(this.dataSync());
+  }
+
+  #checkSingle(user: string): void {
+    if (this.numel !== 1)
+      throw new TilegradError('ERR_SHAPE', `${user}: needs one element but the shape is [${this.shape.join(', ')}]`);
+  }
+
+  /** Nested arrays of the elements (i64 as bigint, bool as boolean); a scalar gives the bare value. Does not block. */
+  async tolist(): Promise<Nested> {
+    return nest(this.dtype, this.shape, await this.data());
+  }
+
+  /** Like {@link tolist}, but blocks. */
+  tolistSync(): Nested {
+    return nest(this.dtype, this.shape, this.dataSync());
+  }
+}
+
+function elements(dtype: DType, buffer: ArrayBuffer): TypedArray {
+  if (dtype !== 'f16' && dtype !== 'bf16') return typedArray(dtype, buffer);
+  const bits = new Uint16Array(buffer);
+  const out = new Float32Array(bits.length);
+  const widen = dtype === 'f16' ? halfToNumber : bfloatToNumber;
+  for (let i = 0; i < bits.length; i++) out[i] = widen(bits[i] as number);
+  return out;
+}
+
+const word = new Uint32Array(1);
+const wordAsFloat = new Float32Array(word.buffer);
+
+function bfloatToNumber(bits: number): number {
+  word[0] = bits << 16;
+  return wordAsFloat[0] as number;
+}
+
+function halfToNumber(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 1023;
+  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25);
+}
+
+function scalar(data: TypedArray): number {
+  const value = data[0] as number | bigint;
+  if (typeof value === 'number') return value;
+  const number = Number(value);
+  if (!Number.isSafeInteger(number))
+    throw new TilegradError('ERR_DTYPE', `item: ${value} does not fit into a number; read it with data()`);
+  return number;
+}
+
+function nest(dtype: DType, shape: Shape, data: TypedArray): Nested {
+  let at = 0;
+  const value = (): Nested => {
+    const element = data[at++] as number | bigint;
+    return dtype === 'bool' ? element !== 0 : element;
+  };
+  const level = (dim: number): Nested =>
+    dim === shape.length ? value() : Array.from({ length: shape[dim] as number }, () => level(dim + 1));
+  return level(0);
+}
+
+/** Options of the functions that make tensors. */
+export interface TensorOptions {
+  /** Default: f32; for typed arrays their own; for booleans bool; for bigints i64. */
+  dtype?: DType | undefined;
+  /** Default: 'cpu'. */
+  device?: DeviceName | Device | undefined;
+  /** Default: false. */
+  requiresGrad?: boolean | undefined;
+}
+
+const uploadCommand = new Float64Array(16);
+
+/** Makes a tensor of host bytes that already have the dtype. @internal */
+export function upload(
+  data: ArrayBufferView | ArrayBuffer,
+  shape: Shape,
+  dtype: DType,
+  device: DeviceName | Device = cpu,
+): Tensor {
+  const place = deviceOf(device);
+  const dims = shape.map(Number);
+  if (dims.length > 8) throw new TilegradError('ERR_SHAPE', `tensor: rank ${dims.length} is more than 8`);
+  uploadCommand[0] = dtypeCode(dtype);
+  uploadCommand[1] = place.index;
+  uploadCommand[2] = dims.length;
+  for (let i = 0; i < dims.length; i++) uploadCommand[3 + i] = dims[i] as number;
+  const made = new Tensor(new Storage(native.upload(uploadCommand, data), null), Object.freeze(dims), dtype, place);
+  adopt(made);
+  return made;
+}
+
+/** Typed arrays that can become tensors as they are. */
+export type TensorData = Nested | TypedArray | Uint8ClampedArray | Float32Array | Float64Array;
+
+const arrayDtypes: [new (n: number) => ArrayBufferView, DType][] = [
+  [Float32Array, 'f32'],
+  [Float64Array, 'f64'],
+  [BigInt64Array, 'i64'],
+  [Int32Array, 'i32'],
+  [Int8Array, 'i8'],
+  [Uint8Array, 'u8'],
+  [Uint8ClampedArray, 'u8'],
+];
+
+function flatten(data: Nested): { values: (number | boolean | bigint)[]; shape: number[] } {
+  const shape: number[] = [];
+  for (let level: Nested = data; Array.isArray(level); level = level[0] as Nested) {
+    shape.push(level.length);
+    if (level.length === 0) break;
+    if (shape.length > 8) throw new TilegradError('ERR_SHAPE', 'tensor: the data is nested more than 8 levels deep');
+  }
+  const values: (number | boolean | bigint)[] = [];
+  const walk = (node: Nested, depth: number): void => {
+    if (depth === shape.length) {
+      if (typeof node !== 'number' && typeof node !== 'boolean' && typeof node !== 'bigint')
+        throw new TilegradError('ERR_ARGUMENT', `tensor: found ${Array.isArray(node) ? 'an array' : typeof node} where a number was expected`);
+      values.push(node);
+      return;
+    }
+    if (!Array.isArray(node) || node.length !== shape[depth])
+      throw new TilegradError('ERR_SHAPE', `tensor: the data is ragged at depth ${depth}: expected ${shape[depth]} entries`);
+    for (const child of node as readonly Nested[]) walk(child, depth + 1);
+  };
+  walk(data, 0);
+  return { values, shape };
+}
+
+/** Host bytes of numbers in a dtype with a typed array; checks what does not fit. */
+function pack(values: ArrayLike<number | boolean | bigint>, dtype: DType): ArrayBufferView {
+  const n = values.length;
+  const out = typedArray(dtype, new ArrayBuffer(n * (dtype === 'f64' || dtype === 'i64' ? 8 : dtype === 'f32' || dtype === 'i32' ? 4 : 1)));
+  for (let i = 0; i < n; i++) {
+    const value = values[i] as number | boolean | bigint;
+    if (dtype === 'f32' || dtype === 'f64') {
+      out[i] = Number(value);
+    } else if (dtype === 'bool') {
+      out[i] = value ? 1 : 0;
+    } else if (dtype === 'i64') {
+      if (typeof value === 'number' && !Number.isSafeInteger(value))
+        throw new TilegradError('ERR_ARGUMENT', `tensor: ${value} is not a whole number that i64 holds exactly; use a bigint`);
+      out[i] = BigInt.asIntN(64, BigInt(value));
+      if (out[i] !== BigInt(value)) throw new TilegradError('ERR_ARGUMENT', `tensor: ${value} does not fit into i64`);
+    } else {
+      out[i] = Number(value);
+      if (out[i] !== Number(value))
+        throw new TilegradError('ERR_ARGUMENT', `tensor: ${value} does not fit into ${dtype}`);
+    }
+  }
+  return out;
+}
+
+/**
+ * Makes a tensor of a number, nested arrays or a typed array (which is copied; `shape` says how it is read).
+ * The dtype defaults to f32, of typed arrays to their own, of booleans to bool, of bigints to i64.
+ * Throws ERR_SHAPE for ragged data, ERR_ARGUMENT for values that the dtype cannot hold. As torch.tensor.
+ */
+export function tensor(data: TensorData, options: TensorOptions & { shape?: Shape | undefined } = {}): Tensor {
+  let source: ArrayLike<number | boolean | bigint>;
+  let shape: Shape;
+  let own: DType;
+  if (ArrayBuffer.isView(data)) {
+    const match = arrayDtypes.find(([type]) => data instanceof type);
+    if (!match) throw new TilegradError('ERR_DTYPE', `tensor: ${data.constructor.name} has no dtype here`);
+    own = match[1];
+    source = data as Exclude<TensorData, Nested>;
+    shape = options.shape ?? [source.length];
+  } else {
+    const { values, shape: found } = flatten(data);
+    own = values.length > 0 && values.every((v) => typeof v === 'boolean') ? 'bool' : values.some((v) => typeof v === 'bigint') ? 'i64' : 'f32';
+    source = values;
+    shape = options.shape ?? found;
+  }
+  const dtype = options.dtype ?? own;
+  dtypeCode(dtype);
+  let made: Tensor;
+  if (ArrayBuffer.isView(data) && own === dtype) made = upload(data, shape, dtype, options.device);
+  else if (dtype === 'f16' || dtype === 'bf16') made = upload(packHalf(source, dtype), shape, dtype, options.device);
+  else made = upload(pack(source, dtype), shape, dtype, options.device);
+  if (options.requiresGrad) made.requiresGrad = true;
+  return made;
+}
+
+function packHalf(values: ArrayLike<number | boolean | bigint>, dtype: 'f16' | 'bf16'): Uint16Array {
+  const out = new Uint16Array(values.length);
+  const narrow = dtype === 'f16' ? numberToHalf : numberToBfloat;
+  for (let i = 0; i < out.length; i++) out[i] = narrow(Number(values[i]));
+  return out;
+}
+
+// Both round the f32 nearest to the number, to nearest even, as native/core/dtype.h does.
+function numberToBfloat(value: number): number {
+  wordAsFloat[0] = value;
+  const u = word[0] as number;
+  return (u & 0x7fffffff) > 0x7f800000 ? (u >>> 16) | 0x40 : ((u + 0x7fff + ((u >>> 16) & 1)) >>> 16) & 0xffff;
+}
+
+function numberToHalf(value: number): number {
+  wordAsFloat[0] = value;
+  const sign = ((word[0] as number) >>> 16) & 0x8000;
+  const u = (word[0] as number) & 0x7fffffff;
+  if (u > 0x7f800000) return sign | 0x7e00;
+  if (u >= 0x477ff000) return sign | 0x7c00;
+  if (u >= 0x38800000) return sign | ((u - 0x38000000 + 0xfff + ((u >>> 13) & 1)) >>> 13);
+  word[0] = u;
+  wordAsFloat[0] = (wordAsFloat[0] as number) + 0.5;
+  return sign | ((word[0] as number) - 0x3f000000);
+}
