@@ -129,7 +129,13 @@ function zerosLike({ shape, dtype, device }: Meta): Tensor {
 }
 
 /** Runs the rule of one node and files the gradients of its inputs. */
-function propagate(node: Node, grads: (Tensor | null)[], pending: Pending, leads: Set<Node> | null, createGraph: boolean): void {
+function propagate(
+  node: Node,
+  grads: (Tensor | null)[],
+  pending: Pending,
+  leads: Set<Node> | null,
+  createGraph: boolean,
+): void {
   const op = node.op as NonNullable<Node['op']>;
   if ((op.saves.inputs !== null && !node.savedInputs) || (op.saves.outputs !== null && !node.savedOutputs))
     throw new TilegradError(
@@ -137,10 +143,15 @@ function propagate(node: Node, grads: (Tensor | null)[], pending: Pending, leads
       'backward: the graph was freed by an earlier pass; give that one { retainGraph: true }',
     );
   const step = (): void => {
-    const given = grads.map((grad, i) => grad ?? (node.outputs.length === 1 ? zerosLike(node.outputs[i] as Meta) : null));
+    const given = grads.map(
+      (grad, i) => grad ?? (node.outputs.length === 1 ? zerosLike(node.outputs[i] as Meta) : null),
+    );
     const results = (op.grad as GradRule)(new GradContext(node), ...(given as Tensor[]));
     if (results.length !== node.edges.length)
-      throw new TilegradError('ERR_ARGUMENT', `${op.name}: its gradient rule gave ${results.length} gradients for ${node.edges.length} inputs`);
+      throw new TilegradError(
+        'ERR_ARGUMENT',
+        `${op.name}: its gradient rule gave ${results.length} gradients for ${node.edges.length} inputs`,
+      );
     for (let i = 0; i < results.length; i++) {
       const edge = node.edges[i];
       const result = results[i];
@@ -180,7 +191,11 @@ function runBackward(
       const nodes = roots.map((root) => {
         root._live(user);
         const edge = edgeOf(root);
-        if (!edge) throw new TilegradError('ERR_ARGUMENT', `${user}: the output was not computed from a tensor that requires a gradient`);
+        if (!edge)
+          throw new TilegradError(
+            'ERR_ARGUMENT',
+            `${user}: the output was not computed from a tensor that requires a gradient`,
+          );
         return edge.node;
       });
       roots.forEach((root, i) => {
@@ -199,7 +214,8 @@ function runBackward(
         const grads = pending.take(node);
         applyHooks(node, grads, pending);
         for (const target of targets ?? [])
-          if (target.node === node && grads[target.output]) target.grad = finish(grads[target.output] as Tensor, createGraph);
+          if (target.node === node && grads[target.output])
+            target.grad = finish(grads[target.output] as Tensor, createGraph);
         if (node.leaf) {
           if (!targets) accumulate(node.leaf, grads[0] as Tensor, createGraph);
         } else if (!leads || node.edges.some((edge) => edge && leads.has(edge.node))) {
@@ -248,7 +264,10 @@ export function backward(tensor: Tensor, gradient?: Tensor | null, options: Back
 export function grad(
   outputs: Tensor | readonly Tensor[],
   inputs: Tensor | readonly Tensor[],
-  options: BackwardOptions & { gradOutputs?: readonly (Tensor | null)[] | undefined; allowUnused?: boolean | undefined } = {},
+  options: BackwardOptions & {
+    gradOutputs?: readonly (Tensor | null)[] | undefined;
+    allowUnused?: boolean | undefined;
+  } = {},
 ): Tensor[] {
   const roots = outputs instanceof Tensor ? [outputs] : outputs;
   const wanted = inputs instanceof Tensor ? [inputs] : inputs;
@@ -260,7 +279,10 @@ export function grad(
   runBackward(roots, options.gradOutputs ?? [], options, targets, 'grad');
   return targets.map((target, i) => {
     if (!target.grad && !options.allowUnused)
-      throw new TilegradError('ERR_ARGUMENT', `grad: the outputs do not depend on input ${i}; pass allowUnused to get null for it`);
+      throw new TilegradError(
+        'ERR_ARGUMENT',
+        `grad: the outputs do not depend on input ${i}; pass allowUnused to get null for it`,
+      );
     return target.grad as Tensor;
   });
 }
@@ -269,7 +291,9 @@ export function grad(
  * A function that computes `fn` and its gradients for the tensor arguments: returns [value, gradients].
  * `fn` must return one tensor of one element. As jax.value_and_grad.
  */
-export function valueAndGrad<A extends readonly Tensor[]>(fn: (...args: A) => Tensor): (...args: A) => [Tensor, Tensor[]] {
+export function valueAndGrad<A extends readonly Tensor[]>(
+  fn: (...args: A) => Tensor,
+): (...args: A) => [Tensor, Tensor[]] {
   return (...args) =>
     withGrad(true, () => {
       const inputs = args.map((arg) => arg.detach().requiresGrad_());

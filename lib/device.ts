@@ -95,7 +95,8 @@ export function device(name: DeviceName | Device): Device {
     return cpu;
   }
   const match = /^cuda(?::(\d{1,3}))?$/.exec(String(name));
-  if (!match) throw new TilegradError('ERR_DEVICE', `unknown device '${String(name)}'; use 'cpu', 'cuda', 'cuda:1' or 'auto'`);
+  if (!match)
+    throw new TilegradError('ERR_DEVICE', `unknown device '${String(name)}'; use 'cpu', 'cuda', 'cuda:1' or 'auto'`);
   const index = 1 + Number(match[1] ?? 0);
   native.memory(index); // throws with the reason if it is absent
   return intern(index);

@@ -9,7 +9,10 @@ export type DType = 'f32' | 'f16' | 'bf16' | 'f64' | 'i64' | 'i32' | 'i8' | 'u8'
 export const dtypes: readonly DType[] = ['f32', 'f16', 'bf16', 'f64', 'i64', 'i32', 'i8', 'u8', 'bool'];
 
 if (dtypes.join() !== native.dtypes.join())
-  throw new TilegradError('ERR_UNSUPPORTED', `the addon's dtypes (${native.dtypes.join()}) are not those of lib/dtype.ts`);
+  throw new TilegradError(
+    'ERR_UNSUPPORTED',
+    `the addon's dtypes (${native.dtypes.join()}) are not those of lib/dtype.ts`,
+  );
 
 const codes = new Map<string, number>(dtypes.map((name, code) => [name, code]));
 

@@ -118,7 +118,12 @@ export function enableGrad<R>(fn: () => R): R {
 }
 
 /** Sees every op call, recorded for gradients or not. */
-export type Tracer = (op: OpRecord, inputs: readonly (Tensor | null)[], attrs: Attrs, outputs: readonly Tensor[]) => void;
+export type Tracer = (
+  op: OpRecord,
+  inputs: readonly (Tensor | null)[],
+  attrs: Attrs,
+  outputs: readonly Tensor[],
+) => void;
 
 const tracers: Tracer[] = [];
 
@@ -140,7 +145,12 @@ function save(tensor: Tensor | null | undefined): Saved | null {
 }
 
 /** The hook through which lib/op.ts writes the graph. @internal */
-export function record(op: OpRecord, inputs: readonly (Tensor | null)[], attrs: Attrs, outputs: readonly Tensor[]): void {
+export function record(
+  op: OpRecord,
+  inputs: readonly (Tensor | null)[],
+  attrs: Attrs,
+  outputs: readonly Tensor[],
+): void {
   for (const tracer of tracers) tracer(op, inputs, attrs, outputs);
   if (!gradEnabled || op.grad === 'none') return;
   let wanted = false;
@@ -154,10 +164,14 @@ export function record(op: OpRecord, inputs: readonly (Tensor | null)[], attrs: 
   const { saves } = op;
   if (saves.inputs !== null) {
     const all = saves.inputs === 'all';
-    node.savedInputs = inputs.map((input, i) => (all || (saves.inputs as readonly number[]).includes(i) ? save(input) : null));
+    node.savedInputs = inputs.map((input, i) =>
+      all || (saves.inputs as readonly number[]).includes(i) ? save(input) : null,
+    );
   }
   if (saves.outputs !== null)
-    node.savedOutputs = outputs.map((output, i) => ((saves.outputs as readonly number[]).includes(i) ? save(output) : null));
+    node.savedOutputs = outputs.map((output, i) =>
+      (saves.outputs as readonly number[]).includes(i) ? save(output) : null,
+    );
   for (let i = 0; i < outputs.length; i++) {
     const output = outputs[i] as Tensor;
     if (op.differentiable !== 'all' && !op.differentiable.includes(i)) continue;

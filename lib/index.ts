@@ -1,6 +1,16 @@
 // The public surface: re-exports only.
 export { backward, enableGrad, grad, isGradEnabled, noGrad, valueAndGrad } from './autograd.ts';
-export { cudaIsAvailable, Device, type DeviceName, device, devices, getNumThreads, type Memory, memory, setNumThreads } from './device.ts';
+export {
+  cudaIsAvailable,
+  Device,
+  type DeviceName,
+  device,
+  devices,
+  getNumThreads,
+  type Memory,
+  memory,
+  setNumThreads,
+} from './device.ts';
 export { type DType, dtypes, promote } from './dtype.ts';
 export { type ErrorCode, TilegradError } from './error.ts';
 export { type Attrs, trace } from './graph.ts';

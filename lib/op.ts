@@ -80,7 +80,9 @@ export class GradContext {
  * null) to one per input, null for none. Written with ops, so that it has gradients itself. A gradient in the
  * broadcast shape is summed back to the input's shape by the caller.
  */
-export type GradRule = (ctx: GradContext, ...outputGrads: Tensor[]) => readonly (Tensor | null)[];
+export type GradRule = (ctx: GradContext, ...outputGrads: Tensor[]) => Grads;
+/** One gradient per input, null for none. Rules that call their own op need it as their written return type. */
+export type Grads = readonly (Tensor | null)[];
 
 /** How a call is written in ONNX: nodes are added to `graph`, the names of the outputs returned. */
 export interface OnnxGraph {
@@ -199,7 +201,10 @@ const sharedCommand = new Float64Array(commandLength);
 // A getter in a user's array may call an op while another is being encoded; that one gets a command of its own.
 let encoding = false;
 
-function nativeRunner(native_: NativeOp, id: number): (inputs: readonly (Tensor | null)[], attrs: Attrs, device: Device) => Tensor[] {
+function nativeRunner(
+  native_: NativeOp,
+  id: number,
+): (inputs: readonly (Tensor | null)[], attrs: Attrs, device: Device) => Tensor[] {
   const { name } = native_;
   const encoders = native_.attrs.map((_, i) => encoder(native_, i));
   const attrNames = native_.attrs.map((attr) => attr.name);
@@ -223,7 +228,8 @@ function nativeRunner(native_: NativeOp, id: number): (inputs: readonly (Tensor 
           place = input.device;
         }
       }
-      for (let i = 0; i < encoders.length; i++) at = (encoders[i] as Encoder)(command, at, attrs[attrNames[i] as string]);
+      for (let i = 0; i < encoders.length; i++)
+        at = (encoders[i] as Encoder)(command, at, attrs[attrNames[i] as string]);
       command[0] = id;
       command[1] = place.index;
       command[2] = count;
@@ -263,7 +269,10 @@ export function defineOp<F>(name: string, spec: OpSpec<F>): F {
   if (id === undefined && !spec.compute)
     throw new TilegradError('ERR_ARGUMENT', `defineOp: '${name}' has neither native kernels nor \`compute\``);
   if (id !== undefined && spec.compute)
-    throw new TilegradError('ERR_ARGUMENT', `defineOp: '${name}' has native kernels; \`compute\` is for ops of your own`);
+    throw new TilegradError(
+      'ERR_ARGUMENT',
+      `defineOp: '${name}' has native kernels; \`compute\` is for ops of your own`,
+    );
   const op: OpRecord = {
     name,
     native: id === undefined ? null : (nativeOps[id] as NativeOp),
@@ -288,7 +297,8 @@ export function defineOp<F>(name: string, spec: OpSpec<F>): F {
     record(op, inputs, attrs, outputs);
     return outputs;
   };
-  const run = (inputs: readonly (Tensor | null)[], attrs?: Attrs, device?: Device): Tensor => all(inputs, attrs, device)[0] as Tensor;
+  const run = (inputs: readonly (Tensor | null)[], attrs?: Attrs, device?: Device): Tensor =>
+    all(inputs, attrs, device)[0] as Tensor;
   return spec.call(Object.assign(run, { all }));
 }
 

@@ -55,7 +55,10 @@ export class Tensor {
   size(dim: number): number {
     const size = this.shape.at(dim);
     if (size === undefined)
-      throw new TilegradError('ERR_ARGUMENT', `size: dimension ${dim} is out of range for shape [${this.shape.join(', ')}]`);
+      throw new TilegradError(
+        'ERR_ARGUMENT',
+        `size: dimension ${dim} is out of range for shape [${this.shape.join(', ')}]`,
+      );
     return size;
   }
 
@@ -70,7 +73,10 @@ export class Tensor {
       throw new TilegradError('ERR_ARGUMENT', 'requiresGrad: only a leaf can give up its gradient; use detach()');
     }
     if (value && !['f32', 'f16', 'bf16', 'f64'].includes(this.dtype))
-      throw new TilegradError('ERR_DTYPE', `requiresGrad: only floating-point tensors have gradients, not ${this.dtype}`);
+      throw new TilegradError(
+        'ERR_DTYPE',
+        `requiresGrad: only floating-point tensors have gradients, not ${this.dtype}`,
+      );
     this.#requiresGrad = value;
     if (!value) this._node = null;
   }
@@ -287,12 +293,18 @@ function flatten(data: Nested): { values: (number | boolean | bigint)[]; shape: 
   const walk = (node: Nested, depth: number): void => {
     if (depth === shape.length) {
       if (typeof node !== 'number' && typeof node !== 'boolean' && typeof node !== 'bigint')
-        throw new TilegradError('ERR_ARGUMENT', `tensor: found ${Array.isArray(node) ? 'an array' : typeof node} where a number was expected`);
+        throw new TilegradError(
+          'ERR_ARGUMENT',
+          `tensor: found ${Array.isArray(node) ? 'an array' : typeof node} where a number was expected`,
+        );
       values.push(node);
       return;
     }
     if (!Array.isArray(node) || node.length !== shape[depth])
-      throw new TilegradError('ERR_SHAPE', `tensor: the data is ragged at depth ${depth}: expected ${shape[depth]} entries`);
+      throw new TilegradError(
+        'ERR_SHAPE',
+        `tensor: the data is ragged at depth ${depth}: expected ${shape[depth]} entries`,
+      );
     for (const child of node as readonly Nested[]) walk(child, depth + 1);
   };
   walk(data, 0);
@@ -302,7 +314,10 @@ function flatten(data: Nested): { values: (number | boolean | bigint)[]; shape: 
 /** Host bytes of numbers in a dtype with a typed array; checks what does not fit. */
 function pack(values: ArrayLike<number | boolean | bigint>, dtype: DType): ArrayBufferView {
   const n = values.length;
-  const out = typedArray(dtype, new ArrayBuffer(n * (dtype === 'f64' || dtype === 'i64' ? 8 : dtype === 'f32' || dtype === 'i32' ? 4 : 1)));
+  const out = typedArray(
+    dtype,
+    new ArrayBuffer(n * (dtype === 'f64' || dtype === 'i64' ? 8 : dtype === 'f32' || dtype === 'i32' ? 4 : 1)),
+  );
   for (let i = 0; i < n; i++) {
     const value = values[i] as number | boolean | bigint;
     if (dtype === 'f32' || dtype === 'f64') {
@@ -311,7 +326,10 @@ function pack(values: ArrayLike<number | boolean | bigint>, dtype: DType): Array
       out[i] = value ? 1 : 0;
     } else if (dtype === 'i64') {
       if (typeof value === 'number' && !Number.isSafeInteger(value))
-        throw new TilegradError('ERR_ARGUMENT', `tensor: ${value} is not a whole number that i64 holds exactly; use a bigint`);
+        throw new TilegradError(
+          'ERR_ARGUMENT',
+          `tensor: ${value} is not a whole number that i64 holds exactly; use a bigint`,
+        );
       out[i] = BigInt.asIntN(64, BigInt(value));
       if (out[i] !== BigInt(value)) throw new TilegradError('ERR_ARGUMENT', `tensor: ${value} does not fit into i64`);
     } else {
@@ -340,7 +358,12 @@ export function tensor(data: TensorData, options: TensorOptions & { shape?: Shap
     shape = options.shape ?? [source.length];
   } else {
     const { values, shape: found } = flatten(data);
-    own = values.length > 0 && values.every((v) => typeof v === 'boolean') ? 'bool' : values.some((v) => typeof v === 'bigint') ? 'i64' : 'f32';
+    own =
+      values.length > 0 && values.every((v) => typeof v === 'boolean')
+        ? 'bool'
+        : values.some((v) => typeof v === 'bigint')
+          ? 'i64'
+          : 'f32';
     source = values;
     shape = options.shape ?? found;
   }

@@ -1,6 +1,6 @@
 // Elementwise functions: one row each, in the order of native/ops/elementwise/functors.h.
 import type { GradRule, OnnxRule } from '../op.ts';
-import { defineOp } from '../op.ts';
+import { defineOp, type Grads } from '../op.ts';
 import { Tensor } from '../tensor.ts';
 
 export type Operand = Tensor | number;
@@ -26,20 +26,27 @@ function binary(name: string, row: Row): (a: Operand, b: Operand) => Tensor {
   });
 }
 
+// The gradient passes where relu's output is positive; it depends on that output only by its sign.
+const reluInputGrad = binary('relu_input_grad', {
+  saves: { inputs: [1] },
+  grad: (ctx, dout): Grads => [reluInputGrad(dout, ctx.input(1)), null],
+  onnx: 'none',
+});
+
 /** max(x, 0); NaN stays NaN. As torch.relu. */
 export const relu = unary('relu', {
   saves: { outputs: [0] },
-  grad: (ctx, dout) => [mul(dout, ctx.output(0))],
+  grad: (ctx, dout): Grads => [reluInputGrad(dout, ctx.output(0))],
   onnx: 'Relu',
 });
 
 /** a + b. As torch.add. */
-export const add = binary('add', { grad: (ctx, dout) => (ctx.inputCount === 1 ? [dout] : [dout, dout]), onnx: 'Add' });
+export const add = binary('add', { grad: (ctx, dout): Grads => (ctx.inputCount === 1 ? [dout] : [dout, dout]), onnx: 'Add' });
 
 /** a * b. As torch.mul. */
 export const mul = binary('mul', {
   saves: { inputs: 'all' },
-  grad: (ctx, dout) =>
+  grad: (ctx, dout): Grads =>
     ctx.inputCount === 1
       ? [mul(dout, ctx.attrs.scalar as number)]
       : [ctx.needs(0) ? mul(dout, ctx.input(1)) : null, ctx.needs(1) ? mul(dout, ctx.input(0)) : null],

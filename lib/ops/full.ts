@@ -14,7 +14,9 @@ export const full = defineOp('full', {
     },
   grad: 'none',
   onnx: (graph, { outputMeta, attrs }) =>
-    graph.node('ConstantOfShape', [graph.constant(outputMeta[0]?.shape ?? [], 'i64')], { value: attrs.value as number }),
+    graph.node('ConstantOfShape', [graph.constant(outputMeta[0]?.shape ?? [], 'i64')], {
+      value: attrs.value as number,
+    }),
 });
 
 /** A tensor of zeros. As torch.zeros. */

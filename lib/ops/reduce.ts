@@ -1,5 +1,5 @@
 // Reductions over dimensions.
-import { defineOp } from '../op.ts';
+import { defineOp, type Grads } from '../op.ts';
 import { type Shape, Tensor } from '../tensor.ts';
 import { expand, reshape, resolveDim } from './views.ts';
 
@@ -16,7 +16,7 @@ export const sum = defineOp('sum', {
     (run) =>
     (x: Tensor, dim?: number | readonly number[] | null, keepdim = false): Tensor =>
       run([x], { dims: reduced('sum', x, dim), keepdim }),
-  grad: (ctx, dout) => {
+  grad: (ctx, dout): Grads => {
     const { shape } = ctx.inputMeta(0);
     const dims = ctx.attrs.dims as number[];
     const kept = shape.map((size, i) => (dims.includes(i) ? 1 : size));

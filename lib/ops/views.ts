@@ -1,14 +1,17 @@
 // Views: other shapes over the same elements. No kernel runs, except where reshape or contiguous must copy.
 import { TilegradError } from '../error.ts';
 import type { OnnxRule } from '../op.ts';
-import { defineOp } from '../op.ts';
+import { defineOp, type Grads } from '../op.ts';
 import { type Shape, Tensor } from '../tensor.ts';
 
 /** Resolves a possibly negative dimension; throws ERR_ARGUMENT when it is out of range. A scalar counts as rank 1. */
 export function resolveDim(op: string, dim: number, rank: number): number {
   const span = Math.max(rank, 1);
   if (!Number.isInteger(dim) || dim < -span || dim >= span)
-    throw new TilegradError('ERR_ARGUMENT', `${op}: dimension ${dim} is out of range for a tensor with ${rank} dimensions`);
+    throw new TilegradError(
+      'ERR_ARGUMENT',
+      `${op}: dimension ${dim} is out of range for a tensor with ${rank} dimensions`,
+    );
   return dim < 0 ? dim + span : dim;
 }
 
@@ -24,7 +27,7 @@ export const reshape = defineOp('reshape', {
     (run) =>
     (x: Tensor, shape: Shape): Tensor =>
       run([x], { shape }),
-  grad: (ctx, dout) => [reshape(dout, ctx.inputMeta(0).shape)],
+  grad: (ctx, dout): Grads => [reshape(dout, ctx.inputMeta(0).shape)],
   onnx: onnxReshape,
 });
 
@@ -34,7 +37,7 @@ export const contiguous = defineOp('contiguous', {
     (run) =>
     (x: Tensor): Tensor =>
       run([x]),
-  grad: (_, dout) => [dout],
+  grad: (_, dout): Grads => [dout],
   onnx: 'Identity',
 });
 
@@ -44,7 +47,7 @@ export const permute = defineOp('permute', {
     (run) =>
     (x: Tensor, dims: readonly number[]): Tensor =>
       run([x], { dims }),
-  grad: (ctx, dout) => {
+  grad: (ctx, dout): Grads => {
     const dims = ctx.attrs.dims as readonly number[];
     const inverse: number[] = [];
     dims.forEach((d, i) => {
@@ -53,7 +56,9 @@ export const permute = defineOp('permute', {
     return [permute(dout, inverse)];
   },
   onnx: (graph, { inputs, attrs }) =>
-    graph.node('Transpose', inputs, { perm: (attrs.dims as number[]).map((d, _, all) => (d < 0 ? d + all.length : d)) }),
+    graph.node('Transpose', inputs, {
+      perm: (attrs.dims as number[]).map((d, _, all) => (d < 0 ? d + all.length : d)),
+    }),
 });
 
 /** Swaps two dimensions. A view. As torch.transpose. */
@@ -73,7 +78,7 @@ export const expand = defineOp('expand', {
     (x: Tensor, shape: Shape): Tensor =>
       run([x], { shape }),
   // The sum over repeated elements is the general summing back of broadcasts.
-  grad: (_, dout) => [dout],
+  grad: (_, dout): Grads => [dout],
   onnx: (graph, { inputs, outputMeta }) =>
     graph.node('Expand', [inputs[0] as string, graph.constant(outputMeta[0]?.shape ?? [], 'i64')]),
 });
@@ -92,10 +97,13 @@ export const slice = defineOp('slice', {
       steps: readonly number[] = starts.map(() => 1),
     ): Tensor =>
       run([x], { starts, stops, steps }),
-  grad: (ctx, dout) => [sliceInputGrad(dout, ctx.inputMeta(0).shape, ctx.attrs)],
+  grad: (ctx, dout): Grads => [sliceInputGrad(dout, ctx.inputMeta(0).shape, ctx.attrs)],
   onnx: (graph, { inputs, attrs }) => {
     const starts = attrs.starts as number[];
-    const axes = graph.constant(starts.map((_, i) => i), 'i64');
+    const axes = graph.constant(
+      starts.map((_, i) => i),
+      'i64',
+    );
     return graph.node('Slice', [
       inputs[0] as string,
       graph.constant(starts, 'i64'),
@@ -114,7 +122,7 @@ const sliceInputGrad = defineOp('slice_input_grad', {
       stops: attrs.stops as number[],
       steps: attrs.steps as number[],
     }),
-  grad: (ctx, dout) => [
+  grad: (ctx, dout): Grads => [
     slice(dout, ctx.attrs.starts as number[], ctx.attrs.stops as number[], ctx.attrs.steps as number[]),
   ],
   onnx: 'none',

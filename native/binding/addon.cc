@@ -18,11 +18,14 @@ int checked_int(const Napi::Value& value, const char* what, double least, double
   if (!value.IsNumber()) fail(ErrorCode::argument, what, " must be a number");
   double number = value.As<Napi::Number>().DoubleValue();
   if (!(number >= least && number <= most) || number != std::floor(number))
-    fail(ErrorCode::argument, what, " must be a whole number from ", least, " to ", most, " but is ", number);
+    fail(ErrorCode::argument, what, " must be a whole number from ", least, " to ", most,
+         " but is ", number);
   return static_cast<int>(number);
 }
 
-Device& device_argument(const Napi::Value& value) { return device_at(checked_int(value, "device", 0, 1000)); }
+Device& device_argument(const Napi::Value& value) {
+  return device_at(checked_int(value, "device", 0, 1000));
+}
 
 double handle_argument(const Napi::Value& value) {
   if (!value.IsNumber()) fail(ErrorCode::argument, "expected a tensor handle");
@@ -51,7 +54,8 @@ Napi::Value run(const Napi::CallbackInfo& info) {
     for (Tensor& tensor : outputs) {
       int alias = -1;
       for (size_t i = 0; i < count && alias < 0; ++i)
-        if (inputs[i] && inputs[i]->buffer.get() == tensor.buffer.get()) alias = static_cast<int>(i);
+        if (inputs[i] && inputs[i]->buffer.get() == tensor.buffer.get())
+          alias = static_cast<int>(i);
       if (alias < 0) fresh += static_cast<int64_t>(tensor.buffer->capacity);
       command.describe(alias, tensor.dtype, tensor.layout.shape);
     }
@@ -75,8 +79,8 @@ Napi::Value upload(const Napi::CallbackInfo& info) {
     Bytes bytes(info[1]);
     size_t expected = static_cast<size_t>(shape.numel()) * dtype_size(tensor.dtype);
     if (bytes.size != expected)
-      fail(ErrorCode::shape, "tensor: shape ", shape, " of ", tensor.dtype, " needs ", expected, " bytes but the data has ",
-           bytes.size);
+      fail(ErrorCode::shape, "tensor: shape ", shape, " of ", tensor.dtype, " needs ", expected,
+           " bytes but the data has ", bytes.size);
     tensor.buffer = tensor.device->upload(bytes.data, bytes.size);
     state_of(env).account(env, static_cast<int64_t>(tensor.buffer->capacity));
     return Napi::Number::New(env, state_of(env).handles.add(std::move(tensor)));
@@ -115,7 +119,8 @@ Job* start_read(const Tensor& source, Napi::Promise::Deferred deferred) {
   if (!job->data) fail(ErrorCode::oom, "no host memory for ", bytes, " bytes");
   job->bytes = bytes;
   job->stream = &tensor.device->stream();
-  auto* from = static_cast<const char*>(tensor.buffer->data) + tensor.layout.offset * static_cast<int64_t>(dtype_size(tensor.dtype));
+  auto* from = static_cast<const char*>(tensor.buffer->data) +
+               tensor.layout.offset * static_cast<int64_t>(dtype_size(tensor.dtype));
   if (bytes) tensor.device->download(from, job->data, bytes);
   return job.release();
 }
@@ -146,7 +151,8 @@ Napi::Value read_sync(const Napi::CallbackInfo& info) {
     auto buffer = Napi::ArrayBuffer::New(env, bytes);
     Stream& stream = tensor.device->stream();
     if (bytes) {
-      auto* from = static_cast<const char*>(tensor.buffer->data) + tensor.layout.offset * static_cast<int64_t>(size);
+      auto* from = static_cast<const char*>(tensor.buffer->data) +
+                   tensor.layout.offset * static_cast<int64_t>(size);
       tensor.device->download(from, buffer.Data(), bytes);
     }
     stream.wait_all();
@@ -192,7 +198,8 @@ Napi::Value transfer(const Napi::CallbackInfo& info) {
     copy.layout = Layout::contiguous(source.layout.shape);
     size_t size = dtype_size(source.dtype);
     size_t bytes = static_cast<size_t>(source.layout.numel()) * size;
-    auto* from = static_cast<const char*>(source.buffer->data) + source.layout.offset * static_cast<int64_t>(size);
+    auto* from = static_cast<const char*>(source.buffer->data) +
+                 source.layout.offset * static_cast<int64_t>(size);
     std::unique_ptr<void, void (*)(void*)> host(std::malloc(std::max<size_t>(bytes, 1)), std::free);
     if (!host) fail(ErrorCode::oom, "no host memory for ", bytes, " bytes");
     if (bytes) source.device->download(from, host.get(), bytes);
@@ -232,7 +239,8 @@ Napi::Value memory_control(const Napi::CallbackInfo& info) {
       allocator.reset_peak();
     } else if (action == "limit") {
       double bytes = info[2].IsNumber() ? info[2].As<Napi::Number>().DoubleValue() : -1;
-      if (!(bytes > 0 && bytes < kMaxNumel)) fail(ErrorCode::argument, "the memory limit must be a positive number of bytes");
+      if (!(bytes > 0 && bytes < kMaxNumel))
+        fail(ErrorCode::argument, "the memory limit must be a positive number of bytes");
       allocator.set_limit(static_cast<size_t>(bytes));
     } else {
       fail(ErrorCode::argument, "memoryControl: unknown action '", action, "'");
@@ -263,13 +271,15 @@ Napi::Value devices(const Napi::CallbackInfo& info) {
 Napi::Value threads(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   return guarded(env, [&]() -> Napi::Value {
-    if (info.Length() > 0 && !info[0].IsUndefined()) set_num_threads(checked_int(info[0], "threads", 1, 1024));
+    if (info.Length() > 0 && !info[0].IsUndefined())
+      set_num_threads(checked_int(info[0], "threads", 1, 1024));
     return Napi::Number::New(env, num_threads());
   });
 }
 
 const char* attr_type_name(AttrType type) {
-  constexpr const char* names[] = {"", "integer", "number", "boolean", "choice", "dtype", "integers"};
+  constexpr const char* names[] = {"",       "integer", "number",  "boolean",
+                                   "choice", "dtype",   "integers"};
   return names[static_cast<int>(type)];
 }
 
@@ -340,5 +350,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
 
 }  // namespace tilegrad::binding
 
-Napi::Object InitAddon(Napi::Env env, Napi::Object exports) { return tilegrad::binding::init(env, exports); }
+Napi::Object InitAddon(Napi::Env env, Napi::Object exports) {
+  return tilegrad::binding::init(env, exports);
+}
 NODE_API_MODULE(tilegrad, InitAddon)

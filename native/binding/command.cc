@@ -30,7 +30,8 @@ Attrs Command::attributes(const OpDef& op) {
         scalar = static_cast<double>(index(def.name, 2));
         break;
       case AttrType::choice:
-        scalar = static_cast<double>(index(def.name, static_cast<size_t>(choice_count(def.choices))));
+        scalar =
+            static_cast<double>(index(def.name, static_cast<size_t>(choice_count(def.choices))));
         break;
       case AttrType::dtype:
         scalar = static_cast<double>(index(def.name, kDTypeCount));

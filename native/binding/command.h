@@ -17,8 +17,10 @@ class Command {
     napi_is_typedarray(value.Env(), value, &is_typed);
     napi_typedarray_type type = napi_int8_array;
     void* data = nullptr;
-    if (is_typed) napi_get_typedarray_info(value.Env(), value, &type, &length_, &data, nullptr, nullptr);
-    if (!is_typed || type != napi_float64_array) fail(ErrorCode::argument, "expected a command (Float64Array)");
+    if (is_typed)
+      napi_get_typedarray_info(value.Env(), value, &type, &length_, &data, nullptr, nullptr);
+    if (!is_typed || type != napi_float64_array)
+      fail(ErrorCode::argument, "expected a command (Float64Array)");
     data_ = static_cast<double*>(data);
     if (!data_) length_ = 0;
   }
@@ -31,7 +33,8 @@ class Command {
   size_t index(const char* what, size_t end) {
     double value = next();
     if (!(value >= 0 && value < static_cast<double>(end)) || value != std::floor(value))
-      fail(ErrorCode::argument, "command: ", what, " must be a whole number below ", end, " but is ", value);
+      fail(ErrorCode::argument, "command: ", what, " must be a whole number below ", end,
+           " but is ", value);
     return static_cast<size_t>(value);
   }
   int64_t whole(const char* op, const char* what) {
@@ -52,7 +55,8 @@ class Command {
 
   /// Goes back to the start for writing; throws if fewer than `needed` numbers fit.
   void rewind(size_t needed) {
-    if (needed > length_) fail(ErrorCode::argument, "the command is too short for ", needed, " numbers");
+    if (needed > length_)
+      fail(ErrorCode::argument, "the command is too short for ", needed, " numbers");
     at_ = 0;
   }
   // Outputs are laid out in records of 4 + kMaxRank: handle, alias, dtype, rank, dims.

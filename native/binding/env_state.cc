@@ -36,7 +36,8 @@ HandleTable::Slot* HandleTable::find(double handle) {
     fail(ErrorCode::argument, "expected a tensor handle but got ", handle);
   auto bits = static_cast<uint64_t>(handle);
   uint64_t index = bits & ((1u << kIndexBits) - 1);
-  if (index >= slots_.size()) fail(ErrorCode::argument, "expected a tensor handle but got ", handle);
+  if (index >= slots_.size())
+    fail(ErrorCode::argument, "expected a tensor handle but got ", handle);
   Slot& slot = slots_[index];
   return slot.used && slot.generation == bits >> kIndexBits ? &slot : nullptr;
 }
@@ -64,13 +65,17 @@ std::string HandleTable::describe_largest(int count) const {
   std::vector<const Tensor*> live;
   for (const Slot& slot : slots_)
     if (slot.used && slot.tensor.buffer) live.push_back(&slot.tensor);
-  auto larger = [](const Tensor* a, const Tensor* b) { return a->buffer->capacity > b->buffer->capacity; };
+  auto larger = [](const Tensor* a, const Tensor* b) {
+    return a->buffer->capacity > b->buffer->capacity;
+  };
   size_t n = std::min(live.size(), static_cast<size_t>(count));
-  std::partial_sort(live.begin(), live.begin() + static_cast<std::ptrdiff_t>(n), live.end(), larger);
+  std::partial_sort(live.begin(), live.begin() + static_cast<std::ptrdiff_t>(n), live.end(),
+                    larger);
   if (n == 0) return "";
   std::string text = "The largest holders are";
   for (size_t i = 0; i < n; ++i)
-    text += str(i ? ", " : " ", live[i]->dtype, " ", live[i]->layout.shape, " (", live[i]->buffer->bytes, " bytes)");
+    text += str(i ? ", " : " ", live[i]->dtype, " ", live[i]->layout.shape, " (",
+                live[i]->buffer->bytes, " bytes)");
   return text + ". ";
 }
 
@@ -79,8 +84,8 @@ Job::~Job() { std::free(data); }
 Mailbox::Mailbox(Napi::Env env) : env_(env) {
   napi_value name;
   napi_create_string_utf8(env, "tilegrad", NAPI_AUTO_LENGTH, &name);
-  if (napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this, on_job, &function_) !=
-      napi_ok)
+  if (napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this,
+                                      on_job, &function_) != napi_ok)
     fail(ErrorCode::unsupported, "the environment cannot create a thread-safe function");
   napi_unref_threadsafe_function(env, function_);
 }
@@ -91,7 +96,8 @@ void Mailbox::open(Job*) {
 
 void Mailbox::deliver(Job* job) {
   std::lock_guard<std::mutex> lock(mutex_);
-  if (!function_ || napi_call_threadsafe_function(function_, job, napi_tsfn_nonblocking) != napi_ok) {
+  if (!function_ ||
+      napi_call_threadsafe_function(function_, job, napi_tsfn_nonblocking) != napi_ok) {
     delete job;  // the environment is gone, and the promise with it
   }
 }
@@ -116,7 +122,8 @@ Napi::Value result_of(Napi::Env env, Job* job) {
   status = napi_create_arraybuffer(env, job->bytes, &target, &buffer);
   if (status == napi_ok) std::memcpy(target, data, job->bytes);
   std::free(data);
-  if (status != napi_ok) fail(ErrorCode::oom, "no memory for an ArrayBuffer of ", job->bytes, " bytes");
+  if (status != napi_ok)
+    fail(ErrorCode::oom, "no memory for an ArrayBuffer of ", job->bytes, " bytes");
   return Napi::Value(env, buffer);
 }
 
@@ -141,7 +148,8 @@ void Mailbox::on_job(napi_env raw_env, napi_value, void* context, void* data) {
 
 EnvState::EnvState(Napi::Env env) : mailbox(std::make_shared<Mailbox>(env)) {
   // The hook runs before the environment's handles go away, on its own thread.
-  napi_add_env_cleanup_hook(env, [](void* self) { static_cast<EnvState*>(self)->mailbox->close(); }, this);
+  napi_add_env_cleanup_hook(
+      env, [](void* self) { static_cast<EnvState*>(self)->mailbox->close(); }, this);
 }
 
 EnvState::~EnvState() { mailbox->close(); }

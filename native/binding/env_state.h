@@ -89,9 +89,10 @@ Napi::Value guarded(Napi::Env env, F&& body) {
     return body();
   } catch (const Error& error) {
     if (error.code() == ErrorCode::oom) {
-      throw_error(env, Error(ErrorCode::oom, str(error.what(), ". ", state_of(env).handles.describe_largest(5),
-                                                 "Free tensors that are no longer needed: wrap synchronous work in "
-                                                 "tidy(() => ...), or call dispose()")));
+      throw_error(env, Error(ErrorCode::oom,
+                             str(error.what(), ". ", state_of(env).handles.describe_largest(5),
+                                 "Free tensors that are no longer needed: wrap synchronous work in "
+                                 "tidy(() => ...), or call dispose()")));
     } else {
       throw_error(env, error);
     }

@@ -14,7 +14,9 @@ constexpr size_t kSmallest = 64;
 constexpr int kBuckets = 4 * 48;
 
 // Class b holds blocks of (4 + b % 4) * 2^(b / 4) * 16 bytes: 64, 80, 96, 112, 128, 160, ...
-size_t bucket_bytes(int bucket) { return (static_cast<size_t>(4 + bucket % 4) << (bucket / 4)) * 16; }
+size_t bucket_bytes(int bucket) {
+  return (static_cast<size_t>(4 + bucket % 4) << (bucket / 4)) * 16;
+}
 
 int bucket_of(size_t bytes) {
   if (bytes <= kSmallest) return 0;
@@ -67,8 +69,8 @@ Buffer* Allocator::create(int bucket, size_t capacity) {
 BufferRef Allocator::allocate(size_t bytes, bool host_idle) {
   std::unique_lock<std::mutex> lock(mutex_);
   if (bytes > stats_.limit_bytes)
-    fail(ErrorCode::oom, "out of memory on ", device_->name(), ": ", bytes, " bytes asked for, the limit is ",
-         stats_.limit_bytes);
+    fail(ErrorCode::oom, "out of memory on ", device_->name(), ": ", bytes,
+         " bytes asked for, the limit is ", stats_.limit_bytes);
   int bucket = bucket_of(bytes);
   Buffer* buffer = take_cached(bucket, host_idle);
   if (!buffer) buffer = create(bucket, bucket_bytes(bucket));
@@ -82,8 +84,9 @@ BufferRef Allocator::allocate(size_t bytes, bool host_idle) {
     }
   }
   if (!buffer)
-    fail(ErrorCode::oom, "out of memory on ", device_->name(), ": ", bytes, " bytes asked for, ", stats_.live_bytes,
-         " bytes are held by ", stats_.live_buffers, " live tensors, the limit is ", stats_.limit_bytes);
+    fail(ErrorCode::oom, "out of memory on ", device_->name(), ": ", bytes, " bytes asked for, ",
+         stats_.live_bytes, " bytes are held by ", stats_.live_buffers,
+         " live tensors, the limit is ", stats_.limit_bytes);
   buffer->bytes = bytes;
   stats_.live_bytes += buffer->capacity;
   stats_.live_buffers += 1;

@@ -13,12 +13,12 @@ class Allocator;
 
 struct Buffer {
   std::atomic<int32_t> refs{0};
-  int32_t bucket = 0;       // size class in the allocator
-  size_t capacity = 0;      // bytes of the block
-  size_t bytes = 0;         // bytes asked for
+  int32_t bucket = 0;   // size class in the allocator
+  size_t capacity = 0;  // bytes of the block
+  size_t bytes = 0;     // bytes asked for
   void* data = nullptr;
   Allocator* allocator = nullptr;
-  uint64_t freed_at = 0;    // the stream's last enqueued ticket when the block was freed
+  uint64_t freed_at = 0;  // the stream's last enqueued ticket when the block was freed
 };
 
 /// Intrusive pointer to a Buffer; the last one gives the block back to its allocator.

@@ -43,7 +43,8 @@ size_t physical_memory() {
 
 std::vector<DeviceInfo> list_devices() {
   std::vector<DeviceInfo> list;
-  list.push_back({"cpu", true, str(isa_name(), ", ", num_threads(), " threads"), "", physical_memory()});
+  list.push_back(
+      {"cpu", true, str(isa_name(), ", ", num_threads(), " threads"), "", physical_memory()});
   const auto& found = cuda::discover();
   if (found.devices.empty()) list.push_back({"cuda", false, "", found.reason, 0});
   for (const auto& device : found.devices) list.push_back(device);
@@ -55,7 +56,8 @@ int device_count() { return 1 + static_cast<int>(cuda::discover().devices.size()
 Device& device_at(int index) {
   if (index >= 0 && index < kMostDevices)
     if (Device* device = devices[index].load(std::memory_order_acquire)) return *device;
-  if (index < 0 || index >= kMostDevices) fail(ErrorCode::device, "there is no device with index ", index);
+  if (index < 0 || index >= kMostDevices)
+    fail(ErrorCode::device, "there is no device with index ", index);
   std::lock_guard<std::mutex> lock(*creation_mutex());
   if (Device* device = devices[index].load(std::memory_order_acquire)) return *device;
   std::unique_ptr<Device> made;
@@ -65,7 +67,9 @@ Device& device_at(int index) {
     const auto& found = cuda::discover();
     int count = static_cast<int>(found.devices.size());
     if (count == 0) fail(ErrorCode::device, "cuda is not available: ", found.reason);
-    if (index > count) fail(ErrorCode::device, "there is no cuda:", index - 1, ": this machine has ", count, " GPUs");
+    if (index > count)
+      fail(ErrorCode::device, "there is no cuda:", index - 1, ": this machine has ", count,
+           " GPUs");
     const auto& info = found.devices[static_cast<size_t>(index - 1)];
     if (!info.available) fail(ErrorCode::device, info.name, " is not available: ", info.reason);
     made = cuda::make_device(index - 1);

@@ -43,7 +43,7 @@ class Device {
 
 /// A line of `devices()`: also those that are absent, with the reason.
 struct DeviceInfo {
-  std::string name;         // "cpu", "cuda", "cuda:0"
+  std::string name;  // "cpu", "cuda", "cuda:0"
   bool available = false;
   std::string description;  // processor and instruction set, or the GPU's name
   std::string reason;       // why it is absent; empty if available

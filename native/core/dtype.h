@@ -20,7 +20,8 @@ constexpr size_t dtype_size(DType d) {
 }
 
 constexpr const char* dtype_name(DType d) {
-  constexpr const char* names[kDTypeCount] = {"f32", "f16", "bf16", "f64", "i64", "i32", "i8", "u8", "bool"};
+  constexpr const char* names[kDTypeCount] = {"f32", "f16", "bf16", "f64", "i64",
+                                              "i32", "i8",  "u8",   "bool"};
   return names[static_cast<int>(d)];
 }
 
@@ -46,8 +47,9 @@ struct bf16 {
   bf16() = default;
   TG_HOST_DEVICE bf16(float value) {
     uint32_t u = float_to_bits(value);
-    bits = (u & 0x7fffffffu) > 0x7f800000u ? static_cast<uint16_t>((u >> 16) | 0x40u)
-                                           : static_cast<uint16_t>((u + 0x7fffu + ((u >> 16) & 1u)) >> 16);
+    bits = (u & 0x7fffffffu) > 0x7f800000u
+               ? static_cast<uint16_t>((u >> 16) | 0x40u)
+               : static_cast<uint16_t>((u + 0x7fffu + ((u >> 16) & 1u)) >> 16);
   }
   TG_HOST_DEVICE operator float() const { return bits_to_float(static_cast<uint32_t>(bits) << 16); }
 };
@@ -65,7 +67,9 @@ struct f16 {
       h = 0x7e00u;
     } else if (u >= 0x477ff000u) {  // 65520 and above round to infinity
       h = 0x7c00u;
-    } else if (u < 0x38800000u) {  // below 2^-14: adding 0.5 lets the FPU round at the subnormal's last bit
+    } else if (
+        u <
+        0x38800000u) {  // below 2^-14: adding 0.5 lets the FPU round at the subnormal's last bit
       h = float_to_bits(bits_to_float(u) + 0.5f) - 0x3f000000u;
     } else {
       h = (u - 0x38000000u + 0xfffu + ((u >> 13) & 1u)) >> 13;
@@ -84,35 +88,72 @@ struct f16 {
 
 template <class T>
 struct dtype_of;
-template <> struct dtype_of<float> { static constexpr DType value = DType::f32; };
-template <> struct dtype_of<f16> { static constexpr DType value = DType::f16; };
-template <> struct dtype_of<bf16> { static constexpr DType value = DType::bf16; };
-template <> struct dtype_of<double> { static constexpr DType value = DType::f64; };
-template <> struct dtype_of<int64_t> { static constexpr DType value = DType::i64; };
-template <> struct dtype_of<int32_t> { static constexpr DType value = DType::i32; };
-template <> struct dtype_of<int8_t> { static constexpr DType value = DType::i8; };
-template <> struct dtype_of<uint8_t> { static constexpr DType value = DType::u8; };
-template <> struct dtype_of<bool> { static constexpr DType value = DType::boolean; };
+template <>
+struct dtype_of<float> {
+  static constexpr DType value = DType::f32;
+};
+template <>
+struct dtype_of<f16> {
+  static constexpr DType value = DType::f16;
+};
+template <>
+struct dtype_of<bf16> {
+  static constexpr DType value = DType::bf16;
+};
+template <>
+struct dtype_of<double> {
+  static constexpr DType value = DType::f64;
+};
+template <>
+struct dtype_of<int64_t> {
+  static constexpr DType value = DType::i64;
+};
+template <>
+struct dtype_of<int32_t> {
+  static constexpr DType value = DType::i32;
+};
+template <>
+struct dtype_of<int8_t> {
+  static constexpr DType value = DType::i8;
+};
+template <>
+struct dtype_of<uint8_t> {
+  static constexpr DType value = DType::u8;
+};
+template <>
+struct dtype_of<bool> {
+  static constexpr DType value = DType::boolean;
+};
 
 /// The type in which a value of T is computed: 16-bit floats in f32, everything else as it is.
-template <class T> struct compute_of { using type = T; };
-template <> struct compute_of<f16> { using type = float; };
-template <> struct compute_of<bf16> { using type = float; };
-template <class T> using compute_t = typename compute_of<T>::type;
+template <class T>
+struct compute_of {
+  using type = T;
+};
+template <>
+struct compute_of<f16> {
+  using type = float;
+};
+template <>
+struct compute_of<bf16> {
+  using type = float;
+};
+template <class T>
+using compute_t = typename compute_of<T>::type;
 
 }  // namespace tilegrad
 
 // TG_DISPATCH_*(dtype, T, statement): runs `statement` with T bound to the C++ type of `dtype`.
 // A dtype outside the set is a bug of `infer`, which has checked it; hence unreachable.
-#define TG_CASE(DT, TYPE, T, ...)     \
-  case ::tilegrad::DType::DT: {       \
-    using T = TYPE;                   \
-    __VA_ARGS__;                      \
-    break;                            \
+#define TG_CASE(DT, TYPE, T, ...) \
+  case ::tilegrad::DType::DT: {   \
+    using T = TYPE;               \
+    __VA_ARGS__;                  \
+    break;                        \
   }
-#define TG_CASES_FLOAT(T, ...)                \
-  TG_CASE(f32, float, T, __VA_ARGS__)         \
-  TG_CASE(f64, double, T, __VA_ARGS__)        \
+#define TG_CASES_FLOAT(T, ...)                  \
+  TG_CASE(f32, float, T, __VA_ARGS__)           \
+  TG_CASE(f64, double, T, __VA_ARGS__)          \
   TG_CASE(f16, ::tilegrad::f16, T, __VA_ARGS__) \
   TG_CASE(bf16, ::tilegrad::bf16, T, __VA_ARGS__)
 #define TG_CASES_INTEGER(T, ...)        \
@@ -121,20 +162,39 @@ template <class T> using compute_t = typename compute_of<T>::type;
   TG_CASE(i8, int8_t, T, __VA_ARGS__)   \
   TG_CASE(u8, uint8_t, T, __VA_ARGS__)
 #define TG_DISPATCH_FLOAT(DTYPE, T, ...) \
-  switch (DTYPE) { TG_CASES_FLOAT(T, __VA_ARGS__) default: __builtin_unreachable(); }
-#define TG_DISPATCH_NUMBER(DTYPE, T, ...) \
-  switch (DTYPE) { TG_CASES_FLOAT(T, __VA_ARGS__) TG_CASES_INTEGER(T, __VA_ARGS__) default: __builtin_unreachable(); }
-#define TG_DISPATCH_ALL(DTYPE, T, ...)                                    \
-  switch (DTYPE) {                                                        \
-    TG_CASES_FLOAT(T, __VA_ARGS__)                                        \
-    TG_CASES_INTEGER(T, __VA_ARGS__)                                      \
-    TG_CASE(boolean, bool, T, __VA_ARGS__)                                \
+  switch (DTYPE) { TG_CASES_FLOAT(T, __VA_ARGS__) default : __builtin_unreachable(); }
+#define TG_DISPATCH_NUMBER(DTYPE, T, ...)                               \
+  switch (DTYPE) {                                                      \
+    TG_CASES_FLOAT(T, __VA_ARGS__)                                      \
+    TG_CASES_INTEGER(T, __VA_ARGS__) default : __builtin_unreachable(); \
+  }
+#define TG_DISPATCH_ALL(DTYPE, T, ...)     \
+  switch (DTYPE) {                         \
+    TG_CASES_FLOAT(T, __VA_ARGS__)         \
+    TG_CASES_INTEGER(T, __VA_ARGS__)       \
+    TG_CASE(boolean, bool, T, __VA_ARGS__) \
   }
 // By element size alone: for kernels that move elements without reading them.
-#define TG_DISPATCH_SIZE(DTYPE, T, ...)                       \
-  switch (::tilegrad::dtype_size(DTYPE)) {                    \
-    case 1: { using T = uint8_t; __VA_ARGS__; break; }        \
-    case 2: { using T = uint16_t; __VA_ARGS__; break; }       \
-    case 4: { using T = uint32_t; __VA_ARGS__; break; }       \
-    default: { using T = uint64_t; __VA_ARGS__; break; }      \
+#define TG_DISPATCH_SIZE(DTYPE, T, ...)    \
+  switch (::tilegrad::dtype_size(DTYPE)) { \
+    case 1: {                              \
+      using T = uint8_t;                   \
+      __VA_ARGS__;                         \
+      break;                               \
+    }                                      \
+    case 2: {                              \
+      using T = uint16_t;                  \
+      __VA_ARGS__;                         \
+      break;                               \
+    }                                      \
+    case 4: {                              \
+      using T = uint32_t;                  \
+      __VA_ARGS__;                         \
+      break;                               \
+    }                                      \
+    default: {                             \
+      using T = uint64_t;                  \
+      __VA_ARGS__;                         \
+      break;                               \
+    }                                      \
   }

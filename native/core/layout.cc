@@ -16,7 +16,8 @@ void check_shape(const char* what, const Shape& shape) {
   int64_t n = 1;
   bool empty = false;
   for (int i = 0; i < shape.rank; ++i) {
-    if (shape[i] < 0) fail(ErrorCode::shape, what, ": dimension ", i, " of shape ", shape, " is negative");
+    if (shape[i] < 0)
+      fail(ErrorCode::shape, what, ": dimension ", i, " of shape ", shape, " is negative");
     empty |= shape[i] == 0;
   }
   // With a zero among them the product is 0, but each dimension alone must still be a sane number.
@@ -61,8 +62,8 @@ Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b) {
     int64_t da = i < out.rank - a.rank ? 1 : a[i - (out.rank - a.rank)];
     int64_t db = i < out.rank - b.rank ? 1 : b[i - (out.rank - b.rank)];
     if (da != db && da != 1 && db != 1)
-      fail(ErrorCode::shape, op, ": shapes ", a, " and ", b, " do not broadcast (", da, " against ", db, " in dimension ",
-           i - out.rank, ")");
+      fail(ErrorCode::shape, op, ": shapes ", a, " and ", b, " do not broadcast (", da, " against ",
+           db, " in dimension ", i - out.rank, ")");
     out[i] = da == 1 ? db : da;
   }
   return out;
@@ -129,7 +130,8 @@ void collapse_dims(Layout* layouts, int n) {
   for (int d = 0; d < rank; ++d) {
     if (shape[d] == 1) continue;
     bool merge = out >= 0;
-    for (int k = 0; merge && k < n; ++k) merge = layouts[k].strides[out] == layouts[k].strides[d] * shape[d];
+    for (int k = 0; merge && k < n; ++k)
+      merge = layouts[k].strides[out] == layouts[k].strides[d] * shape[d];
     if (!merge) ++out;
     for (int k = 0; k < n; ++k) {
       layouts[k].shape[out] = merge ? layouts[k].shape[out] * shape[d] : shape[d];

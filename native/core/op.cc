@@ -9,7 +9,8 @@ namespace tilegrad {
 int Attrs::find(const char* name, AttrType type) const {
   for (int i = 0; i < kMaxAttrs && op->attrs[i].name; ++i)
     if (op->attrs[i].type == type && std::strcmp(op->attrs[i].name, name) == 0) return i;
-  fail(ErrorCode::argument, op->name, ": the schema has no attribute ", name, " of the type that the kernel reads");
+  fail(ErrorCode::argument, op->name, ": the schema has no attribute ", name,
+       " of the type that the kernel reads");
 }
 
 const int64_t* Attrs::integers(const char* name, int* length) const {
@@ -21,7 +22,9 @@ const int64_t* Attrs::integers(const char* name, int* length) const {
 Shape Attrs::integers(const char* name) const {
   int n;
   const int64_t* values = integers(name, &n);
-  if (n > kMaxRank) fail(ErrorCode::argument, op->name, ": ", name, " has ", n, " entries, at most ", kMaxRank, " are allowed");
+  if (n > kMaxRank)
+    fail(ErrorCode::argument, op->name, ": ", name, " has ", n, " entries, at most ", kMaxRank,
+         " are allowed");
   Shape out;
   for (int i = 0; i < n; ++i) out.push(values[i]);
   return out;
@@ -45,12 +48,14 @@ void InferContext::expect_dtype(int i, const char* what, DType d) const {
 }
 
 void InferContext::expect_float(int i, const char* what) const {
-  if (!is_float(dtype(i))) fail(ErrorCode::dtype, what, " must be a floating-point tensor but is ", dtype(i));
+  if (!is_float(dtype(i)))
+    fail(ErrorCode::dtype, what, " must be a floating-point tensor but is ", dtype(i));
 }
 
 void InferContext::expect_same_dtype(int i, int j, const char* what_i, const char* what_j) const {
   if (dtype(i) != dtype(j))
-    fail(ErrorCode::dtype, what_i, " is ", dtype(i), " but ", what_j, " is ", dtype(j), "; cast one of them");
+    fail(ErrorCode::dtype, what_i, " is ", dtype(i), " but ", what_j, " is ", dtype(j),
+         "; cast one of them");
 }
 
 void InferContext::expect_rank(int i, const char* what, int rank) const {
@@ -62,7 +67,8 @@ int InferContext::dim(int64_t d, int rank) const {
   int64_t resolved = d < 0 ? d + rank : d;
   // A scalar counts as one dimension here, as in PyTorch.
   if (resolved < 0 || resolved >= (rank ? rank : 1))
-    fail(ErrorCode::argument, "dimension ", d, " is out of range for a tensor with ", rank, " dimensions");
+    fail(ErrorCode::argument, "dimension ", d, " is out of range for a tensor with ", rank,
+         " dimensions");
   return static_cast<int>(resolved);
 }
 
@@ -77,8 +83,13 @@ struct OpTask final : Task {
   Attrs attrs;
 
   void run() override {
-    KernelArgs args{def, views.data(), input_count, views.data() + input_count,
-                    static_cast<int>(views.size()) - input_count, attrs, stream};
+    KernelArgs args{def,
+                    views.data(),
+                    input_count,
+                    views.data() + input_count,
+                    static_cast<int>(views.size()) - input_count,
+                    attrs,
+                    stream};
     kernel(args);
   }
 };
@@ -92,15 +103,17 @@ struct CopyTask final : Task {
 void check_inputs(const OpDef& op, const Tensor* const* inputs, int count, Device** device) {
   if (count < op.inputs.min || (op.inputs.max >= 0 && count > op.inputs.max))
     fail(ErrorCode::argument, op.name, ": expects ", op.inputs.min,
-         op.inputs.max < 0 ? " or more" : op.inputs.max != op.inputs.min ? str(" to ", op.inputs.max) : "",
+         op.inputs.max < 0                ? " or more"
+         : op.inputs.max != op.inputs.min ? str(" to ", op.inputs.max)
+                                          : "",
          " inputs but got ", count);
   Device* common = nullptr;
   for (int i = 0; i < count; ++i) {
     if (!inputs[i]) continue;
     if (!common) common = inputs[i]->device;
     if (inputs[i]->device != common)
-      fail(ErrorCode::device, op.name, ": inputs are on different devices (", common->name(), " and ",
-           inputs[i]->device->name(), "); move one with .to()");
+      fail(ErrorCode::device, op.name, ": inputs are on different devices (", common->name(),
+           " and ", inputs[i]->device->name(), "); move one with .to()");
   }
   if (common) *device = common;
 }
@@ -127,7 +140,8 @@ Tensor contiguous(const Tensor& tensor) {
   copy.device = tensor.device;
   copy.dtype = tensor.dtype;
   copy.layout = Layout::contiguous(tensor.layout.shape);
-  copy.buffer = tensor.device->allocator().allocate(static_cast<size_t>(copy.layout.numel()) * dtype_size(copy.dtype));
+  copy.buffer = tensor.device->allocator().allocate(static_cast<size_t>(copy.layout.numel()) *
+                                                    dtype_size(copy.dtype));
   auto* task = new CopyTask;
   task->op = "contiguous";
   task->device = tensor.device;
@@ -138,8 +152,8 @@ Tensor contiguous(const Tensor& tensor) {
   return copy;
 }
 
-void run_op(const OpDef& op, const Tensor* const* inputs, int input_count, const Attrs& attrs, Device* device,
-            std::vector<Tensor>* outputs) {
+void run_op(const OpDef& op, const Tensor* const* inputs, int input_count, const Attrs& attrs,
+            Device* device, std::vector<Tensor>* outputs) {
   check_inputs(op, inputs, input_count, &device);
   InferContext ctx{op, attrs, inputs, input_count, device};
   op.infer(ctx);
@@ -186,7 +200,8 @@ void run_op(const OpDef& op, const Tensor* const* inputs, int input_count, const
     if (spec.alias >= 0) {
       out.buffer = inputs[spec.alias]->buffer;
     } else {
-      out.buffer = device->allocator().allocate(static_cast<size_t>(out.layout.numel()) * dtype_size(out.dtype));
+      out.buffer = device->allocator().allocate(static_cast<size_t>(out.layout.numel()) *
+                                                dtype_size(out.dtype));
       if (runs) task->views.push_back(view_of(out));
     }
     outputs->push_back(std::move(out));

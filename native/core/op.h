@@ -31,15 +31,21 @@ struct AttrDef {
 class Attrs {
  public:
   const OpDef* op = nullptr;
-  double scalars[kMaxAttrs];         // a list's length
+  double scalars[kMaxAttrs];  // a list's length
   uint8_t list_start[kMaxAttrs];
   int64_t list[kMaxListValues];
 
-  int64_t integer(const char* name) const { return static_cast<int64_t>(scalars[find(name, AttrType::integer)]); }
+  int64_t integer(const char* name) const {
+    return static_cast<int64_t>(scalars[find(name, AttrType::integer)]);
+  }
   double number(const char* name) const { return scalars[find(name, AttrType::number)]; }
   bool boolean(const char* name) const { return scalars[find(name, AttrType::boolean)] != 0; }
-  int choice(const char* name) const { return static_cast<int>(scalars[find(name, AttrType::choice)]); }
-  DType dtype(const char* name) const { return static_cast<DType>(scalars[find(name, AttrType::dtype)]); }
+  int choice(const char* name) const {
+    return static_cast<int>(scalars[find(name, AttrType::choice)]);
+  }
+  DType dtype(const char* name) const {
+    return static_cast<DType>(scalars[find(name, AttrType::dtype)]);
+  }
   /// The list as a Shape; throws ERR_ARGUMENT when it has more than kMaxRank entries.
   Shape integers(const char* name) const;
   /// The list as it is: pointer and length.
@@ -120,10 +126,12 @@ struct OpDef {
   Arity inputs;
   AttrDef attrs[kMaxAttrs] = {};  // ends at the first without a name
   Infer infer;
-  Kernel cpu = nullptr;   // null with cuda null: all outputs are views
+  Kernel cpu = nullptr;  // null with cuda null: all outputs are views
   Kernel cuda = nullptr;
-  bool strided = false;   // kernels take any layout of the inputs; else the dispatcher inserts copies
-  bool in_place = false;  // writes into its inputs (optimisers, assign); implies strided: it gets no copies
+  bool strided =
+      false;  // kernels take any layout of the inputs; else the dispatcher inserts copies
+  bool in_place =
+      false;  // writes into its inputs (optimisers, assign); implies strided: it gets no copies
 };
 
 // For the `cuda` slot of an OpDef: null in a build without nvcc.
@@ -138,8 +146,8 @@ const std::vector<const OpDef*>& all_ops();
 
 /// Infers, allocates, enqueues. Throws what infer throws, ERR_ARGUMENT for a wrong number of inputs, ERR_DEVICE when
 /// inputs live on several devices, ERR_UNSUPPORTED when the device has no kernel. `device` serves ops without inputs.
-void run_op(const OpDef& op, const Tensor* const* inputs, int input_count, const Attrs& attrs, Device* device,
-            std::vector<Tensor>* outputs);
+void run_op(const OpDef& op, const Tensor* const* inputs, int input_count, const Attrs& attrs,
+            Device* device, std::vector<Tensor>* outputs);
 
 /// The tensor itself if it is contiguous, else an enqueued contiguous copy.
 Tensor contiguous(const Tensor& tensor);

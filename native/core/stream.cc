@@ -7,12 +7,15 @@
 
 namespace tilegrad {
 
-std::unique_ptr<Error> Stream::take_error() { return std::unique_ptr<Error>(error_.exchange(nullptr)); }
+std::unique_ptr<Error> Stream::take_error() {
+  return std::unique_ptr<Error>(error_.exchange(nullptr));
+}
 
 void Stream::park_error(ErrorCode code, const std::string& message) {
   Error* none = nullptr;
   auto* error = new Error(code, message);
-  if (!error_.compare_exchange_strong(none, error)) delete error;  // the first error is the cause, later ones follow
+  if (!error_.compare_exchange_strong(none, error))
+    delete error;  // the first error is the cause, later ones follow
 }
 
 namespace {
@@ -60,7 +63,9 @@ class CpuStream final : public Stream {
     return ticket;
   }
 
-  void host_callback(std::function<void()> callback) override { enqueue(new CallbackTask(std::move(callback))); }
+  void host_callback(std::function<void()> callback) override {
+    enqueue(new CallbackTask(std::move(callback)));
+  }
 
   void wait(uint64_t ticket) override {
     auto until = Clock::now() + kSpin;

@@ -16,7 +16,8 @@ constexpr int64_t kGrain = 16384;  // elements per parallel chunk
 constexpr int64_t kTile = 16;
 
 // Offsets of row `index` over all dimensions but the last `inner`, which the caller walks.
-inline void row_offsets(const Layout& a, const Layout& b, int inner, int64_t index, int64_t* ao, int64_t* bo) {
+inline void row_offsets(const Layout& a, const Layout& b, int inner, int64_t index, int64_t* ao,
+                        int64_t* bo) {
   *ao = a.offset;
   *bo = b.offset;
   for (int d = a.rank() - 1 - inner; d >= 0; --d) {
@@ -56,20 +57,21 @@ void copy_tiles(const T* src, T* dst, const Layout& s, const Layout& d) {
   int64_t cols = s.shape[last], rows = s.shape[last - 1];
   int64_t row_tiles = (rows + kTile - 1) / kTile;
   int64_t outer = s.numel() / (rows * cols);
-  parallel_for(outer * row_tiles, std::max<int64_t>(1, kGrain / (kTile * cols)), [&](int64_t begin, int64_t end) {
-    for (int64_t t = begin; t < end; ++t) {
-      int64_t so, to;
-      row_offsets(s, d, 2, t / row_tiles, &so, &to);
-      int64_t r0 = t % row_tiles * kTile, r1 = std::min(rows, r0 + kTile);
-      for (int64_t c0 = 0; c0 < cols; c0 += kTile) {
-        int64_t c1 = std::min(cols, c0 + kTile);
-        for (int64_t r = r0; r < r1; ++r)
-          for (int64_t c = c0; c < c1; ++c)
-            dst[to + r * d.strides[last - 1] + c * d.strides[last]] =
-                src[so + r * s.strides[last - 1] + c * s.strides[last]];
-      }
-    }
-  });
+  parallel_for(outer * row_tiles, std::max<int64_t>(1, kGrain / (kTile * cols)),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t t = begin; t < end; ++t) {
+                   int64_t so, to;
+                   row_offsets(s, d, 2, t / row_tiles, &so, &to);
+                   int64_t r0 = t % row_tiles * kTile, r1 = std::min(rows, r0 + kTile);
+                   for (int64_t c0 = 0; c0 < cols; c0 += kTile) {
+                     int64_t c1 = std::min(cols, c0 + kTile);
+                     for (int64_t r = r0; r < r1; ++r)
+                       for (int64_t c = c0; c < c1; ++c)
+                         dst[to + r * d.strides[last - 1] + c * d.strides[last]] =
+                             src[so + r * s.strides[last - 1] + c * s.strides[last]];
+                   }
+                 }
+               });
 }
 
 }  // namespace
@@ -80,7 +82,8 @@ void copy_strided_cpu(const View& source, const View& target) {
   collapse_dims(layouts, 2);
   const Layout &s = layouts[0], &d = layouts[1];
   int last = s.rank() - 1;
-  bool transposes = last >= 1 && s.strides[last] != 1 && s.strides[last - 1] == 1 && s.shape[last - 1] >= 4;
+  bool transposes =
+      last >= 1 && s.strides[last] != 1 && s.strides[last - 1] == 1 && s.shape[last - 1] >= 4;
   TG_DISPATCH_SIZE(source.dtype, T, {
     if (transposes)
       copy_tiles(static_cast<const T*>(source.data), static_cast<T*>(target.data), s, d);

@@ -34,7 +34,7 @@ class CpuDevice final : public Device {
   void* raw_allocate(size_t bytes) override {
     // Large blocks start on a huge page: a tenth of the page faults and TLB misses.
     size_t alignment = bytes >= kHugePage ? kHugePage : kCacheLine;
-    void* data = ::operator new(bytes, std::align_val_t{alignment}, std::nothrow);
+    void* data = ::operator new (bytes, std::align_val_t{alignment}, std::nothrow);
 #if defined(__linux__)
     if (data && alignment == kHugePage) madvise(data, bytes, MADV_HUGEPAGE);
 #endif
@@ -42,7 +42,7 @@ class CpuDevice final : public Device {
   }
 
   void raw_free(void* data, size_t bytes) override {
-    ::operator delete(data, std::align_val_t{bytes >= kHugePage ? kHugePage : kCacheLine});
+    ::operator delete (data, std::align_val_t{bytes >= kHugePage ? kHugePage : kCacheLine});
   }
 
   BufferRef upload(const void* source, size_t bytes) override {
@@ -60,7 +60,9 @@ class CpuDevice final : public Device {
     stream().enqueue(task);
   }
 
-  void copy_strided(const View& source, const View& target) override { copy_strided_cpu(source, target); }
+  void copy_strided(const View& source, const View& target) override {
+    copy_strided_cpu(source, target);
+  }
 };
 
 }  // namespace

@@ -7,7 +7,8 @@
 namespace tilegrad::cuda {
 
 const Discovery& discover() {
-  static const auto* none = new Discovery{{}, "this build of tilegrad has no CUDA code (it was compiled without nvcc)"};
+  static const auto* none =
+      new Discovery{{}, "this build of tilegrad has no CUDA code (it was compiled without nvcc)"};
   return *none;
 }
 

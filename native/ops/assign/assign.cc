@@ -15,7 +15,8 @@ void assign_infer(InferContext& ctx) {
   const Layout& target = ctx.input(0).layout;
   for (int i = 0; i < target.rank(); ++i)
     if (target.shape[i] > 1 && target.strides[i] == 0)
-      ctx.fail(ErrorCode::argument, "the target is an expanded view: several of its elements share one place");
+      ctx.fail(ErrorCode::argument,
+               "the target is an expanded view: several of its elements share one place");
 }
 
 void assign_cpu(KernelArgs& args) {
@@ -34,6 +35,7 @@ void assign_cpu(KernelArgs& args) {
 
 }  // namespace
 
+extern const OpDef assign_op;
 const OpDef assign_op = {
     .name = "assign", .inputs = {2, 2}, .infer = assign_infer, .cpu = assign_cpu, .in_place = true};
 

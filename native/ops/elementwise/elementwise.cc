@@ -13,7 +13,7 @@ namespace {
 
 constexpr int64_t kGrain = 32768;  // elements per parallel chunk
 
-bool accepts_FLOAT(DType d) { return is_float(d); }
+[[maybe_unused]] bool accepts_FLOAT(DType d) { return is_float(d); }
 bool accepts_NUMBER(DType d) { return d != DType::boolean; }
 
 template <bool (*accepts)(DType)>
@@ -26,7 +26,8 @@ template <bool (*accepts)(DType)>
 void binary_infer(InferContext& ctx) {
   if (!accepts(ctx.dtype(0))) ctx.fail(ErrorCode::dtype, "is not defined for ", ctx.dtype(0));
   bool scalar = ctx.attrs.choice("side") != 0;
-  if (ctx.input_count != (scalar ? 1 : 2)) ctx.fail(ErrorCode::argument, "expects two tensors, or one and a scalar");
+  if (ctx.input_count != (scalar ? 1 : 2))
+    ctx.fail(ErrorCode::argument, "expects two tensors, or one and a scalar");
   if (scalar) return ctx.output(ctx.shape(0), ctx.dtype(0));
   ctx.expect_same_dtype(0, 1, "the first input", "the second");
   ctx.output(broadcast_shapes(ctx.op.name, ctx.shape(0), ctx.shape(1)), ctx.dtype(0));
@@ -86,32 +87,38 @@ void binary_cpu(KernelArgs& args, BinaryRow row) {
     if (side == 1) std::swap(a, constant);  // the scalar stands on the left
     b = constant;
   }
-  Layout layouts[3] = {out.layout, broadcast_to(a.layout, out.shape()), broadcast_to(b.layout, out.shape())};
+  Layout layouts[3] = {out.layout, broadcast_to(a.layout, out.shape()),
+                       broadcast_to(b.layout, out.shape())};
   for_rows(layouts, [&](const int64_t* o, int64_t n) {
     int last = layouts[0].rank() - 1;
-    row(at(a, o[1]), layouts[1].strides[last], at(b, o[2]), layouts[2].strides[last], at_output(out, o[0]), n);
+    row(at(a, o[1]), layouts[1].strides[last], at(b, o[2]), layouts[2].strides[last],
+        at_output(out, o[0]), n);
   });
 }
 
 }  // namespace
 
-#define TG_UNARY(fn, dtypes, expression)                                                                    \
-  static void fn##_cpu(KernelArgs& args) { unary_cpu(args, TILEGRAD_SIMD(fn##_row)(args.inputs[0].dtype)); } \
-  extern const OpDef fn##_op;                                                                               \
-  const OpDef fn##_op = {.name = #fn,                                                                     \
-                           .inputs = {1, 1},                                                                  \
-                           .infer = unary_infer<accepts_##dtypes>,                                            \
-                           .cpu = fn##_cpu,                                                                 \
-                           .strided = true};
-#define TG_BINARY(fn, dtypes, expression)                                                                     \
-  static void fn##_cpu(KernelArgs& args) { binary_cpu(args, TILEGRAD_SIMD(fn##_row)(args.inputs[0].dtype)); } \
-  extern const OpDef fn##_op;                                                                                 \
-  const OpDef fn##_op = {                                                                                     \
-      .name = #fn,                                                                                            \
-      .inputs = {1, 2},                                                                                         \
-      .attrs = {{"scalar", AttrType::number}, {"side", AttrType::choice, "none|left|right"}},                   \
-      .infer = binary_infer<accepts_##dtypes>,                                                                  \
-      .cpu = fn##_cpu,                                                                                        \
+#define TG_UNARY(fn, dtypes, expression)                            \
+  static void fn##_cpu(KernelArgs& args) {                          \
+    unary_cpu(args, TILEGRAD_SIMD(fn##_row)(args.inputs[0].dtype)); \
+  }                                                                 \
+  extern const OpDef fn##_op;                                       \
+  const OpDef fn##_op = {.name = #fn,                               \
+                         .inputs = {1, 1},                          \
+                         .infer = unary_infer<accepts_##dtypes>,    \
+                         .cpu = fn##_cpu,                           \
+                         .strided = true};
+#define TG_BINARY(fn, dtypes, expression)                                                     \
+  static void fn##_cpu(KernelArgs& args) {                                                    \
+    binary_cpu(args, TILEGRAD_SIMD(fn##_row)(args.inputs[0].dtype));                          \
+  }                                                                                           \
+  extern const OpDef fn##_op;                                                                 \
+  const OpDef fn##_op = {                                                                     \
+      .name = #fn,                                                                            \
+      .inputs = {1, 2},                                                                       \
+      .attrs = {{"scalar", AttrType::number}, {"side", AttrType::choice, "none|left|right"}}, \
+      .infer = binary_infer<accepts_##dtypes>,                                                \
+      .cpu = fn##_cpu,                                                                        \
       .strided = true};
 #include "ops/elementwise/functors.h"
 

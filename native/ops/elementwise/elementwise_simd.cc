@@ -13,18 +13,21 @@ void unary_row(const void* x_data, int64_t stride, void* out_data, int64_t n) {
   if (stride == 1) {
     for (int64_t i = 0; i < n; ++i) out[i] = static_cast<T>(F::apply(static_cast<C>(x[i])));
   } else {
-    for (int64_t i = 0; i < n; ++i) out[i] = static_cast<T>(F::apply(static_cast<C>(x[i * stride])));
+    for (int64_t i = 0; i < n; ++i)
+      out[i] = static_cast<T>(F::apply(static_cast<C>(x[i * stride])));
   }
 }
 
 template <class T, class F>
-void binary_row(const void* a_data, int64_t as, const void* b_data, int64_t bs, void* out_data, int64_t n) {
+void binary_row(const void* a_data, int64_t as, const void* b_data, int64_t bs, void* out_data,
+                int64_t n) {
   using C = compute_t<T>;
   auto* a = static_cast<const T*>(a_data);
   auto* b = static_cast<const T*>(b_data);
   auto* out = static_cast<T*>(out_data);
   if (as == 1 && bs == 1) {
-    for (int64_t i = 0; i < n; ++i) out[i] = static_cast<T>(F::apply(static_cast<C>(a[i]), static_cast<C>(b[i])));
+    for (int64_t i = 0; i < n; ++i)
+      out[i] = static_cast<T>(F::apply(static_cast<C>(a[i]), static_cast<C>(b[i])));
   } else if (as == 1 && bs == 0) {
     const C c = static_cast<C>(*b);
     for (int64_t i = 0; i < n; ++i) out[i] = static_cast<T>(F::apply(static_cast<C>(a[i]), c));
@@ -55,12 +58,12 @@ void binary_row(const void* a_data, int64_t as, const void* b_data, int64_t bs, 
 
 }  // namespace
 
-#define TG_UNARY(name, dtypes, expression)                                          \
-  UnaryRow name##_row(DType dtype) {                                                \
+#define TG_UNARY(name, dtypes, expression)                                                 \
+  UnaryRow name##_row(DType dtype) {                                                       \
     TG_DISPATCH_##dtypes(dtype, T, return (&unary_row<T, name##_functor>)) return nullptr; \
   }
-#define TG_BINARY(name, dtypes, expression)                                          \
-  BinaryRow name##_row(DType dtype) {                                                \
+#define TG_BINARY(name, dtypes, expression)                                                 \
+  BinaryRow name##_row(DType dtype) {                                                       \
     TG_DISPATCH_##dtypes(dtype, T, return (&binary_row<T, name##_functor>)) return nullptr; \
   }
 #include "ops/elementwise/functors.h"

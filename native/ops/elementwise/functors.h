@@ -13,5 +13,8 @@ TG_UNARY(relu, NUMBER, x < T(0) ? T(0) : x)
 TG_BINARY(add, NUMBER, a + b)
 TG_BINARY(mul, NUMBER, a* b)
 
+// a: the gradient of relu's output, b: that output.
+TG_BINARY(relu_input_grad, NUMBER, b > T(0) ? a : T(0))
+
 #undef TG_UNARY
 #undef TG_BINARY

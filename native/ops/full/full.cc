@@ -14,11 +14,21 @@ constexpr int64_t kGrain = 65536;
 // The whole numbers that a dtype holds; i64 as far as a JavaScript number is exact.
 void integer_range(DType dtype, double* least, double* most) {
   switch (dtype) {
-    case DType::i32: *least = -2147483648.0, *most = 2147483647.0; return;
-    case DType::i8: *least = -128, *most = 127; return;
-    case DType::u8: *least = 0, *most = 255; return;
-    case DType::boolean: *least = 0, *most = 1; return;
-    default: *least = -static_cast<double>(kMaxNumel), *most = static_cast<double>(kMaxNumel); return;
+    case DType::i32:
+      *least = -2147483648.0, *most = 2147483647.0;
+      return;
+    case DType::i8:
+      *least = -128, *most = 127;
+      return;
+    case DType::u8:
+      *least = 0, *most = 255;
+      return;
+    case DType::boolean:
+      *least = 0, *most = 1;
+      return;
+    default:
+      *least = -static_cast<double>(kMaxNumel), *most = static_cast<double>(kMaxNumel);
+      return;
   }
 }
 
@@ -40,17 +50,20 @@ void full_cpu(KernelArgs& args) {
   TG_DISPATCH_ALL(out.dtype, T, {
     T* data = out.as<T>();
     T fill = static_cast<T>(static_cast<compute_t<T>>(value));
-    parallel_for(out.numel(), kGrain, [&](int64_t begin, int64_t end) { std::fill(data + begin, data + end, fill); });
+    parallel_for(out.numel(), kGrain,
+                 [&](int64_t begin, int64_t end) { std::fill(data + begin, data + end, fill); });
   });
 }
 
 }  // namespace
 
-const OpDef full_op = {
-    .name = "full",
-    .inputs = {0, 0},
-    .attrs = {{"shape", AttrType::integers}, {"value", AttrType::number}, {"dtype", AttrType::dtype}},
-    .infer = full_infer,
-    .cpu = full_cpu};
+extern const OpDef full_op;
+const OpDef full_op = {.name = "full",
+                       .inputs = {0, 0},
+                       .attrs = {{"shape", AttrType::integers},
+                                 {"value", AttrType::number},
+                                 {"dtype", AttrType::dtype}},
+                       .infer = full_infer,
+                       .cpu = full_cpu};
 
 }  // namespace tilegrad

@@ -42,7 +42,8 @@ void sum_cpu(KernelArgs& args) {
             at += index % x.layout.shape[d] * x.layout.strides[d];
             index /= x.layout.shape[d];
           }
-          total += static_cast<double>(static_cast<compute_t<T>>(static_cast<const T*>(x.data)[at]));
+          total +=
+              static_cast<double>(static_cast<compute_t<T>>(static_cast<const T*>(x.data)[at]));
         }
         out.as<T>()[o] = static_cast<T>(static_cast<compute_t<T>>(total));
       }
@@ -52,6 +53,7 @@ void sum_cpu(KernelArgs& args) {
 
 }  // namespace
 
+extern const OpDef sum_op;
 const OpDef sum_op = {.name = "sum",
                       .inputs = {1, 1},
                       .attrs = {{"dims", AttrType::integers}, {"keepdim", AttrType::boolean}},

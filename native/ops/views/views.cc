@@ -1,10 +1,11 @@
 // Views: reshape, permute, expand and slice share the input's buffer and run no kernel; reshape and contiguous copy only
 // where the strides leave no other way. slice_input_grad puts a slice back into zeros.
+#include "ops/views/views.h"
+
 #include <cstring>
 
 #include "core/cpu/copy.h"
 #include "core/op.h"
-#include "ops/views/views.h"
 
 namespace tilegrad {
 
@@ -26,14 +27,14 @@ void reshape_infer(InferContext& ctx) {
   }
   if (unknown >= 0) {
     if (known == 0 || from.numel() % known != 0)
-      ctx.fail(ErrorCode::shape, "cannot find the -1 in ", shape, " for an input of shape ", from, " (", from.numel(),
-               " elements)");
+      ctx.fail(ErrorCode::shape, "cannot find the -1 in ", shape, " for an input of shape ", from,
+               " (", from.numel(), " elements)");
     shape[unknown] = from.numel() / known;
   }
   check_shape("reshape", shape);
   if (shape.numel() != from.numel())
-    ctx.fail(ErrorCode::shape, "shape ", shape, " has ", shape.numel(), " elements but the input ", from, " has ",
-             from.numel());
+    ctx.fail(ErrorCode::shape, "shape ", shape, " has ", shape.numel(), " elements but the input ",
+             from, " has ", from.numel());
   Layout view;
   if (try_reshape(ctx.input(0).layout, shape, &view))
     ctx.view(0, view);
@@ -59,14 +60,16 @@ void permute_infer(InferContext& ctx) {
   Shape dims = ctx.attrs.integers("dims");
   const Layout& from = ctx.input(0).layout;
   if (dims.rank != from.rank())
-    ctx.fail(ErrorCode::argument, "dims ", dims, " must name each of the ", from.rank(), " dimensions of ", from.shape);
+    ctx.fail(ErrorCode::argument, "dims ", dims, " must name each of the ", from.rank(),
+             " dimensions of ", from.shape);
   Layout view;
   view.offset = from.offset;
   view.shape.rank = dims.rank;
   unsigned seen = 0;
   for (int i = 0; i < dims.rank; ++i) {
     int d = ctx.dim(dims[i], dims.rank);
-    if (seen & (1u << d)) ctx.fail(ErrorCode::argument, "dimension ", d, " appears twice in ", dims);
+    if (seen & (1u << d))
+      ctx.fail(ErrorCode::argument, "dimension ", d, " appears twice in ", dims);
     seen |= 1u << d;
     view.shape[i] = from.shape[d];
     view.strides[i] = from.strides[d];
@@ -78,7 +81,8 @@ void expand_infer(InferContext& ctx) {
   Shape shape = ctx.attrs.integers("shape");
   const Shape& from = ctx.shape(0);
   int lead = shape.rank - from.rank;
-  if (lead < 0) ctx.fail(ErrorCode::shape, "shape ", shape, " has fewer dimensions than the input ", from);
+  if (lead < 0)
+    ctx.fail(ErrorCode::shape, "shape ", shape, " has fewer dimensions than the input ", from);
   for (int i = 0; i < shape.rank; ++i) {
     if (shape[i] == -1 && i >= lead) shape[i] = from[i - lead];
     if (shape[i] < 0 || (i >= lead && from[i - lead] != 1 && from[i - lead] != shape[i]))
@@ -90,13 +94,17 @@ void expand_infer(InferContext& ctx) {
 
 // Python's rules: negative positions count from the end, positions beyond the ends are clamped, steps are positive.
 SliceSpec read_slice(const Attrs& attrs, const char* op, const Shape& shape) {
-  Shape starts = attrs.integers("starts"), stops = attrs.integers("stops"), steps = attrs.integers("steps");
+  Shape starts = attrs.integers("starts"), stops = attrs.integers("stops"),
+        steps = attrs.integers("steps");
   if (starts.rank != shape.rank || stops.rank != shape.rank || steps.rank != shape.rank)
-    fail(ErrorCode::argument, op, ": starts, stops and steps must have one entry for each dimension of ", shape);
+    fail(ErrorCode::argument, op,
+         ": starts, stops and steps must have one entry for each dimension of ", shape);
   SliceSpec spec;
   spec.shape.rank = shape.rank;
   for (int i = 0; i < shape.rank; ++i) {
-    if (steps[i] < 1) fail(ErrorCode::argument, op, ": step ", steps[i], " in dimension ", i, " must be at least 1");
+    if (steps[i] < 1)
+      fail(ErrorCode::argument, op, ": step ", steps[i], " in dimension ", i,
+           " must be at least 1");
     auto clamp = [&](int64_t at) {
       if (at < 0) at += shape[i];
       return at < 0 ? 0 : at > shape[i] ? shape[i] : at;
@@ -119,7 +127,8 @@ void slice_input_grad_infer(InferContext& ctx) {
   check_shape("slice_input_grad", shape);
   SliceSpec spec = read_slice(ctx.attrs, "slice_input_grad", shape);
   if (spec.shape != ctx.shape(0))
-    ctx.fail(ErrorCode::shape, "the slice of ", shape, " has shape ", spec.shape, " but the gradient has ", ctx.shape(0));
+    ctx.fail(ErrorCode::shape, "the slice of ", shape, " has shape ", spec.shape,
+             " but the gradient has ", ctx.shape(0));
   ctx.output(shape, ctx.dtype(0));
 }
 
@@ -148,23 +157,37 @@ Layout slice_layout(const Layout& layout, const SliceSpec& spec) {
   return out;
 }
 
+extern const OpDef reshape_op;
 const OpDef reshape_op = {.name = "reshape",
                           .inputs = {1, 1},
                           .attrs = {{"shape", AttrType::integers}},
                           .infer = reshape_infer,
                           .cpu = copy_cpu,
                           .strided = true};
-const OpDef contiguous_op = {
-    .name = "contiguous", .inputs = {1, 1}, .infer = contiguous_infer, .cpu = copy_cpu, .strided = true};
-const OpDef permute_op = {
-    .name = "permute", .inputs = {1, 1}, .attrs = {{"dims", AttrType::integers}}, .infer = permute_infer};
-const OpDef expand_op = {
-    .name = "expand", .inputs = {1, 1}, .attrs = {{"shape", AttrType::integers}}, .infer = expand_infer};
-const OpDef slice_op = {
-    .name = "slice",
-    .inputs = {1, 1},
-    .attrs = {{"starts", AttrType::integers}, {"stops", AttrType::integers}, {"steps", AttrType::integers}},
-    .infer = slice_infer};
+extern const OpDef contiguous_op;
+const OpDef contiguous_op = {.name = "contiguous",
+                             .inputs = {1, 1},
+                             .infer = contiguous_infer,
+                             .cpu = copy_cpu,
+                             .strided = true};
+extern const OpDef permute_op;
+const OpDef permute_op = {.name = "permute",
+                          .inputs = {1, 1},
+                          .attrs = {{"dims", AttrType::integers}},
+                          .infer = permute_infer};
+extern const OpDef expand_op;
+const OpDef expand_op = {.name = "expand",
+                         .inputs = {1, 1},
+                         .attrs = {{"shape", AttrType::integers}},
+                         .infer = expand_infer};
+extern const OpDef slice_op;
+const OpDef slice_op = {.name = "slice",
+                        .inputs = {1, 1},
+                        .attrs = {{"starts", AttrType::integers},
+                                  {"stops", AttrType::integers},
+                                  {"steps", AttrType::integers}},
+                        .infer = slice_infer};
+extern const OpDef slice_input_grad_op;
 const OpDef slice_input_grad_op = {.name = "slice_input_grad",
                                    .inputs = {1, 1},
                                    .attrs = {{"shape", AttrType::integers},

@@ -1,0 +1,36 @@
+import { add, grad, memory, mul, noGrad, relu, tensor, tidy } from 'tilegrad';
+import { expect, test } from 'vitest';
+
+test('gradients flow through broadcasting, views and reuse', async () => {
+  const x = tensor([[1, -2, 3], [4, 5, -6]], { requiresGrad: true, dtype: 'f64' });
+  const b = tensor([1, 10, 100], { requiresGrad: true, dtype: 'f64' });
+  const y = relu(add(mul(x, b), 1)).reshape(3, 2).transpose();
+  y.mul(y).sum().backward();
+  expect(await x.grad?.tolist()).toEqual([[4, 0, 60200], [10, 1020, 0]]);
+  expect(await b.grad?.tolist()).toEqual([44, 510, 1806]);
+});
+
+test('second order', async () => {
+  const x = tensor([2, 3], { requiresGrad: true, dtype: 'f64' });
+  const y = x.mul(x).mul(x).sum();
+  const [g] = grad(y, x, { createGraph: true });
+  expect(await g?.tolist()).toEqual([12, 27]);
+  const [h] = grad(g!.sum(), x);
+  expect(await h?.tolist()).toEqual([12, 18]);
+});
+
+test('tidy and backward free what they made', () => {
+  const before = memory().liveTensors;
+  const w = tensor([1, 2, 3], { requiresGrad: true });
+  for (let i = 0; i < 5; i++) {
+    const loss = tidy(() => w.mul(w).add(1).relu().sum());
+    loss.backward();
+    loss.dispose();
+  }
+  expect(w.grad?.tolistSync()).toEqual([10, 20, 30]);
+  w.grad?.dispose();
+  w.dispose();
+  expect(memory().liveTensors).toBe(before);
+  expect(noGrad(() => tidy(() => tensor([1]).add(tensor([2])).itemSync()))).toBe(3);
+  expect(memory().liveTensors).toBe(before);
+});
