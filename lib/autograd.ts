@@ -166,7 +166,10 @@ function propagate(
       }
     }
   };
-  if (createGraph) return step();
+  if (createGraph) {
+    step();
+    return;
+  }
   for (const tensor of collect(step).made) if (!tensor._kept) tensor.dispose();
 }
 

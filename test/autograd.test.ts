@@ -2,11 +2,22 @@ import { add, grad, memory, mul, noGrad, relu, tensor, tidy } from 'tilegrad';
 import { expect, test } from 'vitest';
 
 test('gradients flow through broadcasting, views and reuse', async () => {
-  const x = tensor([[1, -2, 3], [4, 5, -6]], { requiresGrad: true, dtype: 'f64' });
+  const x = tensor(
+    [
+      [1, -2, 3],
+      [4, 5, -6],
+    ],
+    { requiresGrad: true, dtype: 'f64' },
+  );
   const b = tensor([1, 10, 100], { requiresGrad: true, dtype: 'f64' });
-  const y = relu(add(mul(x, b), 1)).reshape(3, 2).transpose();
+  const y = relu(add(mul(x, b), 1))
+    .reshape(3, 2)
+    .transpose();
   y.mul(y).sum().backward();
-  expect(await x.grad?.tolist()).toEqual([[4, 0, 60200], [10, 1020, 0]]);
+  expect(await x.grad?.tolist()).toEqual([
+    [4, 0, 60200],
+    [10, 1020, 0],
+  ]);
   expect(await b.grad?.tolist()).toEqual([44, 510, 1806]);
 });
 
@@ -31,6 +42,14 @@ test('tidy and backward free what they made', () => {
   w.grad?.dispose();
   w.dispose();
   expect(memory().liveTensors).toBe(before);
-  expect(noGrad(() => tidy(() => tensor([1]).add(tensor([2])).itemSync()))).toBe(3);
+  expect(
+    noGrad(() =>
+      tidy(() =>
+        tensor([1])
+          .add(tensor([2]))
+          .itemSync(),
+      ),
+    ),
+  ).toBe(3);
   expect(memory().liveTensors).toBe(before);
 });

@@ -41,7 +41,10 @@ export const relu = unary('relu', {
 });
 
 /** a + b. As torch.add. */
-export const add = binary('add', { grad: (ctx, dout): Grads => (ctx.inputCount === 1 ? [dout] : [dout, dout]), onnx: 'Add' });
+export const add = binary('add', {
+  grad: (ctx, dout): Grads => (ctx.inputCount === 1 ? [dout] : [dout, dout]),
+  onnx: 'Add',
+});
 
 /** a * b. As torch.mul. */
 export const mul = binary('mul', {

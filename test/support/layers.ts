@@ -1,11 +1,14 @@
 // Who may include or import whom (native/ and lib/), as a check over file texts, so that planted files can be checked too.
 
 /** File texts by path from the root of the repository, with forward slashes. */
+// Rooms whose kernels came before their OpDefs. Each leaves the list with its OpDef.
+const kernelsWithoutOp = new Set(['conv2d']);
+
 export type Sources = ReadonlyMap<string, string>;
 
 /** The rooms of lib/ from the bottom up: a file imports from its own row or from one further up in this list. */
 const libRows = [
-  ['error'],
+  ['error', 'version'],
   ['native'],
   ['dtype', 'device', 'tensor', 'scope', 'random'],
   ['graph'],
@@ -175,7 +178,8 @@ export function checkTables(sources: Sources): string[] {
       if (!listed.has(op)) faults.push(`${path} defines the op ${op}, which native/ops/ops.def does not list`);
     }
   }
-  for (const [room, hasOp] of rooms) if (!hasOp) faults.push(`native/ops/${room} defines no op`);
+  for (const [room, hasOp] of rooms)
+    if (!hasOp && !kernelsWithoutOp.has(room)) faults.push(`native/ops/${room} defines no op`);
 
   const contents = new Set(importsOf(sources.get('lib/ops/index.ts') ?? '').map(({ name }) => name));
   for (const path of sources.keys()) {
