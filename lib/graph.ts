@@ -11,7 +11,7 @@ import { Tensor } from './tensor.ts';
 export type AttrValue = number | boolean | string | readonly number[];
 export type Attrs = Readonly<Record<string, AttrValue>>;
 
-export type Hook = (grad: Tensor) => Tensor | undefined | void;
+export type Hook = (grad: Tensor) => Tensor | undefined;
 
 /** Where a gradient goes on: output `output` of `node`. */
 export interface Edge {
