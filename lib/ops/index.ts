@@ -1,7 +1,9 @@
 // Table of contents: every room of lib/ops, one line each.
 export * from './assign.ts';
+export * from './conv2d.ts';
 export * from './elementwise.ts';
 export * from './full.ts';
+export * from './matmul.ts';
 export * from './reduce.ts';
 export * from './views.ts';
 

@@ -1,8 +1,6 @@
 // Who may include or import whom (native/ and lib/), as a check over file texts, so that planted files can be checked too.
 
 /** File texts by path from the root of the repository, with forward slashes. */
-// Rooms whose kernels came before their OpDefs. Each leaves the list with its OpDef.
-const kernelsWithoutOp = new Set(['conv2d']);
 
 export type Sources = ReadonlyMap<string, string>;
 
@@ -178,8 +176,7 @@ export function checkTables(sources: Sources): string[] {
       if (!listed.has(op)) faults.push(`${path} defines the op ${op}, which native/ops/ops.def does not list`);
     }
   }
-  for (const [room, hasOp] of rooms)
-    if (!hasOp && !kernelsWithoutOp.has(room)) faults.push(`native/ops/${room} defines no op`);
+  for (const [room, hasOp] of rooms) if (!hasOp) faults.push(`native/ops/${room} defines no op`);
 
   const contents = new Set(importsOf(sources.get('lib/ops/index.ts') ?? '').map(({ name }) => name));
   for (const path of sources.keys()) {

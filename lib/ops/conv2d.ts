@@ -1,0 +1,102 @@
+// 2-D convolution (cross-correlation) over images in NCHW.
+import { checkOptions, TilegradError } from '../error.ts';
+import type { Attrs } from '../graph.ts';
+import { defineOp, type Grads } from '../op.ts';
+import type { Shape, Tensor } from '../tensor.ts';
+import { sum } from './reduce.ts';
+
+type Pair = number | readonly [number, number];
+
+export interface Conv2dOptions {
+  /** Default: 1. */
+  stride?: Pair | undefined;
+  /** Zeros on each side, 'valid' for none, or 'same' for an output of the input's size (stride 1). Default: 0. */
+  padding?: Pair | 'same' | 'valid' | undefined;
+  /** Distance between the taps of the kernel. Default: 1. */
+  dilation?: Pair | undefined;
+  /** Channels are split into this many independent convolutions. Default: 1. */
+  groups?: number | undefined;
+}
+
+const pair = (value: Pair): readonly [number, number] => (typeof value === 'number' ? [value, value] : value);
+
+/** Zeros at top, bottom, left and right; the odd one of 'same' goes to the far side, as in PyTorch. */
+function paddingOf(options: Conv2dOptions, kernel: Shape): number[] {
+  const { padding = 0 } = options;
+  if (padding === 'valid') return [0, 0, 0, 0];
+  if (padding !== 'same') {
+    const [h, w] = pair(padding);
+    return [h, h, w, w];
+  }
+  const stride = pair(options.stride ?? 1);
+  if (stride[0] !== 1 || stride[1] !== 1)
+    throw new TilegradError('ERR_ARGUMENT', "conv2d: padding 'same' needs stride 1");
+  const dilation = pair(options.dilation ?? 1);
+  return [0, 1].flatMap((i) => {
+    const total = (dilation[i] as number) * ((kernel[i] as number) - 1);
+    return [Math.floor(total / 2), total - Math.floor(total / 2)];
+  });
+}
+
+const settings = ({ stride, padding, dilation, groups }: Attrs): Attrs =>
+  ({ stride, padding, dilation, groups }) as Attrs;
+
+const convolution = defineOp('conv2d', {
+  call: (run) => (x: Tensor, weight: Tensor, bias: Tensor | null, attrs: Attrs) =>
+    run(bias ? [x, weight, bias] : [x, weight], attrs),
+  saves: { inputs: [0, 1] },
+  grad: (ctx, dout): Grads => {
+    const grads = [
+      ctx.needs(0) ? conv2dInputGrad(dout, ctx.input(1), ctx.inputMeta(0).shape, ctx.attrs) : null,
+      ctx.needs(1) ? conv2dWeightGrad(ctx.input(0), dout, ctx.inputMeta(1).shape, ctx.attrs) : null,
+    ];
+    if (ctx.inputCount === 3) grads.push(ctx.needs(2) ? sum(dout, [0, 2, 3]) : null);
+    return grads;
+  },
+  onnx: (graph, { inputs, inputMeta, attrs }) => {
+    const [top, bottom, left, right] = attrs.padding as [number, number, number, number];
+    return graph.node('Conv', inputs, {
+      kernel_shape: inputMeta[1]?.shape.slice(2) ?? [],
+      strides: attrs.stride as number[],
+      pads: [top, left, bottom, right],
+      dilations: attrs.dilation as number[],
+      group: attrs.groups as number,
+    });
+  },
+});
+
+const conv2dInputGrad = defineOp('conv2d_input_grad', {
+  call: (run) => (dout: Tensor, weight: Tensor, shape: Shape, attrs: Attrs) =>
+    run([dout, weight], { ...settings(attrs), shape }),
+  saves: { inputs: [0, 1] },
+  grad: (ctx, ddx): Grads => [
+    ctx.needs(0) ? convolution(ddx, ctx.input(1), null, settings(ctx.attrs)) : null,
+    ctx.needs(1) ? conv2dWeightGrad(ddx, ctx.input(0), ctx.inputMeta(1).shape, ctx.attrs) : null,
+  ],
+  onnx: 'none',
+});
+
+const conv2dWeightGrad = defineOp('conv2d_weight_grad', {
+  call: (run) => (x: Tensor, dout: Tensor, shape: Shape, attrs: Attrs) => run([x, dout], { ...settings(attrs), shape }),
+  saves: { inputs: [0, 1] },
+  grad: (ctx, ddw): Grads => [
+    ctx.needs(0) ? conv2dInputGrad(ctx.input(1), ddw, ctx.inputMeta(0).shape, ctx.attrs) : null,
+    ctx.needs(1) ? convolution(ctx.input(0), ddw, null, settings(ctx.attrs)) : null,
+  ],
+  onnx: 'none',
+});
+
+/**
+ * Slides the kernels `weight` (K, C / groups, R, S) over images `x` (N, C, H, W), adds `bias` (K) if given, and gives
+ * (N, K, P, Q). f32 and f64. Throws ERR_SHAPE when channels do not fit or the kernel is larger than the padded image.
+ * As torch.nn.functional.conv2d.
+ */
+export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions & { bias?: Tensor | null } = {}): Tensor {
+  checkOptions('conv2d', options, ['stride', 'padding', 'dilation', 'groups', 'bias']);
+  return convolution(x, weight, options.bias ?? null, {
+    stride: pair(options.stride ?? 1),
+    padding: paddingOf(options, weight.shape.slice(2)),
+    dilation: pair(options.dilation ?? 1),
+    groups: options.groups ?? 1,
+  });
+}
