@@ -60,11 +60,10 @@ class Direct {
     return (rows - 1) * pitch + conv_.out_w;
   }
 
-  // Copying a flat result out costs a vector about as much as 8 taps, cutting it as much as 3.
+  // Copying a flat result out or cutting it costs a vector about as much as 8 taps.
   bool prefers_flat(int64_t pitch) const {
     if (conv_.out_w < lanes()) return true;
-    const int64_t extra = kernels_.geometry.masked_stores ? 3 : 8;
-    return round_up(conv_.out_w, lanes()) * depth_ > pitch * (depth_ + extra);
+    return round_up(conv_.out_w, lanes()) * depth_ > pitch * (depth_ + 8);
   }
 
   int64_t band_rows() const {

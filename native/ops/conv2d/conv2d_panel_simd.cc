@@ -18,7 +18,7 @@ constexpr int kPanelRows = 8;
 constexpr int max_vectors(int rows) { return rows <= 6 ? 4 : 3; }
 #elif defined(TILEGRAD_ISA_AVX2)
 constexpr int kPanelRows = 6;
-constexpr bool kMaskedStores = false;  // slow on some processors that have AVX2
+constexpr bool kMaskedStores = true;
 constexpr int max_vectors(int rows) { return rows <= 2 ? 4 : rows <= 4 ? 3 : 2; }
 #else
 constexpr int kPanelRows = 4;
@@ -47,6 +47,11 @@ TG_SIMD void finish(const ConvPanel<T>& c, int64_t first, Vec<T> (&acc)[MR][NV])
     }
     for (int64_t s = c.first_segment[first + v]; s < c.first_segment[first + v + 1]; ++s) {
       const ConvSegment segment = c.segments[s];
+      if (segment.end - segment.begin == kLanes<T>) {
+#pragma GCC unroll 16
+        for (int i = 0; i < MR; ++i) store<T>(c.out + i * c.out_row + segment.out, acc[i][v]);
+        continue;
+      }
       const Window<T> lanes = window<T>(segment.begin, segment.end);
 #pragma GCC unroll 16
       for (int i = 0; i < MR; ++i) store<T>(c.out + i * c.out_row + segment.out, acc[i][v], lanes);
