@@ -1,0 +1,15 @@
+// Copies of strided views on a CUDA device.
+#pragma once
+
+#include "core/cuda/cuda_device.h"
+#include "core/tensor.h"
+
+namespace tilegrad::cuda {
+
+/// Any layouts of the same shape and dtype; source and target do not overlap.
+void copy_strided_cuda(CudaStream& stream, const View& source, const View& target);
+
+/// Throws ERR_DEVICE when this build has no code for the GPU.
+void check_kernels(int ordinal);
+
+}  // namespace tilegrad::cuda
