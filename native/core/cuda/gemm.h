@@ -1,0 +1,13 @@
+// Matrix products on a CUDA stream: the tensor cores for 16-bit floats from sm_80 on, else SIMT tiles.
+#pragma once
+
+#include "core/cpu/gemm.h"
+#include "core/cuda/cuda_device.h"
+
+namespace tilegrad::cuda {
+
+/// `first` for every matrix of the batch; T is float, double, f16 or bf16 (16-bit products are summed in f32).
+template <class T>
+void gemm(CudaStream& stream, const Gemm<T>& first, const GemmBatch& batch);
+
+}  // namespace tilegrad::cuda
