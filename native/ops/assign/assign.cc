@@ -6,6 +6,8 @@
 
 namespace tilegrad {
 
+void assign_cuda(KernelArgs& args);
+
 namespace {
 
 void assign_infer(InferContext& ctx) {
@@ -36,7 +38,11 @@ void assign_cpu(KernelArgs& args) {
 }  // namespace
 
 extern const OpDef assign_op;
-const OpDef assign_op = {
-    .name = "assign", .inputs = {2, 2}, .infer = assign_infer, .cpu = assign_cpu, .in_place = true};
+const OpDef assign_op = {.name = "assign",
+                         .inputs = {2, 2},
+                         .infer = assign_infer,
+                         .cpu = assign_cpu,
+                         .cuda = TILEGRAD_CUDA_KERNEL(assign_cuda),
+                         .in_place = true};
 
 }  // namespace tilegrad

@@ -5,6 +5,7 @@
 
 #include "core/op.h"
 #include "core/parallel.h"
+#include "ops/elementwise/elementwise_cuda.h"
 #include "ops/elementwise/elementwise_simd.h"
 
 namespace tilegrad {
@@ -107,6 +108,7 @@ void binary_cpu(KernelArgs& args, BinaryRow row) {
                          .inputs = {1, 1},                          \
                          .infer = unary_infer<accepts_##dtypes>,    \
                          .cpu = fn##_cpu,                           \
+                         .cuda = TILEGRAD_CUDA_KERNEL(fn##_cuda),   \
                          .strided = true};
 #define TG_BINARY(fn, dtypes, expression)                                                     \
   static void fn##_cpu(KernelArgs& args) {                                                    \
@@ -119,6 +121,7 @@ void binary_cpu(KernelArgs& args, BinaryRow row) {
       .attrs = {{"scalar", AttrType::number}, {"side", AttrType::choice, "none|left|right"}}, \
       .infer = binary_infer<accepts_##dtypes>,                                                \
       .cpu = fn##_cpu,                                                                        \
+      .cuda = TILEGRAD_CUDA_KERNEL(fn##_cuda),                                                \
       .strided = true};
 #include "ops/elementwise/functors.h"
 

@@ -7,6 +7,8 @@
 
 namespace tilegrad {
 
+void full_cuda(KernelArgs& args);
+
 namespace {
 
 constexpr int64_t kGrain = 65536;
@@ -64,6 +66,7 @@ const OpDef full_op = {.name = "full",
                                  {"value", AttrType::number},
                                  {"dtype", AttrType::dtype}},
                        .infer = full_infer,
-                       .cpu = full_cpu};
+                       .cpu = full_cpu,
+                       .cuda = TILEGRAD_CUDA_KERNEL(full_cuda)};
 
 }  // namespace tilegrad

@@ -4,6 +4,8 @@
 
 namespace tilegrad {
 
+void sum_cuda(KernelArgs& args);
+
 namespace {
 
 void sum_infer(InferContext& ctx) {
@@ -59,6 +61,7 @@ const OpDef sum_op = {.name = "sum",
                       .attrs = {{"dims", AttrType::integers}, {"keepdim", AttrType::boolean}},
                       .infer = sum_infer,
                       .cpu = sum_cpu,
+                      .cuda = TILEGRAD_CUDA_KERNEL(sum_cuda),
                       .strided = true};
 
 }  // namespace tilegrad
