@@ -9,27 +9,27 @@
 #include "core/math_via_f64.h"
 
 #if defined(__CUDACC__)
-#define TG_HOST_DEVICE __host__ __device__ static __forceinline__
+#define TG_MATH_FN __host__ __device__ static __forceinline__
 #else
-#define TG_HOST_DEVICE TG_HOST
+#define TG_MATH_FN TG_HOST
 #endif
 
 namespace tilegrad::math {
 
 #if defined(__CUDA_ARCH__)
-#define TG_MATH_UNARY(name, host_f32)                         \
-  TG_HOST_DEVICE float name(float x) { return ::name##f(x); } \
-  TG_HOST_DEVICE double name(double x) { return ::name(x); }
-#define TG_MATH_BINARY(name, host_f32)                                    \
-  TG_HOST_DEVICE float name(float x, float y) { return ::name##f(x, y); } \
-  TG_HOST_DEVICE double name(double x, double y) { return ::name(x, y); }
+#define TG_MATH_UNARY(name, host_f32)                     \
+  TG_MATH_FN float name(float x) { return ::name##f(x); } \
+  TG_MATH_FN double name(double x) { return ::name(x); }
+#define TG_MATH_BINARY(name, host_f32)                                \
+  TG_MATH_FN float name(float x, float y) { return ::name##f(x, y); } \
+  TG_MATH_FN double name(double x, double y) { return ::name(x, y); }
 #else
-#define TG_MATH_UNARY(name, host_f32)                                            \
-  TG_HOST_DEVICE float name(float x) { return static_cast<float>(host_f32(x)); } \
-  TG_HOST_DEVICE double name(double x) { return __builtin_##name(x); }
-#define TG_MATH_BINARY(name, host_f32)                                                       \
-  TG_HOST_DEVICE float name(float x, float y) { return static_cast<float>(host_f32(x, y)); } \
-  TG_HOST_DEVICE double name(double x, double y) { return __builtin_##name(x, y); }
+#define TG_MATH_UNARY(name, host_f32)                                        \
+  TG_MATH_FN float name(float x) { return static_cast<float>(host_f32(x)); } \
+  TG_MATH_FN double name(double x) { return __builtin_##name(x); }
+#define TG_MATH_BINARY(name, host_f32)                                                   \
+  TG_MATH_FN float name(float x, float y) { return static_cast<float>(host_f32(x, y)); } \
+  TG_MATH_FN double name(double x, double y) { return __builtin_##name(x, y); }
 #endif
 
 TG_MATH_UNARY(exp, f32::exp)
@@ -67,7 +67,7 @@ TG_MATH_BINARY(fmod, __builtin_fmodf)
 #undef TG_MATH_BINARY
 
 // 1 / (1 + e^-x), right down to the subnormals on the far left.
-TG_HOST_DEVICE float sigmoid(float x) {
+TG_MATH_FN float sigmoid(float x) {
 #if defined(__CUDA_ARCH__)
   const float e = ::expf(-::fabsf(x));
   return (x < 0.0f ? e : 1.0f) / (1.0f + e);
@@ -75,7 +75,7 @@ TG_HOST_DEVICE float sigmoid(float x) {
   return f32::sigmoid(x);
 #endif
 }
-TG_HOST_DEVICE double sigmoid(double x) {
+TG_MATH_FN double sigmoid(double x) {
   const double e = exp(-fabs(x));
   return (x < 0.0 ? e : 1.0) / (1.0 + e);
 }
