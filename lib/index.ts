@@ -11,11 +11,13 @@ export {
   memory,
   setNumThreads,
 } from './device.ts';
+export * as data from './data/index.ts';
 export { type DType, dtypes, promote } from './dtype.ts';
 export { type ErrorCode, TilegradError } from './error.ts';
 export { type Attrs, trace } from './graph.ts';
 export { defineOp, type GradContext, type GradRule, type OpSpec } from './op.ts';
 export * from './ops/index.ts';
+export * as io from './io/index.ts';
 export { keep, Scope, tidy } from './scope.ts';
 export { type Nested, type Shape, Tensor, type TensorOptions, tensor } from './tensor.ts';
 export { version } from './version.ts';

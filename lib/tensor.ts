@@ -113,6 +113,14 @@ export class Tensor {
     return alias;
   }
 
+  /** A contiguous copy on another device. @internal */
+  _transfer(device: Device): Tensor {
+    const handle = native.transfer(this._live('to').handle, device.index);
+    const copy = new Tensor(new Storage(handle, null), this.shape, this.dtype, device);
+    adopt(copy);
+    return copy;
+  }
+
   /** Frees the elements as soon as no view and no pending gradient needs them. Later use throws ERR_DISPOSED. */
   dispose(): void {
     const storage = this._storage;

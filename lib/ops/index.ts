@@ -1,10 +1,13 @@
 // Table of contents: every room of lib/ops, one line each.
 export * from './assign.ts';
+export * from './concat.ts';
 export * from './conv2d.ts';
 export * from './elementwise.ts';
 export * from './full.ts';
+export * from './gather_rows.ts';
 export * from './matmul.ts';
 export * from './reduce.ts';
+export * from './to.ts';
 export * from './views.ts';
 
 import { checkAllDefined } from '../op.ts';

@@ -1,0 +1,196 @@
+// gather_rows: rows of a data set as one batch, cast, scaled and moved on the way:
+//   out[b, c, y, x] = source[index[b], c, y - offset[b, 0], x - offset[b, 1]] * scale[c] + shift[c]
+// with 0 for what lies outside of the source. One task per row of the batch; every byte is read and written once. Bytes of
+// u8 go through a table of 256 results per channel. Results are computed in f64 and rounded once.
+// Inputs: source (N, ...), index (B) i32 or i64, scale and shift (C) or (1) f64, offset (B, 2) i32; the last three may
+// be absent, scale and shift together.
+#include <algorithm>
+#include <vector>
+
+#include "core/op.h"
+#include "core/parallel.h"
+
+namespace tilegrad {
+
+namespace {
+
+enum Input { kSource, kIndex, kScale, kShift, kOffset };
+
+void gather_rows_infer(InferContext& ctx) {
+  const Shape& source = ctx.shape(kSource);
+  DType dtype = ctx.attrs.dtype("dtype");
+  if (source.rank == 0) ctx.fail(ErrorCode::shape, "source must have rows but is a scalar");
+  ctx.expect_rank(kIndex, "index", 1);
+  if (ctx.dtype(kIndex) != DType::i32 && ctx.dtype(kIndex) != DType::i64)
+    ctx.fail(ErrorCode::dtype, "index must be i32 or i64 but is ", ctx.dtype(kIndex));
+  if (ctx.has(kScale) != ctx.has(kShift))
+    ctx.fail(ErrorCode::argument, "scale and shift come together");
+  if (ctx.has(kScale)) {
+    int64_t channels = source.rank > 1 ? source[1] : 1;
+    for (Input i : {kScale, kShift}) {
+      const char* name = i == kScale ? "scale" : "shift";
+      ctx.expect_dtype(i, name, DType::f64);
+      ctx.expect_rank(i, name, 1);
+      if (ctx.shape(i)[0] != 1 && ctx.shape(i)[0] != channels)
+        ctx.fail(ErrorCode::shape, name, " has ", ctx.shape(i)[0], " values but source ", source,
+                 " has ", channels, " channels");
+    }
+    if (ctx.shape(kScale) != ctx.shape(kShift))
+      ctx.fail(ErrorCode::shape, "scale has shape ", ctx.shape(kScale), " but shift has ",
+               ctx.shape(kShift));
+    if (ctx.dtype(kSource) == DType::boolean)
+      ctx.fail(ErrorCode::dtype, "a bool source cannot be scaled");
+    if (!is_float(dtype))
+      ctx.fail(ErrorCode::dtype, "a scaled result must be a float dtype but is ", dtype);
+  } else if (dtype != ctx.dtype(kSource)) {
+    ctx.fail(ErrorCode::dtype, "without scale and shift the result keeps the dtype of source, ",
+             ctx.dtype(kSource), ", but dtype is ", dtype);
+  }
+  if (ctx.has(kOffset)) {
+    ctx.expect_dtype(kOffset, "offset", DType::i32);
+    if (ctx.shape(kOffset) != Shape{ctx.shape(kIndex)[0], 2})
+      ctx.fail(ErrorCode::shape, "offset must be [", ctx.shape(kIndex)[0], ", 2] but is ",
+               ctx.shape(kOffset));
+    if (source.rank != 4)
+      ctx.fail(ErrorCode::shape, "offset needs a source of images (N, C, H, W) but it is ", source);
+  }
+  Shape out = source;
+  out[0] = ctx.shape(kIndex)[0];
+  ctx.output(out, dtype);
+}
+
+// How one row of the source is walked: `channels` blocks of height x width elements.
+struct Geometry {
+  int64_t rows, batch, channels, height, width;
+  int64_t plane() const { return height * width; }
+  int64_t row() const { return channels * plane(); }
+};
+
+Geometry geometry_of(const KernelArgs& args) {
+  const Shape& source = args.inputs[kSource].shape();
+  Geometry g{source[0], args.outputs[0].shape()[0], 1, 1, 1};
+  if (source.rank > 1) g.channels = source[1];
+  if (args.has(kOffset)) {
+    g.height = source[2];
+    g.width = source[3];
+  } else {
+    for (int i = 2; i < source.rank; ++i) g.width *= source[i];
+  }
+  return g;
+}
+
+int64_t row_index(const KernelArgs& args, int64_t b, int64_t rows) {
+  const View& index = args.inputs[kIndex];
+  int64_t row = index.dtype == DType::i32 ? index.as<int32_t>()[b] : index.as<int64_t>()[b];
+  if (row < 0 || row >= rows)
+    fail(ErrorCode::argument, "gather_rows: index ", row, " at ", b, " is out of range for ", rows,
+         " rows");
+  return row;
+}
+
+// One plane, moved by (dy, dx). `convert` maps an element of the source; `outside` is what 0 maps to.
+template <class In, class Out, class Convert>
+void copy_moved(const In* in, Out* out, const Geometry& g, int64_t dy, int64_t dx, Out outside,
+                Convert&& convert) {
+  int64_t first = std::clamp<int64_t>(dx, 0, g.width),
+          last = std::clamp<int64_t>(g.width + dx, 0, g.width);
+  for (int64_t y = 0; y < g.height; ++y, out += g.width) {
+    if (y - dy < 0 || y - dy >= g.height || first >= last) {
+      std::fill_n(out, g.width, outside);
+      continue;
+    }
+    const In* line = in + (y - dy) * g.width - dx;
+    std::fill(out, out + first, outside);
+    for (int64_t x = first; x < last; ++x) out[x] = convert(line[x]);
+    std::fill(out + last, out + g.width, outside);
+  }
+}
+
+// `convert(c)` gives the map of channel c.
+template <class In, class Out, class ConvertOf>
+void gather(KernelArgs& args, ConvertOf&& convert_of) {
+  Geometry g = geometry_of(args);
+  const In* source = args.inputs[kSource].as<In>();
+  Out* out = args.outputs[0].as<Out>();
+  const int32_t* offset = args.has(kOffset) ? args.inputs[kOffset].as<int32_t>() : nullptr;
+  parallel_for(g.batch, grain_for(g.row()), [&](int64_t begin, int64_t end) {
+    for (int64_t b = begin; b < end; ++b) {
+      const In* row = source + row_index(args, b, g.rows) * g.row();
+      for (int64_t c = 0; c < g.channels; ++c) {
+        auto convert = convert_of(c);
+        const In* in = row + c * g.plane();
+        Out* to = out + b * g.row() + c * g.plane();
+        if (offset) {
+          copy_moved(in, to, g, offset[2 * b], offset[2 * b + 1], convert(In{}), convert);
+        } else {
+          for (int64_t i = 0; i < g.plane(); ++i) to[i] = convert(in[i]);
+        }
+      }
+    }
+  });
+}
+
+void gather_copies(KernelArgs& args) {
+  Geometry g = geometry_of(args);
+  TG_DISPATCH_SIZE(args.outputs[0].dtype, T, {
+    if (args.has(kOffset))
+      return gather<T, T>(args, [](int64_t) { return [](T value) { return value; }; });
+    const T* source = args.inputs[kSource].as<T>();
+    T* out = args.outputs[0].as<T>();
+    parallel_for(g.batch, grain_for(g.row()), [&](int64_t begin, int64_t end) {
+      for (int64_t b = begin; b < end; ++b)
+        std::copy_n(source + row_index(args, b, g.rows) * g.row(), g.row(), out + b * g.row());
+    });
+  });
+}
+
+template <class In, class Out>
+void gather_scaled(KernelArgs& args) {
+  const double* scale = args.inputs[kScale].as<double>();
+  const double* shift = args.inputs[kShift].as<double>();
+  int64_t step = args.inputs[kScale].numel() > 1 ? 1 : 0;  // one value serves all channels
+  auto map = [=](int64_t c, In value) {
+    double x = static_cast<double>(static_cast<compute_t<In>>(value));
+    return Out(static_cast<compute_t<Out>>(x * scale[c * step] + shift[c * step]));
+  };
+  gather<In, Out>(args, [&](int64_t c) { return [&map, c](In value) { return map(c, value); }; });
+}
+
+template <class Out>
+void gather_bytes_by_table(KernelArgs& args) {
+  const double* scale = args.inputs[kScale].as<double>();
+  const double* shift = args.inputs[kShift].as<double>();
+  int64_t tables = args.inputs[kScale].numel();
+  std::vector<Out> table(static_cast<size_t>(tables) * 256);
+  for (int64_t c = 0; c < tables; ++c)
+    for (int64_t v = 0; v < 256; ++v)
+      table[static_cast<size_t>(c * 256 + v)] =
+          Out(static_cast<compute_t<Out>>(static_cast<double>(v) * scale[c] + shift[c]));
+  gather<uint8_t, Out>(args, [&](int64_t c) {
+    const Out* row = table.data() + (tables > 1 ? c * 256 : 0);
+    return [row](uint8_t value) { return row[value]; };
+  });
+}
+
+void gather_rows_cpu(KernelArgs& args) {
+  const View& out = args.outputs[0];
+  if (!args.has(kScale)) return gather_copies(args);
+  // A table pays where each of its entries is used at least once on average.
+  bool by_table =
+      args.inputs[kSource].dtype == DType::u8 && args.inputs[kScale].numel() * 256 <= out.numel();
+  TG_DISPATCH_FLOAT(out.dtype, Out, {
+    if (by_table) return gather_bytes_by_table<Out>(args);
+    TG_DISPATCH_NUMBER(args.inputs[kSource].dtype, In, { gather_scaled<In, Out>(args); });
+  });
+}
+
+}  // namespace
+
+extern const OpDef gather_rows_op;
+const OpDef gather_rows_op = {.name = "gather_rows",
+                              .inputs = {2, 5},
+                              .attrs = {{"dtype", AttrType::dtype}},
+                              .infer = gather_rows_infer,
+                              .cpu = gather_rows_cpu};
+
+}  // namespace tilegrad
