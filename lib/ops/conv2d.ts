@@ -10,8 +10,11 @@ type Pair = number | readonly [number, number];
 export interface Conv2dOptions {
   /** Default: 1. */
   stride?: Pair | undefined;
-  /** Zeros on each side, 'valid' for none, or 'same' for an output of the input's size (stride 1). Default: 0. */
-  padding?: Pair | 'same' | 'valid' | undefined;
+  /**
+   * Zeros around the input: one number, rows and columns, or top, bottom, left and right; 'valid' for none, 'same' for an
+   * output of the input's size (stride 1). Default: 0.
+   */
+  padding?: Pair | readonly [number, number, number, number] | 'same' | 'valid' | undefined;
   /** Distance between the taps of the kernel. Default: 1. */
   dilation?: Pair | undefined;
   /** Channels are split into this many independent convolutions. Default: 1. */
@@ -25,7 +28,8 @@ function paddingOf(options: Conv2dOptions, kernel: Shape): number[] {
   const { padding = 0 } = options;
   if (padding === 'valid') return [0, 0, 0, 0];
   if (padding !== 'same') {
-    const [h, w] = pair(padding);
+    if (typeof padding !== 'number' && padding.length === 4) return [...padding];
+    const [h, w] = pair(padding as Pair);
     return [h, h, w, w];
   }
   const stride = pair(options.stride ?? 1);
@@ -88,7 +92,8 @@ const conv2dWeightGrad = defineOp('conv2d_weight_grad', {
 
 /**
  * Slides the kernels `weight` (K, C / groups, R, S) over images `x` (N, C, H, W), adds `bias` (K) if given, and gives
- * (N, K, P, Q). f32 and f64. Throws ERR_SHAPE when channels do not fit or the kernel is larger than the padded image.
+ * (N, K, P, Q). Floating-point dtypes; f16 and bf16 are summed in f32. Throws ERR_SHAPE when channels do not fit or the
+ * kernel is larger than the padded image, ERR_ARGUMENT for options out of range, ERR_DTYPE for other or unequal dtypes.
  * As torch.nn.functional.conv2d.
  */
 export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions & { bias?: Tensor | null } = {}): Tensor {

@@ -1,13 +1,12 @@
-// OpDefs of the 2-D convolution (NCHW, cross-correlation as torch's conv2d) and its two gradients. f32 and f64.
-#include "core/op.h"
-#include "ops/conv2d/conv2d_kernels.h"
+// OpDefs of the 2-D convolution (NCHW, cross-correlation as torch's conv2d) and its two gradients.
+#include "ops/conv2d/conv2d.h"
 
 namespace tilegrad {
 
 namespace {
 
-constexpr int64_t kLargest = int64_t{1}
-                             << 31;  // of strides, paddings and dilations: products stay in 64 bits
+// Of sizes, strides, paddings, dilations and groups: sums and products of two stay in 64 bits.
+constexpr int64_t kLargest = int64_t{1} << 31;
 
 struct Settings {
   int64_t stride[2], padding[4], dilation[2], groups;  // padding: top, bottom, left, right
@@ -20,8 +19,8 @@ Settings read_settings(const Attrs& attrs) {
       fail(ErrorCode::argument, attrs.op->name, ": ", name, " needs ", count, " numbers");
     for (int i = 0; i < count; ++i) {
       if (values[i] < least || values[i] >= kLargest)
-        fail(ErrorCode::argument, attrs.op->name, ": ", name, " ", values, " must be at least ",
-             least);
+        fail(ErrorCode::argument, attrs.op->name, ": ", name, " must be from ", least, " to ",
+             kLargest - 1, " but is ", values[i]);
       out[i] = values[i];
     }
   };
@@ -30,26 +29,37 @@ Settings read_settings(const Attrs& attrs) {
   read("padding", 4, 0, s.padding);
   read("dilation", 2, 1, s.dilation);
   s.groups = attrs.integer("groups");
-  if (s.groups < 1) fail(ErrorCode::argument, attrs.op->name, ": groups must be at least 1");
+  if (s.groups < 1 || s.groups >= kLargest)
+    fail(ErrorCode::argument, attrs.op->name, ": groups must be from 1 to ", kLargest - 1,
+         " but is ", s.groups);
   return s;
 }
 
-int64_t output_size(const char* op, int64_t size, int64_t kernel, int64_t before, int64_t after,
-                    int64_t stride, int64_t dilation) {
-  int64_t reach = size + before + after - (dilation * (kernel - 1) + 1);
-  if (reach < 0)
-    fail(ErrorCode::shape, op, ": the kernel (", kernel, ", dilation ", dilation,
-         ") is larger than the padded input (", size + before + after, ")");
-  return reach / stride + 1;
+void check_sizes(const char* op, const Shape& shape) {
+  for (int i = 0; i < shape.rank; ++i)
+    if (shape[i] >= kLargest)
+      fail(ErrorCode::shape, op, ": a dimension of ", shape, " is beyond ", kLargest - 1);
 }
 
-// The shape of the convolution of x (n, c, h, w) with weight (k, c / groups, r, s).
+int64_t output_size(const char* op, const char* side, int64_t padded, int64_t kernel,
+                    int64_t dilation, int64_t stride, const Shape& x, const Shape& weight) {
+  int64_t reach = dilation * (kernel - 1) + 1;
+  if (reach > padded)
+    fail(ErrorCode::shape, op, ": the kernel spans ", reach, " ", side,
+         " but the padded input has ", padded, " (input ", x, ", weight ", weight, ")");
+  return (padded - reach) / stride + 1;
+}
+
+}  // namespace
+
 ConvShape conv_shape(const Attrs& attrs, const Shape& x, const Shape& weight) {
   const char* op = attrs.op->name;
   Settings s = read_settings(attrs);
   if (x.rank != 4 || weight.rank != 4)
     fail(ErrorCode::shape, op, ": input and weight must have 4 dimensions (input ", x, ", weight ",
          weight, ")");
+  check_sizes(op, x);
+  check_sizes(op, weight);
   if (weight[1] * s.groups != x[1])
     fail(ErrorCode::shape, op, ": weight expects ", weight[1] * s.groups,
          " input channels but input has ", x[1], " (input ", x, ", weight ", weight, ")");
@@ -65,15 +75,22 @@ ConvShape conv_shape(const Attrs& attrs, const Shape& x, const Shape& weight) {
   c.pad_top = s.padding[0], c.pad_left = s.padding[2];
   c.dilation_h = s.dilation[0], c.dilation_w = s.dilation[1];
   c.groups = s.groups;
-  c.p = output_size(op, c.h, c.r, s.padding[0], s.padding[1], c.stride_h, c.dilation_h);
-  c.q = output_size(op, c.w, c.s, s.padding[2], s.padding[3], c.stride_w, c.dilation_w);
+  int64_t padded_h = c.h + s.padding[0] + s.padding[1];
+  int64_t padded_w = c.w + s.padding[2] + s.padding[3];
+  if (static_cast<double>(c.c) * static_cast<double>(padded_h) * static_cast<double>(padded_w) >
+      static_cast<double>(kMaxNumel))
+    fail(ErrorCode::shape, op, ": the padded input would be too large (input ", x, ", padding ",
+         attrs.integers("padding"), ")");
+  c.p = output_size(op, "rows", padded_h, c.r, c.dilation_h, c.stride_h, x, weight);
+  c.q = output_size(op, "columns", padded_w, c.s, c.dilation_w, c.stride_w, x, weight);
   return c;
 }
 
+namespace {
+
 void expect_conv_dtypes(InferContext& ctx) {
+  ctx.expect_float(0, "the first input");
   ctx.expect_same_dtype(0, 1, "the first input", "the second");
-  if (ctx.dtype(0) != DType::f32 && ctx.dtype(0) != DType::f64)
-    ctx.fail(ErrorCode::dtype, "is defined for f32 and f64, not for ", ctx.dtype(0));
 }
 
 void expect_output_grad(InferContext& ctx, const Shape& dy, const ConvShape& c) {
@@ -109,42 +126,6 @@ void conv2d_weight_grad_infer(InferContext& ctx) {
   ctx.output(weight, ctx.dtype(0));
 }
 
-template <class F>
-void by_dtype(DType dtype, F&& body) {
-  if (dtype == DType::f32)
-    body(float{});
-  else
-    body(double{});
-}
-
-void conv2d_cpu(KernelArgs& args) {
-  const View &x = args.inputs[0], &w = args.inputs[1], &y = args.outputs[0];
-  ConvShape c = conv_shape(args.attrs, x.shape(), w.shape());
-  by_dtype(x.dtype, [&](auto zero) {
-    using T = decltype(zero);
-    const T* bias = args.has(2) ? args.inputs[2].as<T>() : nullptr;
-    conv2d_forward(c, x.as<T>(), w.as<T>(), bias, false, y.as<T>());
-  });
-}
-
-void conv2d_input_grad_cpu(KernelArgs& args) {
-  const View &dy = args.inputs[0], &w = args.inputs[1], &dx = args.outputs[0];
-  ConvShape c = conv_shape(args.attrs, dx.shape(), w.shape());
-  by_dtype(dy.dtype, [&](auto zero) {
-    using T = decltype(zero);
-    conv2d_input_gradient(c, dy.as<T>(), w.as<T>(), dx.as<T>());
-  });
-}
-
-void conv2d_weight_grad_cpu(KernelArgs& args) {
-  const View &x = args.inputs[0], &dy = args.inputs[1], &dw = args.outputs[0];
-  ConvShape c = conv_shape(args.attrs, x.shape(), dw.shape());
-  by_dtype(x.dtype, [&](auto zero) {
-    using T = decltype(zero);
-    conv2d_weight_gradient(c, x.as<T>(), dy.as<T>(), dw.as<T>());
-  });
-}
-
 }  // namespace
 
 #define CONV_ATTRS                                                 \
@@ -153,19 +134,16 @@ void conv2d_weight_grad_cpu(KernelArgs& args) {
     "groups", AttrType::integer                                    \
   }
 
-extern const OpDef conv2d_op;
 const OpDef conv2d_op = {.name = "conv2d",
                          .inputs = {2, 3},
                          .attrs = {CONV_ATTRS},
                          .infer = conv2d_infer,
                          .cpu = conv2d_cpu};
-extern const OpDef conv2d_input_grad_op;
 const OpDef conv2d_input_grad_op = {.name = "conv2d_input_grad",
                                     .inputs = {2, 2},
                                     .attrs = {CONV_ATTRS, {"shape", AttrType::integers}},
                                     .infer = conv2d_input_grad_infer,
                                     .cpu = conv2d_input_grad_cpu};
-extern const OpDef conv2d_weight_grad_op;
 const OpDef conv2d_weight_grad_op = {.name = "conv2d_weight_grad",
                                      .inputs = {2, 2},
                                      .attrs = {CONV_ATTRS, {"shape", AttrType::integers}},

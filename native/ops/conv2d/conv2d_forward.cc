@@ -13,7 +13,8 @@ namespace {
 template <class T>
 void forward(const ConvShape& s, const T* x, const T* weight, const T* bias, bool relu, T* y) {
   std::vector<ConvTap> taps;
-  for (int64_t i = 0; i < s.r; ++i) {
+  const bool empty = s.c == 0;  // then the weight is empty too, whatever its r and s
+  for (int64_t i = 0; i < s.r && !empty; ++i) {
     for (int64_t j = 0; j < s.s; ++j) {
       taps.push_back({i * s.dilation_h, j * s.dilation_w, i * s.s + j});
     }

@@ -37,6 +37,10 @@ int64_t smallest_shift(const std::vector<PhaseTap>& taps) {
 
 template <class T>
 void input_gradient(const ConvShape& s, const T* dy, const T* weight, T* dx) {
+  if (s.k == 0) {
+    std::fill(dx, dx + s.n * s.c * s.h * s.w, T{});
+    return;
+  }
   if (columns_suit(s, sizeof(T))) return columns_input_gradient(s, dy, weight, dx);
   DirectConv<T> conv = {};
   conv.images = s.n, conv.groups = s.groups;

@@ -1,0 +1,47 @@
+// matmul: out (..., m, n) = a (..., m, k) b (..., k, n), plus bias (n) where given. The kernels take any
+// strides: transposed views are read where they lie, broadcast dimensions have stride 0.
+#pragma once
+
+#include "core/cpu/gemm.h"
+#include "core/op.h"
+
+namespace tilegrad {
+
+extern const OpDef matmul_op;
+
+void matmul_cpu(KernelArgs& args);
+void matmul_cuda(KernelArgs& args);
+
+// The batch dimensions of `layout` as strides over those of the output.
+inline void matmul_batch_strides(const Layout& layout, const Shape& out, int64_t* strides) {
+  for (int d = 0; d < out.rank - 2; ++d) {
+    const int own = d - (out.rank - layout.rank());
+    strides[d] = own < 0 || layout.shape[own] == 1 ? 0 : layout.strides[own];
+  }
+}
+
+// The product as the kernels of the core take it. bias must be contiguous, or null.
+template <class T>
+Gemm<T> matmul_product(const View& a, const View& b, const T* bias, const View& out,
+                       GemmBatch* batch) {
+  const Shape& shape = out.shape();
+  const int a_rank = a.layout.rank(), b_rank = b.layout.rank(), rank = shape.rank;
+  Gemm<T> g = {};
+  g.m = shape[rank - 2], g.n = shape[rank - 1], g.k = a.shape()[a_rank - 1];
+  g.a = a.as<T>();
+  g.a_row = a.layout.strides[a_rank - 2], g.a_col = a.layout.strides[a_rank - 1];
+  g.b = b.as<T>();
+  g.b_row = b.layout.strides[b_rank - 2], g.b_col = b.layout.strides[b_rank - 1];
+  g.c = out.as<T>();
+  g.c_row = g.n;
+  g.bias = bias;
+  g.bias_axis = bias != nullptr ? BiasAxis::col : BiasAxis::none;
+  batch->rank = rank - 2;
+  for (int d = 0; d < batch->rank; ++d) batch->size[d] = shape[d];
+  matmul_batch_strides(a.layout, shape, batch->a_stride);
+  matmul_batch_strides(b.layout, shape, batch->b_stride);
+  matmul_batch_strides(out.layout, shape, batch->c_stride);
+  return g;
+}
+
+}  // namespace tilegrad
