@@ -18,11 +18,11 @@
 #include <exception>
 #include <memory>
 #include <mutex>
-#include <stdexcept>
-#include <string>
 #include <system_error>
 #include <thread>
 #include <utility>
+
+#include "core/error.h"
 
 namespace tilegrad {
 namespace {
@@ -96,8 +96,8 @@ int initial_threads() {
   char* end = nullptr;
   const long n = std::strtol(text, &end, 10);
   if (*end != '\0' || n < 1 || n > kMaxThreads) {
-    throw std::invalid_argument("TILEGRAD_NUM_THREADS must be a whole number from 1 to " +
-                                std::to_string(kMaxThreads) + ", got '" + text + "'");
+    fail(ErrorCode::argument, "TILEGRAD_NUM_THREADS must be a whole number from 1 to ", kMaxThreads,
+         " but is '", text, "'");
   }
   return static_cast<int>(n);
 }
@@ -289,8 +289,8 @@ int num_threads() {
 
 void set_num_threads(int n) {
   if (n < 1 || n > kMaxThreads) {
-    throw std::invalid_argument("setNumThreads: the number of threads must be from 1 to " +
-                                std::to_string(kMaxThreads) + ", got " + std::to_string(n));
+    fail(ErrorCode::argument, "setNumThreads: the number of threads must be from 1 to ",
+         kMaxThreads, " but is ", n);
   }
   g_threads.store(n, std::memory_order_relaxed);
 }

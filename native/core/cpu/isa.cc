@@ -2,8 +2,8 @@
 
 #include <cstdlib>
 #include <cstring>
-#include <stdexcept>
-#include <string>
+
+#include "core/error.h"
 
 namespace tilegrad {
 namespace {
@@ -37,12 +37,12 @@ Isa choose() {
   for (const Isa which : {Isa::portable, Isa::avx2, Isa::avx512, Isa::neon}) {
     if (std::strcmp(wanted, kNames[static_cast<int>(which)]) != 0) continue;
     if (has(which)) return which;
-    throw std::invalid_argument(std::string("TILEGRAD_ISA=") + wanted +
-                                ": this processor does not have it (best: " +
-                                kNames[static_cast<int>(detected_isa())] + ")");
+    fail(ErrorCode::argument, "TILEGRAD_ISA=", wanted,
+         ": this processor does not have it; the best is ",
+         kNames[static_cast<int>(detected_isa())]);
   }
-  throw std::invalid_argument(
-      std::string("TILEGRAD_ISA must be portable, avx2, avx512 or neon, got '") + wanted + "'");
+  fail(ErrorCode::argument, "TILEGRAD_ISA must be portable, avx2, avx512 or neon but is '", wanted,
+       "'");
 }
 
 }  // namespace
