@@ -7,6 +7,7 @@ export * from './full.ts';
 export * from './gather_rows.ts';
 export * from './matmul.ts';
 export * from './reduce.ts';
+export * from './softmax.ts';
 export * from './to.ts';
 export * from './views.ts';
 
