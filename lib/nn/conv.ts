@@ -1,0 +1,91 @@
+// Convolutional layers.
+import { checkOptions, TilegradError } from '../error.ts';
+import { type Conv2dOptions, conv2d } from '../ops/index.ts';
+import type { Tensor } from '../tensor.ts';
+import { initialiseLayer } from './init.ts';
+import { checkSize } from './linear.ts';
+import { Module } from './module.ts';
+import { type Parameter, type PlaceOptions, placeOptions, zeroParameter } from './parameter.ts';
+
+export interface Conv2dLayerOptions extends Conv2dOptions, PlaceOptions {
+  /** Whether a bias is added. Default: true. */
+  readonly bias?: boolean | undefined;
+}
+
+/** One number for both dimensions, or one for each. @internal */
+export function pairOf(user: string, name: string, value: number | readonly [number, number], least: number) {
+  const both = typeof value === 'number' ? ([value, value] as const) : value;
+  if (!Array.isArray(both) || both.length !== 2)
+    throw new TilegradError('ERR_ARGUMENT', `${user}: ${name} must be a number or a pair but is ${String(value)}`);
+  for (const size of both) checkSize(user, name, size, least);
+  return [both[0], both[1]] as const;
+}
+
+/**
+ * Slides `outChannels` kernels of `kernelSize` over images (N, inChannels, H, W) and gives (N, outChannels, P, Q). Weight
+ * (outChannels, inChannels / groups, R, S) and bias begin uniform within 1 / sqrt(inChannels / groups * R * S).
+ * As torch.nn.Conv2d.
+ */
+export class Conv2d extends Module {
+  readonly inChannels: number;
+  readonly outChannels: number;
+  readonly kernelSize: readonly [number, number];
+  readonly stride: readonly [number, number];
+  readonly padding: NonNullable<Conv2dOptions['padding']>;
+  readonly dilation: readonly [number, number];
+  readonly groups: number;
+  readonly weight: Parameter;
+  readonly bias: Parameter | null;
+
+  constructor(
+    inChannels: number,
+    outChannels: number,
+    kernelSize: number | readonly [number, number],
+    options: Conv2dLayerOptions = {},
+  ) {
+    super();
+    checkOptions('Conv2d', options, ['stride', 'padding', 'dilation', 'groups', 'bias', ...placeOptions]);
+    const { groups = 1, padding = 0 } = options;
+    checkSize('Conv2d', 'inChannels', inChannels);
+    checkSize('Conv2d', 'outChannels', outChannels);
+    checkSize('Conv2d', 'groups', groups);
+    if (inChannels % groups !== 0 || outChannels % groups !== 0)
+      throw new TilegradError(
+        'ERR_ARGUMENT',
+        `Conv2d: groups ${groups} does not divide inChannels ${inChannels} and outChannels ${outChannels}`,
+      );
+    this.inChannels = inChannels;
+    this.outChannels = outChannels;
+    this.kernelSize = pairOf('Conv2d', 'kernelSize', kernelSize, 1);
+    this.stride = pairOf('Conv2d', 'stride', options.stride ?? 1, 1);
+    this.padding = typeof padding === 'number' ? pairOf('Conv2d', 'padding', padding, 0) : padding;
+    this.dilation = pairOf('Conv2d', 'dilation', options.dilation ?? 1, 1);
+    this.groups = groups;
+    this.weight = zeroParameter([outChannels, inChannels / groups, ...this.kernelSize], options);
+    this.bias = (options.bias ?? true) ? zeroParameter([outChannels], options) : null;
+    this.resetParameters();
+  }
+
+  /** Draws new initial values. */
+  resetParameters(): void {
+    initialiseLayer(this.weight, this.bias);
+  }
+
+  forward(x: Tensor): Tensor {
+    const { bias, stride, padding, dilation, groups } = this;
+    return conv2d(x, this.weight, { bias, stride, padding, dilation, groups });
+  }
+
+  override extraRepr(): string {
+    const { inChannels, outChannels, kernelSize, stride, padding, dilation, groups } = this;
+    const pads = typeof padding === 'string' ? padding : `[${[padding].flat().join(', ')}]`;
+    const settings = [
+      `${inChannels}, ${outChannels}, kernelSize=[${kernelSize.join(', ')}], stride=[${stride.join(', ')}]`,
+    ];
+    if (pads !== '[0, 0]') settings.push(`padding=${pads}`);
+    if (dilation.join() !== '1,1') settings.push(`dilation=[${dilation.join(', ')}]`);
+    if (groups !== 1) settings.push(`groups=${groups}`);
+    if (this.bias === null) settings.push('bias=false');
+    return settings.join(', ');
+  }
+}

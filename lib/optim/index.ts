@@ -1,0 +1,3 @@
+export { Optimizer, type ParamGroup, type ParamGroupOptions, type Params, type Trained } from './optimizer.ts';
+export { SGD, type SGDOptions } from './sgd.ts';
+export type { OptimizerState, OptimizerStateDict } from './state.ts';

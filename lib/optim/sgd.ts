@@ -1,0 +1,55 @@
+// Stochastic gradient descent.
+import { TilegradError } from '../error.ts';
+import { add, assign, mul } from '../ops/index.ts';
+import { Tensor } from '../tensor.ts';
+import { Optimizer, type ParamGroup, type Params, type Trained } from './optimizer.ts';
+
+export interface SGDOptions {
+  /** Step size. Default: 0.001. */
+  readonly lr?: number | undefined;
+  /** Share of the last step's direction that is kept. Default: 0. */
+  readonly momentum?: number | undefined;
+  /** Share of the gradient that does not enter the momentum. Default: 0. */
+  readonly dampening?: number | undefined;
+  /** Adds this multiple of the parameter to its gradient. Default: 0. */
+  readonly weightDecay?: number | undefined;
+  /** Nesterov's momentum, which looks one step ahead; needs momentum and no dampening. Default: false. */
+  readonly nesterov?: boolean | undefined;
+  /** Goes uphill instead. Default: false. */
+  readonly maximize?: boolean | undefined;
+}
+
+const defaults = { lr: 1e-3, momentum: 0, dampening: 0, weightDecay: 0, nesterov: false, maximize: false };
+
+/**
+ * Stochastic gradient descent with momentum: the buffer becomes momentum * buffer + (1 - dampening) * gradient (the gradient
+ * itself in the first step), and lr times the buffer is subtracted. As torch.optim.SGD.
+ */
+export class SGD extends Optimizer<SGDOptions> {
+  constructor(params: Params<SGDOptions>, options: SGDOptions = {}) {
+    super(params, options, defaults);
+  }
+
+  protected override check(group: ParamGroup<SGDOptions>): void {
+    super.check(group);
+    this.require(group, 'momentum', 0);
+    this.require(group, 'weightDecay', 0);
+    if (group.nesterov && (group.momentum === 0 || group.dampening !== 0))
+      throw new TilegradError('ERR_ARGUMENT', 'SGD: nesterov needs a momentum above 0 and dampening 0');
+  }
+
+  protected override update(group: ParamGroup<SGDOptions>, trained: readonly Trained[]): void {
+    const { lr, momentum, dampening, weightDecay, nesterov, maximize } = group;
+    for (const { param, grad } of trained) {
+      let direction = maximize ? mul(grad, -1) : grad;
+      if (weightDecay !== 0) direction = add(direction, mul(param, weightDecay));
+      if (momentum !== 0) {
+        const buffer = this.stateOf(param).momentumBuffer;
+        if (buffer instanceof Tensor) assign(buffer, add(mul(buffer, momentum), mul(direction, 1 - dampening)));
+        const current = buffer instanceof Tensor ? buffer : this.remember(param, 'momentumBuffer', add(direction, 0));
+        direction = nesterov ? add(direction, mul(current, momentum)) : current;
+      }
+      assign(param, add(param, mul(direction, -lr)));
+    }
+  }
+}
