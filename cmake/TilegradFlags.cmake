@@ -19,7 +19,9 @@ function(tilegrad_node_api target sources)
   foreach(directory ${CMAKE_JS_INC})
     set_property(SOURCE ${binding} ${CMAKE_JS_SRC} APPEND PROPERTY COMPILE_OPTIONS -isystem "${directory}")
   endforeach()
-  target_compile_definitions(${target} PRIVATE NAPI_VERSION=9 NODE_ADDON_API_DISABLE_DEPRECATED)
+  # A worker that is being terminated takes no exception; without the last one that is a fatal error.
+  target_compile_definitions(${target} PRIVATE NAPI_VERSION=9 NODE_ADDON_API_DISABLE_DEPRECATED
+                                               NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS)
 endfunction()
 
 # nodelete: threads of the addon may outlive the worker that loaded it, so its code must stay mapped.

@@ -2,6 +2,7 @@
 // the "command": numbers in, numbers out, no objects. Its contents are untrusted: each number is read once and checked.
 #include <napi.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 
@@ -13,6 +14,8 @@
 namespace tilegrad::binding {
 
 namespace {
+
+constexpr size_t kLargeRead = size_t{1} << 30;
 
 int checked_int(const Napi::Value& value, const char* what, double least, double most) {
   if (!value.IsNumber()) fail(ErrorCode::argument, what, " must be a number");
@@ -30,6 +33,12 @@ Device& device_argument(const Napi::Value& value) {
 double handle_argument(const Napi::Value& value) {
   if (!value.IsNumber()) fail(ErrorCode::argument, "expected a tensor handle");
   return value.As<Napi::Number>().DoubleValue();
+}
+
+/// Blocks until the stream has done all, and throws its first error.
+void wait_for(Stream& stream) {
+  stream.wait_all();
+  if (auto error = stream.take_error()) throw Error(*error);
 }
 
 // run(command): [op, device, n, handles..., attributes...] -> number of outputs, described from command[0] on.
@@ -66,6 +75,16 @@ Napi::Value run(const Napi::CallbackInfo& info) {
   });
 }
 
+// A bool byte other than 0 and 1 is undefined behaviour in C++: every one that is not 0 becomes 1, in `copy`.
+const void* normalised_bools(const Bytes& bytes, std::vector<uint8_t>* copy) {
+  auto* from = static_cast<const uint8_t*>(bytes.data);
+  if (std::none_of(from, from + bytes.size, [](uint8_t b) { return b > 1; })) return from;
+  copy->resize(bytes.size);
+  std::transform(from, from + bytes.size, copy->begin(),
+                 [](uint8_t b) { return static_cast<uint8_t>(b != 0); });
+  return copy->data();
+}
+
 // upload(command, data): command [dtype, device, rank, dims...] -> handle
 Napi::Value upload(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
@@ -81,6 +100,8 @@ Napi::Value upload(const Napi::CallbackInfo& info) {
     if (bytes.size != expected)
       fail(ErrorCode::shape, "tensor: shape ", shape, " of ", tensor.dtype, " needs ", expected,
            " bytes but the data has ", bytes.size);
+    std::vector<uint8_t> bools;
+    if (tensor.dtype == DType::boolean) bytes.data = normalised_bools(bytes, &bools);
     tensor.buffer = tensor.device->upload(bytes.data, bytes.size);
     state_of(env).account(env, static_cast<int64_t>(tensor.buffer->capacity));
     return Napi::Number::New(env, state_of(env).handles.add(std::move(tensor)));
@@ -110,34 +131,22 @@ Napi::Value describe(const Napi::CallbackInfo& info) {
   });
 }
 
-// Starts the copy of a tensor's elements to host memory of the job's own.
-Job* start_read(const Tensor& source, Napi::Promise::Deferred deferred) {
-  Tensor tensor = contiguous(source);
-  size_t bytes = static_cast<size_t>(tensor.layout.numel()) * dtype_size(tensor.dtype);
-  auto job = std::make_unique<Job>(Job{deferred});
-  job->data = std::malloc(std::max<size_t>(bytes, 1));
-  if (!job->data) fail(ErrorCode::oom, "no host memory for ", bytes, " bytes");
-  job->bytes = bytes;
-  job->stream = &tensor.device->stream();
-  auto* from = static_cast<const char*>(tensor.buffer->data) +
-               tensor.layout.offset * static_cast<int64_t>(dtype_size(tensor.dtype));
-  if (bytes) tensor.device->download(from, job->data, bytes);
-  return job.release();
-}
-
-void submit(EnvState& state, Job* job) {
-  state.mailbox->open(job);
-  job->stream->host_callback([mailbox = state.mailbox, job] { mailbox->deliver(job); });
+/// A promise that is settled when the stream has passed what was enqueued so far.
+Napi::Value submit(Napi::Env env, Download&& download) {
+  EnvState& state = state_of(env);
+  Stream* stream = download.stream;
+  auto* job = new Job{Napi::Promise::Deferred::New(env), std::move(download)};
+  Napi::Value promise = job->deferred.Promise();
+  state.mailbox->open();
+  stream->host_callback([mailbox = state.mailbox, job] { mailbox->deliver(job); });
+  return promise;
 }
 
 // read(handle) -> Promise<ArrayBuffer> of the elements in row-major order
 Napi::Value read(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   return guarded(env, [&]() -> Napi::Value {
-    EnvState& state = state_of(env);
-    auto deferred = Napi::Promise::Deferred::New(env);
-    submit(state, start_read(state.handles.at(handle_argument(info[0])), deferred));
-    return deferred.Promise();
+    return submit(env, start_download(state_of(env).handles.at(handle_argument(info[0]))));
   });
 }
 
@@ -145,18 +154,21 @@ Napi::Value read(const Napi::CallbackInfo& info) {
 Napi::Value read_sync(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   return guarded(env, [&]() -> Napi::Value {
-    Tensor tensor = contiguous(state_of(env).handles.at(handle_argument(info[0])));
-    size_t size = dtype_size(tensor.dtype);
-    size_t bytes = static_cast<size_t>(tensor.layout.numel()) * size;
-    auto buffer = Napi::ArrayBuffer::New(env, bytes);
-    Stream& stream = tensor.device->stream();
-    if (bytes) {
-      auto* from = static_cast<const char*>(tensor.buffer->data) +
-                   tensor.layout.offset * static_cast<int64_t>(size);
-      tensor.device->download(from, buffer.Data(), bytes);
+    const Tensor& tensor = state_of(env).handles.at(handle_argument(info[0]));
+    size_t bytes = static_cast<size_t>(tensor.layout.numel()) * dtype_size(tensor.dtype);
+    // V8 ends the process where it has no memory for a buffer; for a large one malloc is asked first.
+    if (bytes >= kLargeRead) {
+      Download download = start_download(tensor);
+      wait_for(*download.stream);
+      return to_array_buffer(env, download);
     }
-    stream.wait_all();
-    if (auto error = stream.take_error()) throw Error(*error);
+    // This one garbage collection can free in a synchronous loop, an external one it cannot.
+    auto buffer = Napi::ArrayBuffer::New(env, bytes);
+    Tensor source = contiguous(tensor);
+    auto* from = static_cast<const char*>(source.buffer->data) +
+                 source.layout.offset * static_cast<int64_t>(dtype_size(source.dtype));
+    if (bytes) source.device->download(from, buffer.Data(), bytes);
+    wait_for(source.device->stream());
     return buffer;
   });
 }
@@ -165,22 +177,16 @@ Napi::Value read_sync(const Napi::CallbackInfo& info) {
 Napi::Value sync(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   return guarded(env, [&]() -> Napi::Value {
-    EnvState& state = state_of(env);
-    Device& device = device_argument(info[0]);
-    auto deferred = Napi::Promise::Deferred::New(env);
-    auto* job = new Job{deferred};
-    job->stream = &device.stream();
-    submit(state, job);
-    return deferred.Promise();
+    Download nothing;
+    nothing.stream = &device_argument(info[0]).stream();
+    return submit(env, std::move(nothing));
   });
 }
 
 Napi::Value sync_blocking(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   return guarded(env, [&]() -> Napi::Value {
-    Stream& stream = device_argument(info[0]).stream();
-    stream.wait_all();
-    if (auto error = stream.take_error()) throw Error(*error);
+    wait_for(device_argument(info[0]).stream());
     return env.Undefined();
   });
 }
@@ -191,21 +197,14 @@ Napi::Value transfer(const Napi::CallbackInfo& info) {
   return guarded(env, [&]() -> Napi::Value {
     EnvState& state = state_of(env);
     Device& target = device_argument(info[1]);
-    Tensor source = contiguous(state.handles.at(handle_argument(info[0])));
+    const Tensor& source = state.handles.at(handle_argument(info[0]));
     Tensor copy;
     copy.device = &target;
     copy.dtype = source.dtype;
     copy.layout = Layout::contiguous(source.layout.shape);
-    size_t size = dtype_size(source.dtype);
-    size_t bytes = static_cast<size_t>(source.layout.numel()) * size;
-    auto* from = static_cast<const char*>(source.buffer->data) +
-                 source.layout.offset * static_cast<int64_t>(size);
-    std::unique_ptr<void, void (*)(void*)> host(std::malloc(std::max<size_t>(bytes, 1)), std::free);
-    if (!host) fail(ErrorCode::oom, "no host memory for ", bytes, " bytes");
-    if (bytes) source.device->download(from, host.get(), bytes);
-    source.device->stream().wait_all();
-    if (auto error = source.device->stream().take_error()) throw Error(*error);
-    copy.buffer = target.upload(host.get(), bytes);
+    Download download = start_download(source);
+    wait_for(*download.stream);
+    copy.buffer = target.upload(download.data, download.bytes);
     state.account(env, static_cast<int64_t>(copy.buffer->capacity));
     return Napi::Number::New(env, state.handles.add(std::move(copy)));
   });

@@ -10,6 +10,8 @@ namespace {
 constexpr uint32_t kIndexBits = 24;
 constexpr double kIndexSpan = 1 << kIndexBits;
 constexpr int64_t kAccountStep = 1 << 20;
+// Below, a copy costs less than an external buffer, whose finalizer has to wait for a macrotask.
+constexpr size_t kLeastExternal = 4096;
 }  // namespace
 
 double HandleTable::add(Tensor tensor) {
@@ -79,7 +81,41 @@ std::string HandleTable::describe_largest(int count) const {
   return text + ". ";
 }
 
-Job::~Job() { std::free(data); }
+Download::~Download() { std::free(data); }
+
+Download start_download(const Tensor& source) {
+  Tensor tensor = contiguous(source);
+  size_t size = dtype_size(tensor.dtype);
+  Download download;
+  download.bytes = static_cast<size_t>(tensor.layout.numel()) * size;
+  download.stream = &tensor.device->stream();
+  download.data = std::malloc(std::max<size_t>(download.bytes, 1));
+  if (!download.data) fail(ErrorCode::oom, "no host memory for ", download.bytes, " bytes");
+  auto* from = static_cast<const char*>(tensor.buffer->data) +
+               tensor.layout.offset * static_cast<int64_t>(size);
+  if (download.bytes) tensor.device->download(from, download.data, download.bytes);
+  return download;
+}
+
+Napi::Value to_array_buffer(Napi::Env env, Download& download) {
+  if (!download.data) return env.Undefined();
+  napi_value buffer;
+  if (download.bytes >= kLeastExternal) {
+    napi_status status = napi_create_external_arraybuffer(
+        env, download.data, download.bytes, [](napi_env, void* p, void*) { std::free(p); }, nullptr,
+        &buffer);
+    if (status == napi_ok) {
+      download.data = nullptr;
+      return Napi::Value(env, buffer);
+    }
+    // Some embedders (Electron) allow no external buffers: copy.
+  }
+  void* target;
+  if (napi_create_arraybuffer(env, download.bytes, &target, &buffer) != napi_ok)
+    fail(ErrorCode::oom, "no memory for an ArrayBuffer of ", download.bytes, " bytes");
+  if (download.bytes) std::memcpy(target, download.data, download.bytes);
+  return Napi::Value(env, buffer);
+}
 
 Mailbox::Mailbox(Napi::Env env) : env_(env) {
   napi_value name;
@@ -90,7 +126,7 @@ Mailbox::Mailbox(Napi::Env env) : env_(env) {
   napi_unref_threadsafe_function(env, function_);
 }
 
-void Mailbox::open(Job*) {
+void Mailbox::open() {
   if (in_flight_++ == 0) napi_ref_threadsafe_function(env_, function_);
 }
 
@@ -110,21 +146,22 @@ void Mailbox::close() {
 
 namespace {
 
-Napi::Value result_of(Napi::Env env, Job* job) {
-  if (!job->data) return env.Undefined();
-  void* data = std::exchange(job->data, nullptr);
-  napi_value buffer;
-  napi_status status = napi_create_external_arraybuffer(
-      env, data, job->bytes, [](napi_env, void* p, void*) { std::free(p); }, nullptr, &buffer);
-  if (status == napi_ok) return Napi::Value(env, buffer);
-  // Some embedders (Electron) allow no external buffers: copy.
-  void* target;
-  status = napi_create_arraybuffer(env, job->bytes, &target, &buffer);
-  if (status == napi_ok) std::memcpy(target, data, job->bytes);
-  std::free(data);
-  if (status != napi_ok)
-    fail(ErrorCode::oom, "no memory for an ArrayBuffer of ", job->bytes, " bytes");
-  return Napi::Value(env, buffer);
+/// Settles the job's promise. Whatever the making of the value throws (the user's error class may) rejects it.
+void settle(Napi::Env env, Job* job) {
+  napi_value reason;
+  try {
+    auto error = job->download.stream->take_error();
+    if (!error) {
+      job->deferred.Resolve(to_array_buffer(env, job->download));
+      return;
+    }
+    reason = make_error(env, *error);
+  } catch (const Error& error) {
+    reason = Napi::Error::New(env, error.what()).Value();
+  } catch (const Napi::Error& error) {
+    reason = error.Value();
+  }
+  job->deferred.Reject(reason);
 }
 
 }  // namespace
@@ -137,12 +174,9 @@ void Mailbox::on_job(napi_env raw_env, napi_value, void* context, void* data) {
   Napi::HandleScope scope(env);
   if (--self->in_flight_ == 0) napi_unref_threadsafe_function(env, self->function_);
   try {
-    if (auto error = job->stream->take_error())
-      job->deferred.Reject(make_error(env, *error));
-    else
-      job->deferred.Resolve(result_of(env, job.get()));
-  } catch (const Error& error) {
-    job->deferred.Reject(make_error(env, error));
+    settle(env, job.get());
+  } catch (const Napi::Error&) {
+    // Only a worker that is being terminated refuses to make values, and nobody awaits there any more.
   }
 }
 

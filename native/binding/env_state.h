@@ -36,20 +36,33 @@ class HandleTable {
   int64_t live_ = 0;
 };
 
-/// A job that was handed to a stream and reports back to the JavaScript thread.
-struct Job {
-  Napi::Promise::Deferred deferred;
+/// A tensor's elements on their way to host memory; `data` is complete when the stream has passed it.
+struct Download {
+  Download() = default;
+  Download(Download&& other) noexcept
+      : data(std::exchange(other.data, nullptr)), bytes(other.bytes), stream(other.stream) {}
+  ~Download();
   void* data = nullptr;  // from malloc; null for a plain sync
   size_t bytes = 0;
   Stream* stream = nullptr;
-  ~Job();
+};
+
+/// Enqueues the copy of the elements in row-major order.
+Download start_download(const Tensor& source);
+/// The arrived elements; undefined for a plain sync.
+Napi::Value to_array_buffer(Napi::Env env, Download& download);
+
+/// A job that was handed to a stream and reports back to the JavaScript thread.
+struct Job {
+  Napi::Promise::Deferred deferred;
+  Download download;
 };
 
 /// The way from a stream's thread to this environment; outlives the environment, then swallows what arrives.
 class Mailbox {
  public:
   explicit Mailbox(Napi::Env env);
-  void open(Job* job);     // JavaScript thread: one more job in flight keeps the event loop alive
+  void open();             // JavaScript thread: one more job in flight keeps the event loop alive
   void deliver(Job* job);  // any thread
   void close();            // environment teardown
 

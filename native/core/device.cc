@@ -1,6 +1,9 @@
 #include "core/device.h"
 
+#include <algorithm>
 #include <atomic>
+#include <cstdint>
+#include <cstdio>
 #include <mutex>
 #include <thread>
 
@@ -31,13 +34,36 @@ std::mutex* creation_mutex() {
 
 }  // namespace
 
+namespace {
+
+/// A container's limit, in the files of version 2 and 1 of Linux' control groups; without one the largest number.
+size_t container_memory() {
+  size_t least = SIZE_MAX;
+#if defined(__linux__)
+  for (const char* path :
+       {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
+    std::FILE* file = std::fopen(path, "r");
+    if (!file) continue;
+    unsigned long long bytes = 0;
+    if (std::fscanf(file, "%llu", &bytes) == 1 && bytes > 0)
+      least = std::min<size_t>(least, static_cast<size_t>(bytes));
+    std::fclose(file);
+  }
+#endif
+  return least;
+}
+
+}  // namespace
+
 size_t physical_memory() {
 #if defined(_WIN32)
   MEMORYSTATUSEX status{sizeof status};
   GlobalMemoryStatusEx(&status);
   return status.ullTotalPhys;
 #else
-  return static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  size_t installed =
+      static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  return std::min(installed, container_memory());
 #endif
 }
 

@@ -56,7 +56,7 @@ int device_count();
 Device& device_at(int index);
 inline Device& cpu_device() { return device_at(0); }
 
-/// Bytes of physical memory of this machine.
+/// Bytes of physical memory of this machine, or of the container that the process runs in.
 size_t physical_memory();
 
 }  // namespace tilegrad

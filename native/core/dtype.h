@@ -141,10 +141,13 @@ struct compute_of<bf16> {
 template <class T>
 using compute_t = typename compute_of<T>::type;
 
+/// Throws ERR_DTYPE.
+[[noreturn]] void throw_no_kernel(DType dtype);
+
 }  // namespace tilegrad
 
 // TG_DISPATCH_*(dtype, T, statement): runs `statement` with T bound to the C++ type of `dtype`.
-// A dtype outside the set is a bug of `infer`, which has checked it; hence unreachable.
+// A dtype outside the set is a bug of `infer`, which should have refused it: an error, not undefined behaviour.
 #define TG_CASE(DT, TYPE, T, ...) \
   case ::tilegrad::DType::DT: {   \
     using T = TYPE;               \
@@ -162,11 +165,11 @@ using compute_t = typename compute_of<T>::type;
   TG_CASE(i8, int8_t, T, __VA_ARGS__)   \
   TG_CASE(u8, uint8_t, T, __VA_ARGS__)
 #define TG_DISPATCH_FLOAT(DTYPE, T, ...) \
-  switch (DTYPE) { TG_CASES_FLOAT(T, __VA_ARGS__) default : __builtin_unreachable(); }
-#define TG_DISPATCH_NUMBER(DTYPE, T, ...)                               \
-  switch (DTYPE) {                                                      \
-    TG_CASES_FLOAT(T, __VA_ARGS__)                                      \
-    TG_CASES_INTEGER(T, __VA_ARGS__) default : __builtin_unreachable(); \
+  switch (DTYPE) { TG_CASES_FLOAT(T, __VA_ARGS__) default : ::tilegrad::throw_no_kernel(DTYPE); }
+#define TG_DISPATCH_NUMBER(DTYPE, T, ...)                                          \
+  switch (DTYPE) {                                                                 \
+    TG_CASES_FLOAT(T, __VA_ARGS__)                                                 \
+    TG_CASES_INTEGER(T, __VA_ARGS__) default : ::tilegrad::throw_no_kernel(DTYPE); \
   }
 #define TG_DISPATCH_ALL(DTYPE, T, ...)     \
   switch (DTYPE) {                         \

@@ -1,5 +1,7 @@
 #include "core/error.h"
 
+#include "core/dtype.h"
+
 namespace tilegrad {
 
 const char* error_code_name(ErrorCode code) {
@@ -25,5 +27,7 @@ const char* error_code_name(ErrorCode code) {
   }
   return "ERR_ARGUMENT";
 }
+
+void throw_no_kernel(DType dtype) { fail(ErrorCode::dtype, "has no kernel for ", dtype); }
 
 }  // namespace tilegrad

@@ -32,6 +32,10 @@ Shape Attrs::integers(const char* name) const {
 
 const char* InferContext::op_name() const { return op.name; }
 
+void InferContext::fail_absent(int i) const {
+  fail(ErrorCode::argument, "input ", i, " is absent");
+}
+
 void InferContext::output(const Shape& shape, DType dtype) {
   check_shape(op.name, shape);
   if (output_count == kMaxOutputs) fail(ErrorCode::argument, "more than ", kMaxOutputs, " outputs");
@@ -40,7 +44,7 @@ void InferContext::output(const Shape& shape, DType dtype) {
 
 void InferContext::view(int i, const Layout& layout) {
   if (output_count == kMaxOutputs) fail(ErrorCode::argument, "more than ", kMaxOutputs, " outputs");
-  outputs[output_count++] = {layout, inputs[i]->dtype, i};
+  outputs[output_count++] = {layout, dtype(i), i};
 }
 
 void InferContext::expect_dtype(int i, const char* what, DType d) const {
@@ -109,6 +113,8 @@ void check_inputs(const OpDef& op, const Tensor* const* inputs, int count, Devic
          " inputs but got ", count);
   Device* common = nullptr;
   for (int i = 0; i < count; ++i) {
+    if (!inputs[i] && i < op.inputs.min)
+      fail(ErrorCode::argument, op.name, ": input ", i, " is absent");
     if (!inputs[i]) continue;
     if (!common) common = inputs[i]->device;
     if (inputs[i]->device != common)

@@ -72,10 +72,14 @@ class InferContext {
   Output outputs[kMaxOutputs] = {};
   int output_count = 0;
 
-  const Tensor& input(int i) const { return *inputs[i]; }
+  /// Throws ERR_ARGUMENT where the input is absent, as `shape` and `dtype` do.
+  const Tensor& input(int i) const {
+    if (!has(i)) fail_absent(i);
+    return *inputs[i];
+  }
   bool has(int i) const { return i < input_count && inputs[i]; }
-  const Shape& shape(int i) const { return inputs[i]->layout.shape; }
-  DType dtype(int i) const { return inputs[i]->dtype; }
+  const Shape& shape(int i) const { return input(i).layout.shape; }
+  DType dtype(int i) const { return input(i).dtype; }
 
   /// A fresh, contiguous output.
   void output(const Shape& shape, DType dtype);
@@ -95,6 +99,7 @@ class InferContext {
   int dim(int64_t d, int rank) const;
 
  private:
+  [[noreturn]] void fail_absent(int i) const;
   const char* op_name() const;
 };
 
@@ -117,7 +122,7 @@ using Infer = void (*)(InferContext&);
 using Kernel = void (*)(KernelArgs&);
 
 struct Arity {
-  int min = 0;
+  int min = 0;  // those before are never null
   int max = 0;  // -1: any number
 };
 

@@ -22,6 +22,7 @@ void concat_infer(InferContext& ctx) {
       ctx.fail(ErrorCode::shape, "input ", i, " of shape ", ctx.shape(i),
                " does not fit input 0 of shape ", ctx.shape(0), " along dimension ", dim);
     out[dim] += ctx.shape(i)[dim];
+    check_shape("concat", out);
   }
   ctx.output(out, ctx.dtype(0));
 }
