@@ -116,3 +116,12 @@ export function getNumThreads(): number {
 export function setNumThreads(count: number): void {
   native.threads(count);
 }
+
+/**
+ * What this processor can do at most with the current number of threads, measured in about 0.3 s during which the
+ * thread is blocked: f32 operations per second (a multiply-add is two), bytes per second of a triad over memory, and
+ * the instruction set that kernels use. Benchmarks compare with it.
+ */
+export function measurePeak(): { flops: number; bytes: number; isa: string } {
+  return native.measurePeak();
+}

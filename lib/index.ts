@@ -8,6 +8,7 @@ export {
   devices,
   getNumThreads,
   type Memory,
+  measurePeak,
   memory,
   setNumThreads,
 } from './device.ts';

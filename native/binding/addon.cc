@@ -9,6 +9,7 @@
 #include "binding/command.h"
 #include "binding/env_state.h"
 #include "core/cpu/isa.h"
+#include "core/cpu/peak.h"
 #include "core/parallel.h"
 
 namespace tilegrad::binding {
@@ -276,6 +277,19 @@ Napi::Value threads(const Napi::CallbackInfo& info) {
   });
 }
 
+// measurePeak() -> { flops, bytes, isa }: per second of the CPU; blocks for a moment
+Napi::Value peak(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  return guarded(env, [&]() -> Napi::Value {
+    const Peak measured = measure_peak();
+    auto out = Napi::Object::New(env);
+    out.Set("flops", measured.flops);
+    out.Set("bytes", measured.bytes);
+    out.Set("isa", isa_name());
+    return out;
+  });
+}
+
 const char* attr_type_name(AttrType type) {
   constexpr const char* names[] = {"",       "integer", "number",  "boolean",
                                    "choice", "dtype",   "integers"};
@@ -337,6 +351,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   add("memoryControl", memory_control);
   add("devices", devices);
   add("threads", threads);
+  add("measurePeak", peak);
   add("ops", ops);
   add("setErrorClass", set_error_class);
   auto dtypes = Napi::Array::New(env, kDTypeCount);

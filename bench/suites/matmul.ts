@@ -1,0 +1,54 @@
+// Matrix products: square, few rows, transposed, batched, and the layers of small networks.
+import { type DType, linear, matmul as product, tidy, transpose } from 'tilegrad';
+import type { BenchRow, BenchSuite } from '../suite.ts';
+import { randomTensor } from './random.ts';
+
+function row(m: number, k: number, n: number, options: { batch?: number; transposed?: boolean; dtype?: DType } = {}) {
+  const { batch = 1, transposed = false, dtype = 'f32' } = options;
+  const lead = options.batch ? [batch] : [];
+  const name = `${options.batch ? `${batch} x ` : ''}${m}x${k} ${k}x${n}${transposed ? ' transposed' : ''} ${dtype}`;
+  return {
+    name,
+    // f64 has half the lanes: its multiply-adds count twice against the f32 peak.
+    flops: 2 * batch * m * k * n * (dtype === 'f64' ? 2 : 1),
+    bytes: batch * (m * k + k * n + m * n) * (dtype === 'f64' ? 8 : 4),
+    prepare: (device) => {
+      const a = randomTensor([...lead, m, k], device, dtype);
+      const b = randomTensor([...lead, ...(transposed ? [n, k] : [k, n])], device, dtype);
+      return () => tidy(() => void product(a, transposed ? transpose(b) : b));
+    },
+    torch: { kind: 'matmul', m, k, n, transposed, dtype, ...(options.batch ? { batch } : {}) },
+  } satisfies BenchRow;
+}
+
+function layer(rows: number, inputs: number, outputs: number): BenchRow {
+  return {
+    name: `linear ${rows}x${inputs} -> ${outputs}`,
+    flops: 2 * rows * inputs * outputs,
+    bytes: 4 * (rows * inputs + inputs * outputs + rows * outputs),
+    prepare: (device) => {
+      const x = randomTensor([rows, inputs], device);
+      const w = randomTensor([outputs, inputs], device);
+      const b = randomTensor([outputs], device);
+      return () => tidy(() => void linear(x, w, b));
+    },
+    torch: { kind: 'linear', rows, inputs, outputs },
+  };
+}
+
+export const matmul: BenchSuite = {
+  name: 'matmul',
+  rows: () => [
+    ...[64, 128, 256, 512, 1024, 2048].map((n) => row(n, n, n)),
+    row(1024, 1024, 1024, { transposed: true }),
+    row(512, 512, 512, { dtype: 'f64' }),
+    row(64, 1024, 1024),
+    row(1, 4096, 4096),
+    row(1, 4096, 4096, { transposed: true }),
+    row(64, 64, 64, { batch: 64 }),
+    layer(64, 256, 120),
+    layer(64, 120, 84),
+    layer(64, 84, 10),
+    layer(64, 784, 128),
+  ],
+};

@@ -1,0 +1,44 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const bench = (...args: string[]) =>
+  spawnSync(process.execPath, ['scripts/program.mjs', 'bench/index', ...args], { cwd: root, encoding: 'utf8' });
+
+test('bench writes the machine and the rows that match', { timeout: 60_000 }, () => {
+  const file = join(mkdtempSync(join(tmpdir(), 'tilegrad-bench-')), 'bench.json');
+  const options = [
+    '--filter',
+    '64x64 64x64 f32$',
+    '--rounds',
+    '1',
+    '--seconds',
+    '0.01',
+    '--threads',
+    '1',
+    '--no-torch',
+  ];
+  const { status, stdout, stderr } = bench('matmul', ...options, '--json', file);
+  expect(stderr).toBe('');
+  expect(status).toBe(0);
+  expect(stdout).toContain('64x64 64x64 f32');
+  const { machine, rows } = JSON.parse(readFileSync(file, 'utf8'));
+  expect(machine.floors[0]).toMatchObject({ threads: 1, flops: expect.any(Number), bytes: expect.any(Number) });
+  expect(rows.map((row: { name: string }) => row.name)).toEqual(['64x64 64x64 f32', '64 x 64x64 64x64 f32']);
+  for (const row of rows) {
+    expect(row.ours.median).toBeGreaterThan(0);
+    expect(row.ours.min).toBeLessThanOrEqual(row.ours.median);
+    expect(row.percentOfPeak).toBeLessThan(120);
+    expect(row.torch).toBeNull();
+  }
+});
+
+test('bench names what it does not know', { timeout: 60_000 }, () => {
+  const { status, stderr } = bench('matmull');
+  expect(stderr).toContain("bench: there is no suite 'matmull'; there are matmul");
+  expect(status).toBe(1);
+});
