@@ -1,11 +1,13 @@
 // What test/ops/<op>.ts gives for a room: samples, a plain f64 reference, error inputs. The generator (test/ops.test.ts)
-// makes the tests of DESIGN on tests out of them, and bench/ its rows.
+// makes the room's tests out of them (test/support/op_checks.ts), and bench/ its rows.
 import type { DType, Tensor } from 'tilegrad';
 
 /** Numbers in row-major order with a shape: what references compute on. Integers and bools are numbers too. */
 export interface NdArray {
   readonly shape: readonly number[];
   readonly data: Float64Array;
+  /** Of an output that has another dtype than the one under test (indices, masks). */
+  readonly dtype?: DType;
 }
 
 /** How the generator makes an input: drawn from a seed, or given. */
@@ -21,6 +23,8 @@ export interface InputSpec {
   distinct?: boolean;
   /** No gradient is asked for this input (default: asked, if its dtype is a float). */
   grad?: false;
+  /** False for an input that may not be an expanded view, whose elements share places (one that is written to). */
+  expandable?: false;
 }
 
 export interface Sample<A> {
@@ -43,7 +47,7 @@ export interface Sample<A> {
  */
 export type Family = 'exact' | 'elementwise' | 'accumulating';
 
-/** A call that must throw `code` with a text that contains `message`. */
+/** A call that must throw `code`, at once or where its values are awaited, with a text that contains `message`. */
 export interface ErrorRow {
   name: string;
   run: () => unknown;
@@ -52,8 +56,10 @@ export interface ErrorRow {
 }
 
 export interface OpRows<A = undefined> {
-  /** The op's name in ops.def or of defineOp. */
+  /** The op's name in ops.def or of defineOp, or the name of a public function that is made of ops. */
   name: string;
+  /** Tells two rows of one name apart. Default: the name. */
+  title?: string;
   /** Further ops that these rows prove, e.g. kernels of the gradient: an op that no row names fails the suite. */
   covers?: readonly string[];
   dtypes: readonly DType[];
@@ -82,8 +88,9 @@ export function defineRows<A = undefined>(rows: OpRows<A>): OpRows<A> {
   return rows;
 }
 
-/** An NdArray from its shape and a function of the flat row-major index. */
-export function ndarray(shape: readonly number[], value: (i: number) => number): NdArray {
+/** An NdArray from its shape and a function of the flat row-major index; `dtype` where it is not the one under test. */
+export function ndarray(shape: readonly number[], value: (i: number) => number, dtype?: DType): NdArray {
   const n = shape.reduce((a, b) => a * b, 1);
-  return { shape, data: Float64Array.from({ length: n }, (_, i) => value(i)) };
+  const data = Float64Array.from({ length: n }, (_, i) => value(i));
+  return dtype ? { shape, data, dtype } : { shape, data };
 }

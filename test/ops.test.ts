@@ -1,0 +1,129 @@
+// Makes the tests of every op out of the rows in test/ops: on each device, in each dtype, one test per aspect.
+import { readdirSync } from 'node:fs';
+import { cudaIsAvailable, type DeviceName, type DType } from 'tilegrad';
+import * as tilegrad from 'tilegrad';
+import { describe, expect, test } from 'vitest';
+import { definedOps } from '../lib/op.ts';
+import { isFloat } from './support/floats.ts';
+import { type AnyRows, asksGradient, type Case, casesOf, hasSamples, titleOf } from './support/op_cases.ts';
+import {
+  checkErrors,
+  checkLayouts,
+  checkNoGradient,
+  checkRepeats,
+  checkValues,
+  faultsOf,
+  report,
+} from './support/op_checks.ts';
+import {
+  checkGradientPrecision,
+  checkGradients,
+  checkNoSecondOrder,
+  checkSecondOrder,
+} from './support/op_gradient_checks.ts';
+
+/** Ops that no row proves yet. It only ever gets shorter: a new op comes with its rows. */
+const withoutRows: readonly string[] = [
+  'assign',
+  'concat',
+  'contiguous',
+  'conv2d',
+  'conv2d_input_grad',
+  'conv2d_weight_grad',
+  'expand',
+  'full',
+  'gather_rows',
+  'matmul',
+  'permute',
+  'reshape',
+  'slice',
+  'slice_input_grad',
+  'to',
+];
+
+const folder = new URL('ops/', import.meta.url);
+const libraryOps = [...definedOps.keys()];
+const rows: AnyRows[] = [];
+for (const file of readdirSync(folder).sort()) {
+  try {
+    const { default: exported } = (await import(new URL(file, folder).href)) as { default: AnyRows | AnyRows[] };
+    rows.push(...[exported].flat());
+  } catch (error) {
+    // One file that does not load must not hide the others.
+    test(`test/ops/${file} loads`, () => {
+      throw error;
+    });
+  }
+}
+
+const devices: DeviceName[] = cudaIsAvailable() ? ['cpu', 'cuda'] : ['cpu'];
+
+/** Why a row cannot run on a device; undefined if it can. */
+function absence(row: AnyRows, device: DeviceName): string | undefined {
+  const op = definedOps.get(row.name)?.native;
+  return device === 'cuda' && op && !op.cuda ? `${row.name} has no CUDA kernel` : undefined;
+}
+
+type Check = (c: Case) => readonly string[];
+
+/** The aspects of a row in a dtype on a device: names and what they check. */
+function aspectsOf(row: AnyRows, dtype: DType, device: DeviceName): [string, Check][] {
+  const always: [string, Check][] = [
+    ['values', checkValues],
+    ['layouts', checkLayouts],
+    ['repeats', checkRepeats],
+  ];
+  if (!isFloat(dtype)) return always;
+  if (row.differentiable === false) return [...always, ['without gradient', checkNoGradient]];
+  const asked = (check: Check) => (c: Case) => (asksGradient(c) ? check(c) : []);
+  if (dtype !== 'f64' || device !== 'cpu') return [...always, ['gradients', asked(checkGradientPrecision)]];
+  const second = row.secondOrder === false ? checkNoSecondOrder : checkSecondOrder;
+  return [...always, ['gradients', asked(checkGradients)], ['second order', asked(second)]];
+}
+
+for (const row of rows) {
+  describe(titleOf(row), () => {
+    for (const device of devices) {
+      const skip = absence(row, device);
+      for (const dtype of row.dtypes.filter((d) => hasSamples(row, d))) {
+        for (const [name, check] of aspectsOf(row, dtype, device))
+          test(`${device} ${dtype} ${name}`, (context) => {
+            if (skip) context.skip(skip);
+            expect(report(faultsOf(casesOf(row, dtype, device), check))).toBe('');
+          });
+      }
+    }
+    if (row.errors?.length) test('errors', async () => expect(report(await checkErrors(row))).toBe(''));
+  });
+}
+
+describe('the rows', () => {
+  const named = new Set(rows.flatMap((row) => [row.name, ...(row.covers ?? [])]));
+  const camelCase = (name: string) => name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+
+  test('prove every op but those listed here', () => {
+    expect(libraryOps.filter((name) => !named.has(name)).sort()).toEqual([...withoutRows].sort());
+  });
+
+  test('name ops or public functions', () => {
+    const known = (name: string) => definedOps.has(name) || camelCase(name) in tilegrad;
+    expect([...named].filter((name) => !known(name))).toEqual([]);
+  });
+
+  test('have titles of their own', () => {
+    const titles = rows.map(titleOf);
+    expect(titles.filter((title, i) => titles.indexOf(title) !== i)).toEqual([]);
+  });
+
+  test('give f64 where there is a gradient', () => {
+    const wrong = rows.filter((row) => row.differentiable !== false && !row.dtypes.includes('f64'));
+    expect(wrong.map(titleOf)).toEqual([]);
+  });
+
+  test('have samples for each of their dtypes', () => {
+    const missing = rows.flatMap((row) =>
+      row.dtypes.filter((dtype) => !hasSamples(row, dtype)).map((dtype) => `${titleOf(row)} ${dtype}`),
+    );
+    expect(missing).toEqual([]);
+  });
+});

@@ -1,0 +1,74 @@
+// Rounding to the float dtypes and distances in units in the last place.
+import type { DType } from 'tilegrad';
+
+interface Format {
+  /** Bits of the fraction, without the hidden one. */
+  fraction: number;
+  /** The exponent of the smallest normal number. */
+  least: number;
+  /** The largest finite number. */
+  largest: number;
+}
+
+const formats: Partial<Record<DType, Format>> = {
+  f16: { fraction: 10, least: -14, largest: 65504 },
+  bf16: { fraction: 7, least: -126, largest: (2 - 2 ** -7) * 2 ** 127 },
+  f32: { fraction: 23, least: -126, largest: (2 - 2 ** -23) * 2 ** 127 },
+};
+
+export const isFloat = (dtype: DType): boolean => dtype === 'f64' || dtype in formats;
+
+/** Half the distance from 1 to the next number: the largest relative error of one rounding. */
+export function roundingUnit(dtype: DType): number {
+  return 2 ** -((formats[dtype]?.fraction ?? 52) + 1);
+}
+
+const double = new Float64Array(1);
+const doubleBits = new BigInt64Array(double.buffer);
+
+/** The exponent e of x = m * 2^e with 1 <= |m| < 2; x is finite and not 0. */
+function exponentOf(x: number): number {
+  double[0] = x;
+  const biased = Number((doubleBits[0]! >> 52n) & 0x7ffn);
+  return biased === 0 ? exponentOf(x * 2 ** 60) - 60 : biased - 1023;
+}
+
+function halfEven(x: number): number {
+  const low = Math.floor(x);
+  const rest = x - low;
+  return rest > 0.5 || (rest === 0.5 && low % 2 !== 0) ? low + 1 : low;
+}
+
+/** The number of the float dtype that is nearest to x, ties to even. Other dtypes: x itself. */
+export function roundTo(dtype: DType, x: number): number {
+  const format = formats[dtype];
+  if (!format || !Number.isFinite(x) || x === 0) return x;
+  const unit = 2 ** (Math.max(exponentOf(x), format.least) - format.fraction);
+  const rounded = halfEven(x / unit) * unit;
+  return Math.abs(rounded) > format.largest ? Math.sign(x) * Number.POSITIVE_INFINITY : rounded;
+}
+
+/** The position of x among the numbers of its dtype, counted from 0; infinity follows the largest number. */
+function position(dtype: DType, x: number): bigint {
+  const format = formats[dtype];
+  if (!format) {
+    double[0] = Math.abs(x);
+    return x < 0 ? -doubleBits[0]! : doubleBits[0]!;
+  }
+  const magnitude = Math.abs(x);
+  if (magnitude === 0) return 0n;
+  if (magnitude === Number.POSITIVE_INFINITY) {
+    const after = position(dtype, format.largest) + 1n;
+    return x < 0 ? -after : after;
+  }
+  const exponent = Math.max(exponentOf(magnitude), format.least);
+  const place = (exponent - format.least) * 2 ** format.fraction + magnitude / 2 ** (exponent - format.fraction);
+  return BigInt(Math.sign(x) * place);
+}
+
+/** How many numbers of the float dtype lie from a to b: 0 if equal, 1 for neighbours. Infinite if one is NaN. */
+export function ulpDistance(dtype: DType, a: number, b: number): number {
+  if (Number.isNaN(a) || Number.isNaN(b)) return Number.isNaN(a) && Number.isNaN(b) ? 0 : Number.POSITIVE_INFINITY;
+  const distance = Number(position(dtype, a) - position(dtype, b));
+  return Math.abs(distance);
+}
