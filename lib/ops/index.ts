@@ -5,6 +5,7 @@ export * from './conv2d.ts';
 export * from './elementwise.ts';
 export * from './full.ts';
 export * from './gather_rows.ts';
+export * from './int8_matmul.ts';
 export * from './matmul.ts';
 export * from './reduce.ts';
 export * from './softmax.ts';

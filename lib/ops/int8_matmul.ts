@@ -1,0 +1,47 @@
+// Integer matrix product of quantised tensors, with the scales that lead back to floats or bytes.
+import { checkOptions, TilegradError } from '../error.ts';
+import { defineOp } from '../op.ts';
+import type { Tensor } from '../tensor.ts';
+
+export interface Int8MatmulOptions {
+  /** i32, one for all or one per row of a. Default: 0. */
+  aZeroPoint?: Tensor | null | undefined;
+  /** i32, one for all or one per column of b. Default: 0. */
+  bZeroPoint?: Tensor | null | undefined;
+  /** f32, one for all or one per column of b: what a unit of the integer sum is worth in the output. */
+  scale?: Tensor | null | undefined;
+  /** One per column of b: i32 is added to the integer sum, f32 after scaling. */
+  bias?: Tensor | null | undefined;
+  /** i32 without a scale; with one f32, or u8 or i8, rounded half to even and clamped. Default: f32 with a scale, else i32. */
+  dtype?: 'i32' | 'f32' | 'u8' | 'i8' | undefined;
+  /** Added to an output of u8 or i8 after rounding. Default: 0. */
+  outZeroPoint?: number | undefined;
+  /** Negative results become 0 before they are rounded. Default: false. */
+  relu?: boolean | undefined;
+}
+
+const product = defineOp('int8_matmul', {
+  call: (run) => run,
+  grad: 'none',
+  onnx: (graph, { inputs, inputMeta, attrs }) => {
+    if (attrs.dtype !== 'i32' || inputMeta[5])
+      throw new TilegradError('ERR_UNSUPPORTED', 'int8_matmul: only the plain integer product has an ONNX operator');
+    return graph.node('MatMulInteger', inputs.slice(0, 4));
+  },
+});
+
+/**
+ * Multiplies bytes a [..., m, k] and b [..., k, n] (u8 or i8 each) to [..., m, n], exactly, at every value on every machine:
+ * (a - aZeroPoint) (b - bZeroPoint) in 32-bit integers, then times `scale` to floats or back to bytes. Leading dimensions
+ * broadcast, transposed views are read as they lie. Throws ERR_SHAPE, ERR_DTYPE, and ERR_ARGUMENT for a scale that is
+ * missing or not wanted. As ONNX's MatMulInteger and, with a scale and bytes out, QLinearMatMul.
+ */
+export function int8Matmul(a: Tensor, b: Tensor, options: Int8MatmulOptions = {}): Tensor {
+  checkOptions('int8Matmul', options, ['aZeroPoint', 'bZeroPoint', 'scale', 'bias', 'dtype', 'outZeroPoint', 'relu']);
+  const { aZeroPoint = null, bZeroPoint = null, scale = null, bias = null, outZeroPoint = 0, relu = false } = options;
+  return product([a, b, aZeroPoint, bZeroPoint, scale, bias], {
+    dtype: options.dtype ?? (scale ? 'f32' : 'i32'),
+    out_zero_point: outZeroPoint,
+    relu,
+  });
+}

@@ -1,0 +1,99 @@
+import { int8Matmul, type Tensor } from 'tilegrad';
+import { defineRows, type NdArray, ndarray } from '../support/op_rows.ts';
+
+interface Attrs {
+  aZeroPoint?: boolean;
+  bZeroPoint?: boolean;
+  scale?: boolean;
+  bias?: boolean;
+  dtype?: 'i32' | 'f32' | 'u8' | 'i8';
+  outZeroPoint?: number;
+  relu?: boolean;
+}
+
+const optional = ['aZeroPoint', 'bZeroPoint', 'scale', 'bias'] as const;
+
+/** The inputs after a and b, by the names that `attrs` announces. */
+function named<T>(rest: readonly T[], attrs: Attrs = {}): Partial<Record<(typeof optional)[number], T>> {
+  const names = optional.filter((name) => attrs[name]);
+  return Object.fromEntries(names.map((name, i) => [name, rest[i] as T]));
+}
+
+const at = (x: NdArray | undefined, i: number): number => (x ? (x.data[x.data.length === 1 ? 0 : i] as number) : 0);
+const roundHalfEven = (x: number): number => {
+  const floor = Math.floor(x);
+  const rest = x - floor;
+  return rest > 0.5 || (rest === 0.5 && floor % 2 !== 0) ? floor + 1 : floor;
+};
+
+function reference([a, b, ...rest]: readonly NdArray[], attrs: Attrs = {}): NdArray {
+  if (!a || !b) throw new Error('a and b are there');
+  const { aZeroPoint, bZeroPoint, scale, bias } = named(rest, attrs);
+  const [m, k] = a.shape.slice(-2) as [number, number];
+  const n = b.shape.at(-1) as number;
+  const shared = b.shape.length === 2;
+  const dtype = attrs.dtype ?? (scale ? 'f32' : 'i32');
+  return ndarray([...a.shape.slice(0, -2), m, n], (index) => {
+    const j = index % n;
+    const row = Math.floor(index / n);
+    const matrix = shared ? 0 : Math.floor(row / m);
+    let sum = 0;
+    for (let p = 0; p < k; p++) {
+      const x = (a.data[row * k + p] as number) - at(aZeroPoint, row % m);
+      const y = (b.data[(matrix * k + p) * n + j] as number) - at(bZeroPoint, j);
+      sum += x * y;
+    }
+    if (dtype === 'i32') return sum + at(bias, j);
+    let y = Math.fround(sum) * at(scale, j) + at(bias, j);
+    if (attrs.relu) y = Math.max(y, 0);
+    if (dtype === 'f32') return y;
+    const [low, high] = dtype === 'u8' ? [0, 255] : [-128, 127];
+    return Math.min(Math.max(roundHalfEven(y) + (attrs.outZeroPoint ?? 0), low), high);
+  });
+}
+
+const u8 = (...shape: number[]) => ({ shape, dtype: 'u8', range: [0, 255] }) as const;
+const i8 = (...shape: number[]) => ({ shape, dtype: 'i8', range: [-128, 127] }) as const;
+const all = (value: number, dtype: 'u8' | 'i8', ...shape: number[]) => {
+  const count = shape.reduce((x, y) => x * y, 1);
+  return { shape, dtype, values: Array.from({ length: count }, () => value) };
+};
+const zero = (...shape: number[]) => ({ shape, dtype: 'i32', range: [-128, 255] }) as const;
+// A power of two: products with it are exact, so that ties in rounding are met.
+const scale = { shape: [], dtype: 'f32', values: [2 ** -9], grad: false } as const;
+
+export default defineRows<Attrs | undefined>({
+  name: 'int8_matmul',
+  dtypes: ['i32'],
+  family: 'exact',
+  differentiable: false,
+  call: ([a, b, ...rest], attrs) => {
+    const { dtype, outZeroPoint, relu } = attrs ?? {};
+    return int8Matmul(a as Tensor, b as Tensor, { ...named(rest, attrs), dtype, outZeroPoint, relu });
+  },
+  reference: (inputs, attrs) => reference(inputs as NdArray[], attrs),
+  samples: [
+    { inputs: [u8(1, 1), i8(1, 1)] },
+    { inputs: [u8(14, 32), i8(32, 32)] },
+    { inputs: [u8(15, 33), i8(33, 33)] },
+    { inputs: [u8(31, 127), i8(127, 70)] },
+    { inputs: [i8(5, 1030), i8(1030, 9)] },
+    { inputs: [u8(29, 513), u8(513, 3)] },
+    { inputs: [i8(3, 7), u8(7, 65)] },
+    { inputs: [u8(3, 0), i8(0, 4)] },
+    { inputs: [u8(0, 3), i8(3, 4)] },
+    { inputs: [all(255, 'u8', 3, 4096), all(127, 'i8', 4096, 5)], name: 'pairs that saturate 16 bits above' },
+    { inputs: [all(255, 'u8', 3, 4096), all(-128, 'i8', 4096, 5)], name: 'pairs that saturate 16 bits below' },
+    { inputs: [all(255, 'u8', 3, 66), all(64, 'i8', 66, 5)], name: 'the largest pairs that fit' },
+    { inputs: [all(-128, 'i8', 3, 66), all(-128, 'i8', 66, 5)] },
+    { inputs: [u8(9, 20), i8(20, 6), zero(9), zero(6)], attrs: { aZeroPoint: true, bZeroPoint: true } },
+    { inputs: [i8(9, 20), u8(20, 6), zero(), zero()], attrs: { aZeroPoint: true, bZeroPoint: true } },
+    { inputs: [u8(9, 20), i8(20, 6), { shape: [6], dtype: 'i32' }], attrs: { bias: true } },
+    { inputs: [u8(2, 3, 9, 20), i8(2, 3, 20, 6)] },
+    { inputs: [u8(2, 3, 9, 20), i8(20, 6)] },
+    { inputs: [u8(9, 20), i8(20, 6), scale], attrs: { scale: true, dtype: 'f32' } },
+    { inputs: [u8(9, 20), i8(20, 6), scale], attrs: { scale: true, dtype: 'f32', relu: true } },
+    { inputs: [u8(40, 20), i8(20, 36), scale], attrs: { scale: true, dtype: 'u8', outZeroPoint: 100 } },
+    { inputs: [u8(40, 20), i8(20, 36), scale], attrs: { scale: true, dtype: 'i8', outZeroPoint: -3, relu: true } },
+  ],
+});
