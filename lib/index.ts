@@ -21,6 +21,7 @@ export * as nn from './nn/index.ts';
 export * from './ops/index.ts';
 export * as optim from './optim/index.ts';
 export * as io from './io/index.ts';
+export { defaultGenerator, Generator, type GeneratorState, manualSeed } from './random.ts';
 export { keep, Scope, tidy } from './scope.ts';
 export { type Nested, type Shape, Tensor, type TensorOptions, tensor } from './tensor.ts';
 export { version } from './version.ts';

@@ -1,0 +1,30 @@
+// Dropout in one pass: the mask is drawn again in the backward pass instead of being kept.
+import { defineOp, type Grads, type Run } from '../op.ts';
+import type { Generator } from '../random.ts';
+import type { Tensor } from '../tensor.ts';
+import { reserve } from './random.ts';
+
+let again: Run;
+
+/**
+ * Each element of `x` times 0 with chance `p` (default 0.5), else times 1 / (1 - p); `x` itself when `training` is
+ * false (default true). Throws ERR_ARGUMENT for p outside [0, 1]. As torch.nn.functional.dropout.
+ */
+export const dropout = defineOp('dropout', {
+  call: (run) => {
+    again = run;
+    return (
+      x: Tensor,
+      p = 0.5,
+      { training = true, generator }: { training?: boolean | undefined; generator?: Generator | undefined } = {},
+    ): Tensor => {
+      if (!training) return x;
+      return run([x], { p, ...reserve('dropout', generator, x.numel, 1) });
+    };
+  },
+  grad: (ctx, dout): Grads => [again([dout], ctx.attrs)],
+  onnx: (graph, { inputs, attrs }) => {
+    const ratio = graph.constant([attrs.p as number], 'f32', []);
+    return graph.node('Dropout', [inputs[0] as string, ratio]);
+  },
+});
