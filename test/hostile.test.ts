@@ -1,10 +1,10 @@
 // Wrong input never ends the process: every entry of the addon and the public functions under misuse. The addon's part
-// runs in a child process (hostile/native.mjs), where a crash is a result like any other.
+// runs in a child process (programs/misuse_addon.mjs), where a crash is a result like any other.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 
-const program = fileURLToPath(new URL('hostile/native.mjs', import.meta.url));
+const program = fileURLToPath(new URL('programs/misuse_addon.mjs', import.meta.url));
 
 interface Findings {
   calls: number;

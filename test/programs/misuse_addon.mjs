@@ -1,5 +1,5 @@
 // Misuses every entry of the addon, in a process of its own: a crash here must not take the test runner along.
-// node native.mjs catalogue | fuzz SEED COUNT [trace]. Prints a JSON line of what was found; silent on stderr.
+// node misuse_addon.mjs catalogue | fuzz SEED COUNT [trace]. Prints a JSON line of what was found; silent on stderr.
 import { writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
