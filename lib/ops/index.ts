@@ -3,6 +3,7 @@ export * from './assign.ts';
 export * from './concat.ts';
 export * from './conv2d.ts';
 export * from './dropout.ts';
+export * from './cross_entropy.ts';
 export * from './elementwise.ts';
 export * from './full.ts';
 export * from './gather_rows.ts';
