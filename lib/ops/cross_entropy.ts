@@ -54,7 +54,7 @@ const entropy = defineOp('cross_entropy', {
   call: (run) => (input: Tensor, target: Tensor, weight: Tensor | null, attrs: Attrs) => {
     if (weight?.requiresGrad && isGradEnabled())
       throw new TilegradError('ERR_UNSUPPORTED', 'cross_entropy: the weight has no gradient; detach() it');
-    const [loss, saved] = run.all([input, target, weight], attrs) as [Tensor, Tensor];
+    const [loss, saved] = run.all(weight ? [input, target, weight] : [input, target], attrs) as [Tensor, Tensor];
     saved.dispose(); // the tape keeps its elements
     return loss;
   },
@@ -66,10 +66,10 @@ const entropy = defineOp('cross_entropy', {
     const dx = ctx.needs(0)
       ? entropyInputGrad(dout, input, target, weight, ctx.output(1), { ...ctx.attrs, part: 'all' })
       : null;
-    if (!ctx.needs(1)) return [dx, null, null];
+    if (!ctx.needs(1)) return [dx, null, null].slice(0, ctx.inputCount);
     const { shape } = input;
     const dq = mul(logSoftmax(input, classDim(shape.length)), -positionFactor(shape, ctx.attrs));
-    return [dx, mul(weighted(dq, weight), alongPositions(dout, shape)), null];
+    return [dx, mul(weighted(dq, weight), alongPositions(dout, shape)), null].slice(0, ctx.inputCount);
   },
   onnx: (graph, { inputs, inputMeta, attrs }) => {
     if (attrs.label_smoothing !== 0 || isFloat(inputMeta[1]?.dtype ?? 'i64'))
@@ -89,35 +89,35 @@ const entropyInputGrad = defineOp('cross_entropy_input_grad', {
   call:
     (run) =>
     (dout: Tensor, input: Tensor, target: Tensor, weight: Tensor | null, saved: Tensor, attrs: Attrs): Tensor =>
-      run([dout, input, target, weight, saved], attrs),
+      run(weight ? [input, target, dout, saved, weight] : [input, target, dout, saved], attrs),
   saves: { inputs: 'all' },
   grad: (ctx, v): Grads => {
-    const [dout, input, target, saved] = [ctx.input(0), ctx.input(1), ctx.input(2), ctx.input(4)];
-    const weight = ctx.has(3) ? ctx.input(3) : null;
+    const [input, target, dout, saved] = [ctx.input(0), ctx.input(1), ctx.input(2), ctx.input(3)];
+    const weight = ctx.has(4) ? ctx.input(4) : null;
     const dim = classDim(input.rank);
     const rerun = (scale: Tensor, part: string): Tensor =>
       entropyInputGrad(scale, input, target, weight, saved, { ...ctx.attrs, part });
-    const dDout = ctx.needs(0)
+    const dDout = ctx.needs(2)
       ? sum(mul(v, rerun(onesLike(dout), ctx.attrs.part as string)), dout.rank > 0 || input.rank === 1 ? dim : null)
       : null;
     let dInput: Tensor | null = null;
-    if (ctx.needs(1) && ctx.attrs.normalize) {
+    if (ctx.needs(0) && ctx.attrs.normalize) {
       const rv = mul(v, rerun(dout, 'softmax'));
       dInput = add(rv, mul(mul(softmax(input, dim), sum(rv, dim, true)), -1));
     }
-    return [dDout, dInput, ctx.needs(2) ? targetGrad(ctx, v) : null, null, null];
+    return [dInput, ctx.needs(1) ? targetGrad(ctx, v) : null, dDout, null, null].slice(0, ctx.inputCount);
   },
   onnx: 'none',
 });
 
 /** What moves f when the probabilities q move: t_c is a w_c q_c and more, W the sum of all t_c. */
 function targetGrad(ctx: GradContext, v: Tensor): Tensor {
-  const [dout, input] = [ctx.input(0), ctx.input(1)];
+  const [input, dout] = [ctx.input(0), ctx.input(2)];
   const dim = classDim(input.rank);
   const along = sum(mul(v, softmax(input, dim)), dim, true);
   const moved = ctx.attrs.part === 'all' ? add(along, mul(v, -1)) : along;
   const scaled = mul(
-    weighted(mul(moved, onesLike(input)), ctx.has(3) ? ctx.input(3) : null),
+    weighted(mul(moved, onesLike(input)), ctx.has(4) ? ctx.input(4) : null),
     alongPositions(dout, input.shape),
   );
   return mul(scaled, positionFactor(input.shape, ctx.attrs));

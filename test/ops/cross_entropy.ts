@@ -68,7 +68,7 @@ const weights: InputSpec = { shape: [3], values: [0.5, 2, 1.25], grad: false };
 const rows: InputSpec = { shape: [4, 3] };
 const some = classIndex([4], [2, 0, 1, 2]);
 const image: InputSpec = { shape: [2, 3, 2, 5] };
-const pixels = classIndex([2, 2, 5], [0, 1, 2, 0, 1, 2, 2, 2, 0, 0, 1, -100, 1, 1, 1, 2, 0, 0, 2, 1], 'i32');
+const pixels = classIndex([2, 2, 5], [0, 1, 2, 0, 1, 2, 2, 2, 0, 0, 1, 0, 1, 1, 1, 2, 0, 0, 2, 1], 'i32');
 const distribution: InputSpec = { shape: [4, 3], range: [0, 1] };
 const large = Array.from({ length: 64 }, (_, i) => (i * 7) % 10);
 

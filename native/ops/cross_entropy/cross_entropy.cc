@@ -41,9 +41,9 @@ void check_target(InferContext& ctx, int input, int target) {
              given, " (input ", logits, ")");
 }
 
-// Checks the three tensors, which start at input `first`, and the attributes.
-void check(InferContext& ctx, int first) {
-  const int input = first + kCeInput, target = first + kCeTarget, weight = first + kCeWeight;
+// Checks the attributes, the input, the target and the weight, which is input `weight`.
+void check(InferContext& ctx, int weight) {
+  const int input = kCeInput, target = kCeTarget;
   ctx.expect_float(input, "the input");
   const Shape& logits = ctx.shape(input);
   if (logits.rank == 0) ctx.fail(ErrorCode::shape, "the input needs a dimension of classes");
@@ -73,24 +73,24 @@ Shape saved_shape(const Shape& logits) {
 }
 
 void cross_entropy_infer(InferContext& ctx) {
-  check(ctx, 0);
+  check(ctx, kCeWeight);
   ctx.output(loss_shape(ctx, kCeInput), ctx.dtype(kCeInput));
   ctx.output(saved_shape(ctx.shape(kCeInput)), saved_dtype(ctx.dtype(kCeInput)));
 }
 
 void cross_entropy_input_grad_infer(InferContext& ctx) {
-  check(ctx, kCeGradInput);
-  ctx.expect_same_dtype(kCeDout, kCeGradInput, "the gradient", "the input");
-  const Shape expected = loss_shape(ctx, kCeGradInput);
+  check(ctx, kCeGradWeight);
+  ctx.expect_same_dtype(kCeDout, kCeInput, "the gradient", "the input");
+  const Shape expected = loss_shape(ctx, kCeInput);
   if (ctx.shape(kCeDout) != expected)
     ctx.fail(ErrorCode::shape, "the gradient of the loss must have shape ", expected, " but has ",
              ctx.shape(kCeDout));
-  const Shape& logits = ctx.shape(kCeGradInput);
-  ctx.expect_dtype(kCeSaved, "saved", saved_dtype(ctx.dtype(kCeGradInput)));
+  const Shape& logits = ctx.shape(kCeInput);
+  ctx.expect_dtype(kCeSaved, "saved", saved_dtype(ctx.dtype(kCeInput)));
   if (ctx.shape(kCeSaved) != saved_shape(logits))
     ctx.fail(ErrorCode::shape, "saved must have shape ", saved_shape(logits), " but has ",
              ctx.shape(kCeSaved));
-  ctx.output(logits, ctx.dtype(kCeGradInput));
+  ctx.output(logits, ctx.dtype(kCeInput));
 }
 
 }  // namespace
@@ -110,7 +110,7 @@ const OpDef cross_entropy_op = {.name = "cross_entropy",
 extern const OpDef cross_entropy_input_grad_op;
 const OpDef cross_entropy_input_grad_op = {
     .name = "cross_entropy_input_grad",
-    .inputs = {5, 5},
+    .inputs = {4, 5},
     .attrs = {CROSS_ENTROPY_ATTRS, {"part", AttrType::choice, "all|softmax"}},
     .infer = cross_entropy_input_grad_infer,
     .cpu = cross_entropy_input_grad_cpu};

@@ -5,9 +5,15 @@
 
 namespace tilegrad {
 
-enum CrossEntropyInput { kCeInput, kCeTarget, kCeWeight };
-// Inputs of cross_entropy_input_grad.
-enum CrossEntropyGradInput { kCeDout, kCeGradInput, kCeGradTarget, kCeGradWeight, kCeSaved };
+enum CrossEntropyInput {
+  kCeInput,
+  kCeTarget,
+  kCeWeight,  // of cross_entropy
+  // of cross_entropy_input_grad:
+  kCeDout = 2,
+  kCeSaved,
+  kCeGradWeight,
+};
 enum CrossEntropyReduction { kCeNone, kCeMean, kCeSum };
 
 /// Logits as (batch, classes, inner): inner is the product of what follows the classes.

@@ -52,7 +52,7 @@ struct Chunks {
   }
 };
 
-// The tensors and attributes of one call; input i of cross_entropy is args.inputs[first + i].
+// The tensors and attributes of one call; the weight is input `weight_input`, if there.
 template <class T>
 struct Call {
   using C = compute_t<T>;
@@ -66,12 +66,12 @@ struct Call {
   const int64_t ignore;
   const int reduction;
 
-  Call(const KernelArgs& args, int first)
-      : shape(args.inputs[first].shape()),
-        kernels(TILEGRAD_SIMD(cross_entropy_kernels)(args.inputs[first].dtype)),
-        x(args.inputs[first].as<T>()),
-        target(args.inputs[first + kCeTarget]),
-        weight(args.has(first + kCeWeight) ? args.inputs[first + kCeWeight].as<T>() : nullptr),
+  Call(const KernelArgs& args, int weight_input)
+      : shape(args.inputs[kCeInput].shape()),
+        kernels(TILEGRAD_SIMD(cross_entropy_kernels)(args.inputs[kCeInput].dtype)),
+        x(args.inputs[kCeInput].as<T>()),
+        target(args.inputs[kCeTarget]),
+        weight(args.has(weight_input) ? args.inputs[weight_input].as<T>() : nullptr),
         probabilities(is_float(target.dtype)),
         normalize(args.attrs.boolean("normalize")),
         smooths(args.attrs.number("label_smoothing") > 0),
@@ -136,7 +136,7 @@ void forward_part(const Call<T>& call, const Part& part, compute_t<T>* largest,
 template <class T>
 void forward(KernelArgs& args) {
   using C = compute_t<T>;
-  const Call<T> call(args, 0);
+  const Call<T> call(args, kCeWeight);
   const Chunks chunks(call.shape);
   C* saved = args.outputs[1].as<C>();
   const int64_t positions = call.shape.positions();
@@ -206,7 +206,7 @@ void backward_part(const Call<T>& call, const Part& part, const compute_t<T>* sa
 template <class T>
 void backward(KernelArgs& args) {
   using C = compute_t<T>;
-  const Call<T> call(args, kCeGradInput);
+  const Call<T> call(args, kCeGradWeight);
   const C* saved = args.inputs[kCeSaved].as<C>();
   const T* dout = args.inputs[kCeDout].as<T>();
   T* dx = args.outputs[0].as<T>();
@@ -229,7 +229,7 @@ void cross_entropy_cpu(KernelArgs& args) {
 }
 
 void cross_entropy_input_grad_cpu(KernelArgs& args) {
-  TG_DISPATCH_FLOAT(args.inputs[kCeGradInput].dtype, T, backward<T>(args))
+  TG_DISPATCH_FLOAT(args.inputs[kCeInput].dtype, T, backward<T>(args))
 }
 
 }  // namespace tilegrad
