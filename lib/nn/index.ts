@@ -1,6 +1,7 @@
 export { ReLU } from './activation.ts';
 export { ModuleDict, ModuleList, Sequential } from './containers.ts';
 export { Conv2d, type Conv2dLayerOptions } from './conv.ts';
+export { Dropout, type DropoutOptions } from './dropout.ts';
 export { Flatten, Unflatten } from './flatten.ts';
 export * as init from './init.ts';
 export { Identity, Linear, type LinearOptions } from './linear.ts';

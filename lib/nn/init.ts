@@ -1,7 +1,7 @@
 // Initial values of parameters, by PyTorch's formulas. Each function fills its tensor in place and returns it.
 import { checkOptions, TilegradError } from '../error.ts';
 import { noGrad } from '../graph.ts';
-import { assign, full } from '../ops/index.ts';
+import { assign, full, normal, type RandomOptions, uniform } from '../ops/index.ts';
 import { tidy } from '../scope.ts';
 import { type Shape, type Tensor, tensor as makeTensor } from '../tensor.ts';
 
@@ -26,12 +26,53 @@ export function ones_<T extends Tensor>(tensor: T): T {
   return constant_(tensor, 1);
 }
 
+/** Where the numbers come from; default: the generator that `manualSeed` seeds. */
+export type InitOptions = Pick<RandomOptions, 'generator'>;
+
 /** Fills uniformly from [low, high), default [0, 1). As torch.nn.init.uniform_. */
-export function uniform_<T extends Tensor>(tensor: T, low = 0, high = 1): T {
-  return fill(tensor, () => {
-    const values = Float32Array.from({ length: tensor.numel }, () => low + (high - low) * Math.random());
-    return makeTensor(values, { shape: tensor.shape, dtype: tensor.dtype, device: tensor.device });
+export function uniform_<T extends Tensor>(tensor: T, low = 0, high = 1, { generator }: InitOptions = {}): T {
+  const { shape, dtype, device } = tensor;
+  return fill(tensor, () => uniform(shape, low, high, { dtype, device, generator }));
+}
+
+/** Fills with normally distributed numbers. As torch.nn.init.normal_. */
+export function normal_<T extends Tensor>(tensor: T, mean = 0, std = 1, { generator }: InitOptions = {}): T {
+  const { shape, dtype, device } = tensor;
+  return fill(tensor, () => normal(shape, mean, std, { dtype, device, generator }));
+}
+
+/** Fills with the identity matrix: ones where row and column are equal. As torch.nn.init.eye_. */
+export function eye_<T extends Tensor>(tensor: T): T {
+  const [rows, columns] = tensor.shape;
+  if (rows === undefined || columns === undefined || tensor.rank !== 2)
+    throw new TilegradError('ERR_SHAPE', `eye_: needs a matrix but the shape is [${tensor.shape.join(', ')}]`);
+  return fillFrom(tensor, (i) => (Math.floor(i / columns) === i % columns ? 1 : 0));
+}
+
+/**
+ * Makes convolutions pass their channels on: ones in the middle of the kernels that lead from a channel to itself, in each of
+ * `groups` (1). As torch.nn.init.dirac_.
+ */
+export function dirac_<T extends Tensor>(tensor: T, groups = 1): T {
+  const [out, input, ...kernel] = tensor.shape;
+  if (out === undefined || input === undefined || kernel.length === 0 || out % groups !== 0)
+    throw new TilegradError(
+      'ERR_SHAPE',
+      `dirac_: needs kernels (out, in, ...) with out divisible by ${groups} but the shape is [${tensor.shape.join(', ')}]`,
+    );
+  const field = kernel.reduce((n, size) => n * size, 1);
+  const middle = kernel.reduce((at, size) => at * size + Math.floor(size / 2), 0);
+  return fillFrom(tensor, (i) => {
+    const [unit, channel] = [Math.floor(i / (input * field)), Math.floor(i / field) % input];
+    return i % field === middle && unit % (out / groups) === channel ? 1 : 0;
   });
+}
+
+/** Fills with a function of the position in row-major order. */
+function fillFrom<T extends Tensor>(tensor: T, value: (i: number) => number): T {
+  const { shape, dtype, device } = tensor;
+  const values = Float64Array.from({ length: tensor.numel }, (_, i) => value(i));
+  return fill(tensor, () => makeTensor(values, { shape, dtype, device }));
 }
 
 /** The functions that {@link calculateGain} knows. */
@@ -83,7 +124,7 @@ export function fanInAndFanOut(shape: Shape): { fanIn: number; fanOut: number } 
   return { fanIn: input * field, fanOut: out * field };
 }
 
-export interface KaimingOptions {
+export interface KaimingOptions extends InitOptions {
   /** The slope of leakyRelu below 0. Default: 0. */
   readonly a?: number | undefined;
   /** Whose variance is preserved: that of the forward ('fanIn', the default) or of the backward pass ('fanOut'). */
@@ -93,7 +134,7 @@ export interface KaimingOptions {
 }
 
 function kaimingDeviation(user: string, tensor: Tensor, options: KaimingOptions): number {
-  checkOptions(user, options, ['a', 'mode', 'nonlinearity']);
+  checkOptions(user, options, ['a', 'mode', 'nonlinearity', 'generator']);
   const { a = 0, mode = 'fanIn', nonlinearity = 'leakyRelu' } = options;
   if (mode !== 'fanIn' && mode !== 'fanOut')
     throw new TilegradError('ERR_ARGUMENT', `${user}: mode must be 'fanIn' or 'fanOut' but is '${String(mode)}'`);
@@ -103,7 +144,12 @@ function kaimingDeviation(user: string, tensor: Tensor, options: KaimingOptions)
 /** Uniform with variance gain^2 / fan (He et al. 2015). As torch.nn.init.kaiming_uniform_. */
 export function kaimingUniform_<T extends Tensor>(tensor: T, options: KaimingOptions = {}): T {
   const bound = Math.sqrt(3) * kaimingDeviation('kaimingUniform_', tensor, options);
-  return uniform_(tensor, -bound, bound);
+  return uniform_(tensor, -bound, bound, options);
+}
+
+/** Normal with variance gain^2 / fan (He et al. 2015). As torch.nn.init.kaiming_normal_. */
+export function kaimingNormal_<T extends Tensor>(tensor: T, options: KaimingOptions = {}): T {
+  return normal_(tensor, 0, kaimingDeviation('kaimingNormal_', tensor, options), options);
 }
 
 function xavierDeviation(tensor: Tensor, gain: number): number {
@@ -112,9 +158,14 @@ function xavierDeviation(tensor: Tensor, gain: number): number {
 }
 
 /** Uniform with variance 2 gain^2 / (fanIn + fanOut) (Glorot and Bengio 2010). As torch.nn.init.xavier_uniform_. */
-export function xavierUniform_<T extends Tensor>(tensor: T, gain = 1): T {
+export function xavierUniform_<T extends Tensor>(tensor: T, gain = 1, options: InitOptions = {}): T {
   const bound = Math.sqrt(3) * xavierDeviation(tensor, gain);
-  return uniform_(tensor, -bound, bound);
+  return uniform_(tensor, -bound, bound, options);
+}
+
+/** Normal with variance 2 gain^2 / (fanIn + fanOut) (Glorot and Bengio 2010). As torch.nn.init.xavier_normal_. */
+export function xavierNormal_<T extends Tensor>(tensor: T, gain = 1, options: InitOptions = {}): T {
+  return normal_(tensor, 0, xavierDeviation(tensor, gain), options);
 }
 
 /** PyTorch's default of linear and convolutional layers: weight and bias uniform within 1 / sqrt(fanIn). @internal */

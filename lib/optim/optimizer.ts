@@ -45,7 +45,7 @@ export abstract class Optimizer<O extends { readonly lr?: number | undefined } =
       throw new TilegradError('ERR_ARGUMENT', `${name}: the parameters must be a list, such as model.parameters()`);
     const list = [...(params as Iterable<Tensor | ParamGroupOptions<O>>)];
     if (list.length === 0) throw new TilegradError('ERR_ARGUMENT', `${name}: the list of parameters is empty`);
-    const grouped = list.some((entry) => !(entry instanceof Tensor) && 'params' in (entry ?? {}));
+    const grouped = list.some((entry) => !(entry instanceof Tensor) && Object.hasOwn(Object(entry), 'params'));
     const groups = grouped ? (list as ParamGroupOptions<O>[]) : [{ params: list } as unknown as ParamGroupOptions<O>];
     for (const group of groups) this.addParamGroup(group);
   }
