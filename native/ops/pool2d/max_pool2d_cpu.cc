@@ -1,0 +1,260 @@
+// max_pool2d, its gradient and that one's own on the CPU. Forward: chunks of output rows; backward: chunks of planes,
+// since windows overlap. 16-bit floats are widened plane by plane, which changes no maximum. The gradient of windows of
+// 2 x 2 at stride 2 writes each pixel once from registers; others add output by output, in their order.
+// Bytes moved: each input and output once, one byte of tap per output.
+#include <algorithm>
+#include <limits>
+
+#include "core/cpu/half.h"
+#include "core/cpu/scratch.h"
+#include "core/parallel.h"
+#include "ops/pool2d/pool2d.h"
+
+namespace tilegrad {
+
+namespace {
+
+constexpr int64_t kGrain = 16384;  // elements per parallel chunk
+
+void max_rows(const PoolShape& s, int64_t p0, int64_t p1, const float* x, float* y, uint8_t* taps,
+              float* work) {
+  TILEGRAD_SIMD(max_pool_rows_f32)(s, p0, p1, x, y, taps, work, max_pool_workspace(s));
+}
+void max_rows(const PoolShape& s, int64_t p0, int64_t p1, const double* x, double* y, uint8_t* taps,
+              double* work) {
+  TILEGRAD_SIMD(max_pool_rows_f64)(s, p0, p1, x, y, taps, work, max_pool_workspace(s));
+}
+
+// Windows of more than 255 taps, whose outputs are few.
+template <class T>
+void max_rows(const PoolShape& s, int64_t p0, int64_t p1, const T* x, T* y, int32_t* taps, T*) {
+  for (int64_t p = p0; p < p1; ++p) {
+    const int64_t top = p * s.stride_h - s.pad_top;
+    const CellRange rows = cells_inside(top, s.dilation_h, s.h, s.r);
+    for (int64_t q = 0; q < s.q; ++q) {
+      const int64_t left = q * s.stride_w - s.pad_left;
+      const CellRange cols = cells_inside(left, s.dilation_w, s.w, s.s);
+      T best = -std::numeric_limits<T>::infinity();
+      int64_t tap = -1;
+      for (int64_t r = rows.first; r < rows.last; ++r) {
+        const T* row = x + (top + r * s.dilation_h) * s.w + left;
+        for (int64_t c = cols.first; c < cols.last; ++c) {
+          const T value = row[c * s.dilation_w];
+          if (!(value > best) && value == value && tap >= 0) continue;
+          best = value;
+          tap = r * s.s + c;
+        }
+      }
+      y[p * s.q + q] = best;
+      if (taps) taps[p * s.q + q] = static_cast<int32_t>(tap);
+    }
+  }
+}
+
+// Where taps lie in the plane: position(tap, p, q) is the flat index, or -1 for none and for numbers that are no tap.
+class Taps {
+ public:
+  explicit Taps(const PoolShape& s) : s_(s) {}
+  int64_t position(int64_t tap, int64_t p, int64_t q) const {
+    if (tap < 0 || tap >= s_.taps()) return -1;
+    int64_t r = tap / s_.s, c = tap - r * s_.s;
+    int64_t row = p * s_.stride_h - s_.pad_top + r * s_.dilation_h;
+    int64_t col = q * s_.stride_w - s_.pad_left + c * s_.dilation_w;
+    return row < 0 || row >= s_.h || col < 0 || col >= s_.w ? -1 : row * s_.w + col;
+  }
+
+ private:
+  const PoolShape& s_;
+};
+
+template <class Tap>
+void write_indices(const PoolShape& s, const Tap* taps, int64_t* indices) {
+  parallel_for(s.planes, grain_for(s.p * s.q, kGrain), [&](int64_t begin, int64_t end) {
+    const Taps where(s);
+    for (int64_t at = begin * s.p * s.q; at < end * s.p * s.q; ++at) {
+      int64_t cell = at % (s.p * s.q);
+      indices[at] = where.position(taps[at], cell / s.q, cell % s.q);
+    }
+  });
+}
+
+template <class T, class Tap>
+void max_forward(const PoolShape& s, const T* x, T* y, Tap* taps) {
+  parallel_for(
+      s.planes * s.p, grain_for(std::max(s.stride_h * s.w, s.taps() * s.q), kGrain),
+      [&](int64_t begin, int64_t end) {
+        T* work = static_cast<T*>(
+            scratch(ScratchSlot::chunk, static_cast<size_t>(max_pool_workspace(s)) * sizeof(T)));
+        for (int64_t row = begin; row < end;) {
+          int64_t plane = row / s.p, p0 = row % s.p;
+          int64_t p1 = std::min(s.p, p0 + end - row), out = plane * s.p * s.q;
+          max_rows(s, p0, p1, x + plane * s.h * s.w, y + out, taps ? taps + out : nullptr, work);
+          row += p1 - p0;
+        }
+      });
+}
+
+using Widen = void (*)(const uint16_t*, float*, int64_t);
+using Narrow = void (*)(const float*, uint16_t*, int64_t);
+Widen widen_of(DType d) {
+  return d == DType::f16 ? TILEGRAD_SIMD(widen_f16) : TILEGRAD_SIMD(widen_bf16);
+}
+Narrow narrow_of(DType d) {
+  return d == DType::f16 ? TILEGRAD_SIMD(narrow_f16) : TILEGRAD_SIMD(narrow_bf16);
+}
+
+// Runs compute(plane, in, out) for each plane with f32 copies of its parts of `in` and `out`, which have in_size and
+// out_size elements per plane, and `work` elements of workspace.
+template <class Compute>
+void by_wide_planes(int64_t planes, const View& in, int64_t in_size, const View& out,
+                    int64_t out_size, int64_t work, const Compute& compute) {
+  const Widen widen = widen_of(in.dtype);
+  const Narrow narrow = narrow_of(in.dtype);
+  const uint16_t* from = in.as<uint16_t>();
+  uint16_t* to = out.as<uint16_t>();
+  parallel_for(planes, grain_for(in_size + out_size, kGrain), [&](int64_t begin, int64_t end) {
+    auto* wide = static_cast<float*>(scratch(
+        ScratchSlot::chunk, static_cast<size_t>(in_size + out_size + work) * sizeof(float)));
+    for (int64_t plane = begin; plane < end; ++plane) {
+      widen(from + plane * in_size, wide, in_size);
+      compute(plane, static_cast<const float*>(wide), wide + in_size, wide + in_size + out_size);
+      narrow(wide + in_size, to + plane * out_size, out_size);
+    }
+  });
+}
+
+template <class Tap>
+void max_forward(KernelArgs& args, const PoolShape& s, Tap* taps) {
+  const View &x = args.inputs[0], &y = args.outputs[0];
+  if (x.dtype == DType::f32) return max_forward(s, x.as<float>(), y.as<float>(), taps);
+  if (x.dtype == DType::f64) return max_forward(s, x.as<double>(), y.as<double>(), taps);
+  by_wide_planes(s.planes, x, s.h * s.w, y, s.p * s.q, max_pool_workspace(s),
+                 [&](int64_t plane, const float* in, float* out, float* work) {
+                   max_rows(s, 0, s.p, in, out, taps ? taps + plane * s.p * s.q : nullptr, work);
+                 });
+}
+
+template <class T, class Tap>
+void add_at_taps(const PoolShape& s, const T* dy, const Tap* taps, T* dx) {
+  std::fill_n(dx, s.h * s.w, T(0));
+  const Taps where(s);
+  for (int64_t p = 0; p < s.p; ++p) {
+    for (int64_t q = 0; q < s.q; ++q) {
+      int64_t at = where.position(taps[p * s.q + q], p, q);
+      if (at >= 0) dx[at] += dy[p * s.q + q];
+    }
+  }
+}
+
+// Windows of at most 255 taps: a table instead of a division, and unsigned comparisons that no number beyond it passes.
+template <class T>
+void add_at_taps(const PoolShape& s, const T* dy, const uint8_t* taps, T* dx) {
+  std::fill_n(dx, s.h * s.w, T(0));
+  int64_t row_of[256], col_of[256];
+  std::fill_n(row_of, 256, std::numeric_limits<int64_t>::min() / 2);
+  std::fill_n(col_of, 256, 0);
+  for (int64_t t = 0; t < s.taps(); ++t) {
+    row_of[t] = t / s.s * s.dilation_h;
+    col_of[t] = t % s.s * s.dilation_w;
+  }
+  const auto height = static_cast<uint64_t>(s.h), width = static_cast<uint64_t>(s.w);
+  for (int64_t p = 0; p < s.p; ++p) {
+    const int64_t top = p * s.stride_h - s.pad_top;
+    int64_t left = -s.pad_left;
+    for (int64_t q = 0; q < s.q; ++q, left += s.stride_w, ++taps, ++dy) {
+      const auto row = static_cast<uint64_t>(top + row_of[*taps]);
+      const auto col = static_cast<uint64_t>(left + col_of[*taps]);
+      if (row < height && col < width) dx[row * width + col] += *dy;
+    }
+  }
+}
+
+void unpool(const PoolShape& s, const float* dy, const uint8_t* taps, float* dx) {
+  if (s.is_2x2 && s.q >= 4) return TILEGRAD_SIMD(max_unpool_2x2_f32)(s, dy, taps, dx);
+  add_at_taps(s, dy, taps, dx);
+}
+void unpool(const PoolShape& s, const double* dy, const uint8_t* taps, double* dx) {
+  if (s.is_2x2 && s.q >= 4) return TILEGRAD_SIMD(max_unpool_2x2_f64)(s, dy, taps, dx);
+  add_at_taps(s, dy, taps, dx);
+}
+template <class T>
+void unpool(const PoolShape& s, const T* dy, const int32_t* taps, T* dx) {
+  add_at_taps(s, dy, taps, dx);
+}
+
+template <class T, class Tap>
+void unpool_planes(KernelArgs& args, const PoolShape& s, const Tap* taps) {
+  const T* dy = args.inputs[0].as<T>();
+  T* dx = args.outputs[0].as<T>();
+  parallel_for(s.planes, grain_for(s.h * s.w, kGrain), [&](int64_t begin, int64_t end) {
+    for (int64_t plane = begin; plane < end; ++plane)
+      unpool(s, dy + plane * s.p * s.q, taps + plane * s.p * s.q, dx + plane * s.h * s.w);
+  });
+}
+
+template <class Tap>
+void max_backward(KernelArgs& args, const PoolShape& s) {
+  const View &dy = args.inputs[0], &dx = args.outputs[0];
+  const Tap* taps = args.inputs[1].as<Tap>();
+  if (dy.dtype == DType::f32) return unpool_planes<float>(args, s, taps);
+  if (dy.dtype == DType::f64) return unpool_planes<double>(args, s, taps);
+  by_wide_planes(s.planes, dy, s.p * s.q, dx, s.h * s.w, 0,
+                 [&](int64_t plane, const float* in, float* out, float*) {
+                   unpool(s, in, taps + plane * s.p * s.q, out);
+                 });
+}
+
+template <class Tap>
+void pick(KernelArgs& args, const PoolShape& s) {
+  const Tap* taps = args.inputs[1].as<Tap>();
+  TG_DISPATCH_SIZE(args.inputs[0].dtype, T, {
+    const T* x = args.inputs[0].as<T>();
+    T* y = args.outputs[0].as<T>();
+    parallel_for(s.planes, grain_for(s.p * s.q, kGrain), [&](int64_t begin, int64_t end) {
+      const Taps where(s);
+      for (int64_t out = begin * s.p * s.q; out < end * s.p * s.q; ++out) {
+        int64_t plane = out / (s.p * s.q), cell = out % (s.p * s.q);
+        int64_t at = where.position(taps[out], cell / s.q, cell % s.q);
+        y[out] = at < 0 ? T(0) : x[plane * s.h * s.w + at];
+      }
+    });
+  });
+}
+
+}  // namespace
+
+int64_t max_pool_workspace(const PoolShape& s) {
+  constexpr int64_t kUsual = 8192, kMost = 65536;
+  const int64_t span_w = (s.s - 1) * s.dilation_w + 1, span_h = (s.r - 1) * s.dilation_h + 1;
+  const int64_t reach = (s.q - 1) * s.stride_w + span_w;
+  if (s.pad_left == 0 && reach <= s.w) return 0;
+  const int64_t pitch = std::max(reach, s.pad_left + s.w);
+  return pitch > kMost / span_h ? 0 : std::max(kUsual, pitch * span_h);
+}
+
+void max_pool2d_cpu(KernelArgs& args) {
+  const PoolShape s = pool_shape(args.attrs, args.inputs[0].shape(), true);
+  const bool saved = args.output_count > 1, indexed = args.output_count > 2;
+  if (taps_dtype(s.taps()) == DType::u8) {
+    auto* taps = saved ? args.outputs[1].as<uint8_t>() : nullptr;
+    max_forward(args, s, taps);
+    if (indexed) write_indices(s, taps, args.outputs[2].as<int64_t>());
+  } else {
+    auto* taps = saved ? args.outputs[1].as<int32_t>() : nullptr;
+    max_forward(args, s, taps);
+    if (indexed) write_indices(s, taps, args.outputs[2].as<int64_t>());
+  }
+}
+
+void max_pool2d_input_grad_cpu(KernelArgs& args) {
+  const PoolShape s = pool_shape(args.attrs, args.outputs[0].shape(), true);
+  taps_dtype(s.taps()) == DType::u8 ? max_backward<uint8_t>(args, s)
+                                    : max_backward<int32_t>(args, s);
+}
+
+void max_pool2d_pick_cpu(KernelArgs& args) {
+  const PoolShape s = pool_shape(args.attrs, args.inputs[0].shape(), true);
+  taps_dtype(s.taps()) == DType::u8 ? pick<uint8_t>(args, s) : pick<int32_t>(args, s);
+}
+
+}  // namespace tilegrad

@@ -1,0 +1,72 @@
+// The windows that the attributes of the pooling ops describe.
+#include "ops/pool2d/pool2d.h"
+
+namespace tilegrad {
+
+namespace {
+
+// Of sizes, strides, paddings and dilations: sums and products of two stay in 64 bits.
+constexpr int64_t kLargest = int64_t{1} << 30;
+
+void read(const Attrs& attrs, const char* name, int count, int64_t least, int64_t* out) {
+  Shape values = attrs.integers(name);
+  if (values.rank != count)
+    fail(ErrorCode::argument, attrs.op->name, ": ", name, " needs ", count, " numbers");
+  for (int i = 0; i < count; ++i) {
+    if (values[i] < least || values[i] >= kLargest)
+      fail(ErrorCode::argument, attrs.op->name, ": ", name, " must be from ", least, " to ",
+           kLargest - 1, " but is ", values[i]);
+    out[i] = values[i];
+  }
+}
+
+// A last window that starts beyond the image and its near padding is dropped, as in PyTorch.
+int64_t output_size(const char* op, const char* side, int64_t size, int64_t near, int64_t far,
+                    int64_t span, int64_t stride, bool ceil, const Shape& x) {
+  if (near >= span || far >= span)
+    fail(ErrorCode::argument, op, ": padding ", near >= span ? near : far,
+         " must be smaller than the ", span, " ", side, " that the window spans");
+  int64_t free = size + near + far - span;
+  if (size == 0 || free < 0)
+    fail(ErrorCode::shape, op, ": the window spans ", span, " ", side, " but the padded input has ",
+         size + near + far, " (input ", x, ")");
+  int64_t out = (free + (ceil ? stride - 1 : 0)) / stride + 1;
+  return ceil && (out - 1) * stride >= size + near ? out - 1 : out;
+}
+
+}  // namespace
+
+PoolShape pool_shape(const Attrs& attrs, const Shape& x, bool dilated) {
+  const char* op = attrs.op->name;
+  if (x.rank != 4)
+    fail(ErrorCode::shape, op, ": input must have 4 dimensions (N, C, H, W) but has shape ", x);
+  int64_t kernel[2], stride[2], padding[4], dilation[2] = {1, 1};
+  read(attrs, "kernel", 2, 1, kernel);
+  read(attrs, "stride", 2, 1, stride);
+  read(attrs, "padding", 4, 0, padding);
+  if (dilated) read(attrs, "dilation", 2, 1, dilation);
+  if (x[2] >= kLargest || x[3] >= kLargest || x[2] * x[3] >= kLargest * 2 - 1)
+    fail(ErrorCode::shape, op, ": planes of more than 2^31 - 2 elements are not supported (input ",
+         x, ")");
+  if (kernel[0] * kernel[1] >= kLargest)
+    fail(ErrorCode::argument, op, ": a window of ", kernel[0], " by ", kernel[1], " is too large");
+  bool ceil = attrs.boolean("ceil_mode");
+  PoolShape s;
+  s.planes = x[0] * x[1];
+  s.h = x[2], s.w = x[3];
+  s.r = kernel[0], s.s = kernel[1];
+  s.stride_h = stride[0], s.stride_w = stride[1];
+  s.pad_top = padding[0], s.pad_bottom = padding[1];
+  s.pad_left = padding[2], s.pad_right = padding[3];
+  s.dilation_h = dilation[0], s.dilation_w = dilation[1];
+  s.p = output_size(op, "rows", s.h, s.pad_top, s.pad_bottom, s.dilation_h * (s.r - 1) + 1,
+                    s.stride_h, ceil, x);
+  s.q = output_size(op, "columns", s.w, s.pad_left, s.pad_right, s.dilation_w * (s.s - 1) + 1,
+                    s.stride_w, ceil, x);
+  s.is_2x2 = s.r == 2 && s.s == 2 && s.stride_h == 2 && s.stride_w == 2 && s.dilation_h == 1 &&
+             s.dilation_w == 1 && s.pad_top == 0 && s.pad_left == 0 && 2 * s.p <= s.h &&
+             2 * s.q <= s.w;
+  return s;
+}
+
+}  // namespace tilegrad
