@@ -41,6 +41,7 @@ function halfEven(x: number): number {
 
 /** The number of the float dtype that is nearest to x, ties to even. Other dtypes: x itself. */
 export function roundTo(dtype: DType, x: number): number {
+  if (dtype === 'f32') return Math.fround(x);
   const format = formats[dtype];
   if (!format || !Number.isFinite(x) || x === 0) return x;
   const unit = 2 ** (Math.max(exponentOf(x), format.least) - format.fraction);
@@ -48,27 +49,27 @@ export function roundTo(dtype: DType, x: number): number {
   return Math.abs(rounded) > format.largest ? Math.sign(x) * Number.POSITIVE_INFINITY : rounded;
 }
 
-/** The position of x among the numbers of its dtype, counted from 0; infinity follows the largest number. */
-function position(dtype: DType, x: number): bigint {
-  const format = formats[dtype];
-  if (!format) {
-    double[0] = Math.abs(x);
-    return x < 0 ? -doubleBits[0]! : doubleBits[0]!;
-  }
+/** The position of x among the numbers of a format, counted from 0; infinity follows the largest number. */
+function position(format: Format, x: number): number {
   const magnitude = Math.abs(x);
-  if (magnitude === 0) return 0n;
-  if (magnitude === Number.POSITIVE_INFINITY) {
-    const after = position(dtype, format.largest) + 1n;
-    return x < 0 ? -after : after;
-  }
+  if (magnitude === 0) return 0;
+  if (magnitude === Number.POSITIVE_INFINITY) return Math.sign(x) * (position(format, format.largest) + 1);
   const exponent = Math.max(exponentOf(magnitude), format.least);
   const place = (exponent - format.least) * 2 ** format.fraction + magnitude / 2 ** (exponent - format.fraction);
-  return BigInt(Math.sign(x) * place);
+  return Math.sign(x) * place;
+}
+
+/** The position of x among the doubles. */
+function doublePosition(x: number): bigint {
+  double[0] = Math.abs(x);
+  return x < 0 ? -doubleBits[0]! : doubleBits[0]!;
 }
 
 /** How many numbers of the float dtype lie from a to b: 0 if equal, 1 for neighbours. Infinite if one is NaN. */
 export function ulpDistance(dtype: DType, a: number, b: number): number {
+  if (a === b) return 0;
   if (Number.isNaN(a) || Number.isNaN(b)) return Number.isNaN(a) && Number.isNaN(b) ? 0 : Number.POSITIVE_INFINITY;
-  const distance = Number(position(dtype, a) - position(dtype, b));
-  return Math.abs(distance);
+  const format = formats[dtype];
+  if (format) return Math.abs(position(format, a) - position(format, b));
+  return Math.abs(Number(doublePosition(a) - doublePosition(b)));
 }

@@ -48,6 +48,9 @@ export const allFinite = (inputs: readonly (Input | null)[]): boolean =>
 export const numelOfAll = (inputs: readonly (NdArray | null)[]): number =>
   inputs.reduce((n, x) => n + (x ? numelOf(x.shape) : 0), 0);
 
+/** Made for timing: of such samples the suite takes no more than it must. */
+export const isLarge = (c: Case): boolean => numelOfAll(c.inputs) > 1e5;
+
 /** Whether a gradient is asked for the input. */
 export const wantsGrad = (x: Input | null): boolean => x !== null && isFloat(x.dtype) && x.spec.grad !== false;
 

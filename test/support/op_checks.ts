@@ -1,7 +1,7 @@
 // What the generator asks of every row, beside gradients (op_gradient_checks.ts). Each check gives its faults in words.
 import { getNumThreads, setNumThreads, Tensor, TilegradError } from 'tilegrad';
 import { bitFault, formFault, judge, type Output, sameBits } from './judge.ts';
-import { type AnyRows, type Case, callRow, inScope, place, reference, run, wantsGrad } from './op_cases.ts';
+import { type AnyRows, type Case, callRow, inScope, isLarge, place, reference, run, wantsGrad } from './op_cases.ts';
 import { expandedDim, layouts, read, repeated } from './placed.ts';
 import type { Input } from './seeded.ts';
 
@@ -40,12 +40,13 @@ export function checkValues(c: Case): string[] {
 /** Other layouts of the same inputs give the same bits, or at least values within tolerance. */
 export function checkLayouts(c: Case): string[] {
   const plain = run(c);
-  const faults = layouts.flatMap((layout) => {
+  const tried = isLarge(c) ? layouts.slice(0, 1) : layouts;
+  const faults = tried.flatMap((layout) => {
     const outputs = run(c, layout);
     if (outputs.every((output, i) => plain[i] && sameBits(output, plain[i]))) return [];
     return judgeAll(c, c.inputs, outputs).map((fault) => `${layout} inputs: ${fault}`);
   });
-  if (!c.inputs.some((x, i) => x && expandedDim(x, i) !== undefined)) return faults;
+  if (isLarge(c) || !c.inputs.some((x, i) => x && expandedDim(x, i) !== undefined)) return faults;
   const inputs = c.inputs.map((x, i) => x && repeated(x, i));
   const materialised = run(c, 'plain', inputs);
   const outputs = run(c, 'expanded', inputs);

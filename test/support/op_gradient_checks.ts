@@ -206,7 +206,7 @@ function precisionOf(c: Case): number {
 
 /** On any device in any float dtype: against the gradients on the CPU in f64 at the same values. */
 export function checkGradientPrecision(c: Case): string[] {
-  if (!allFinite(c.inputs)) return [];
+  if (isLarge(c) || !allFinite(c.inputs)) return [];
   const weights = weightsFor(c);
   const got = gradients(c, weights);
   const widen = (x: Input | null): Input | null => x && (x.dtype === c.dtype ? { ...x, dtype: 'f64' } : x);

@@ -91,6 +91,7 @@ export function defineRows<A = undefined>(rows: OpRows<A>): OpRows<A> {
 /** An NdArray from its shape and a function of the flat row-major index; `dtype` where it is not the one under test. */
 export function ndarray(shape: readonly number[], value: (i: number) => number, dtype?: DType): NdArray {
   const n = shape.reduce((a, b) => a * b, 1);
-  const data = Float64Array.from({ length: n }, (_, i) => value(i));
+  const data = new Float64Array(n);
+  for (let i = 0; i < n; i++) data[i] = value(i);
   return dtype ? { shape, data, dtype } : { shape, data };
 }

@@ -95,5 +95,6 @@ export function placed(x: Input, index: number, layout: Layout, device: DeviceNa
 export function read(x: Tensor): Output {
   const raw = x.dataSync();
   const bytes = new Uint8Array(raw.buffer, raw.byteOffset, raw.byteLength);
-  return { shape: [...x.shape], dtype: x.dtype, data: Float64Array.from(raw as ArrayLike<number>, Number), bytes };
+  const data = raw instanceof BigInt64Array ? Float64Array.from(raw, Number) : new Float64Array(raw);
+  return { shape: [...x.shape], dtype: x.dtype, data, bytes };
 }

@@ -1,0 +1,157 @@
+import { conv2d, type Conv2dOptions, zeros } from 'tilegrad';
+import { element, fromCoordinates } from '../support/ndarray.ts';
+import { defineRows, type NdArray, type Sample } from '../support/op_rows.ts';
+
+type Options = Pick<Conv2dOptions, 'stride' | 'padding' | 'dilation' | 'groups'>;
+type Pair = readonly [number, number];
+
+const pair = (value: number | Pair): Pair => (typeof value === 'number' ? [value, value] : value);
+
+/** Zeros at top, bottom, left and right. */
+function padding(given: Options['padding'], kernel: Pair, dilation: Pair): readonly number[] {
+  if (given === 'valid' || given === undefined) return [0, 0, 0, 0];
+  if (given === 'same')
+    return [0, 1].flatMap((d) => {
+      const total = dilation[d]! * (kernel[d]! - 1);
+      return [Math.floor(total / 2), Math.ceil(total / 2)];
+    });
+  if (typeof given !== 'number' && given.length === 4) return given;
+  const [h, w] = pair(given as number | Pair);
+  return [h, h, w, w];
+}
+
+function convolution(
+  x: NdArray,
+  weight: NdArray,
+  bias: NdArray | null | undefined,
+  options: Options,
+  round: (x: number) => number,
+): NdArray {
+  const [n, , height, width] = x.shape as [number, number, number, number];
+  const [outputs, channels, rows, columns] = weight.shape as [number, number, number, number];
+  const [stride, dilation] = [pair(options.stride ?? 1), pair(options.dilation ?? 1)];
+  const [top, bottom, left, right] = padding(options.padding, [rows, columns], dilation) as [
+    number,
+    number,
+    number,
+    number,
+  ];
+  const perGroup = outputs / (options.groups ?? 1);
+  const p = Math.floor((height + top + bottom - dilation[0] * (rows - 1) - 1) / stride[0]) + 1;
+  const q = Math.floor((width + left + right - dilation[1] * (columns - 1) - 1) / stride[1]) + 1;
+  return fromCoordinates([n, outputs, p, q], (at) => {
+    const [image, k, i, j] = at as [number, number, number, number];
+    let total = 0;
+    for (let c = 0; c < channels; c++)
+      for (let r = 0; r < rows; r++)
+        for (let s = 0; s < columns; s++) {
+          const [y, z] = [i * stride[0] + r * dilation[0] - top, j * stride[1] + s * dilation[1] - left];
+          if (y < 0 || y >= height || z < 0 || z >= width) continue;
+          const channel = Math.floor(k / perGroup) * channels + c;
+          total = round(total + round(element(x, [image, channel, y, z]) * element(weight, [k, c, r, s])));
+        }
+    return bias ? round(total + bias.data[k]!) : total;
+  });
+}
+
+function sample(x: number[], weight: number[], attrs: Options = {}, bias = true): Sample<Options> {
+  return { inputs: [{ shape: x }, { shape: weight }, bias ? { shape: [weight[0]!] } : null], attrs };
+}
+
+export default defineRows<Options>({
+  name: 'conv2d',
+  covers: ['conv2d_input_grad', 'conv2d_weight_grad'],
+  dtypes: ['f32', 'f64', 'f16', 'bf16'],
+  family: 'accumulating',
+  call: ([x, weight, bias], options) => conv2d(x!, weight!, { ...options, bias: bias ?? null }),
+  reference: ([x, weight, bias], options, round) => convolution(x!, weight!, bias, options, round),
+  samples: [
+    sample([1, 1, 1, 1], [1, 1, 1, 1]),
+    sample([2, 3, 7, 9], [4, 3, 3, 3]),
+    sample([2, 3, 7, 9], [4, 3, 3, 3], {}, false),
+    sample([1, 2, 5, 5], [3, 2, 5, 5]),
+    sample([2, 5, 6, 17], [7, 5, 1, 1]),
+    sample([1, 2, 9, 8], [3, 2, 3, 2], { padding: 1 }),
+    sample([1, 2, 6, 7], [3, 2, 3, 3], { padding: [2, 0], stride: [2, 1] }),
+    sample([1, 2, 6, 7], [3, 2, 3, 3], { padding: [0, 1, 2, 3] }),
+    sample([1, 2, 6, 7], [3, 2, 4, 2], { padding: 'same' }),
+    sample([1, 2, 6, 7], [3, 2, 2, 3], { padding: 'same', dilation: [2, 1] }),
+    sample([1, 2, 6, 7], [3, 2, 2, 3], { padding: 'valid', stride: 3 }),
+    sample([1, 1, 11, 12], [2, 1, 3, 3], { dilation: [3, 2], stride: 2, padding: 2 }),
+    sample([2, 4, 5, 6], [6, 2, 3, 3], { groups: 2, padding: 1 }),
+    sample([1, 6, 8, 9], [6, 1, 3, 3], { groups: 6, padding: 1, stride: 2 }),
+    sample([1, 3, 4, 4], [9, 1, 2, 2], { groups: 3 }),
+    sample([2, 1, 12, 35], [17, 1, 5, 5]),
+    sample([1, 9, 5, 3], [15, 9, 3, 3], { padding: 1 }),
+    sample([1, 2, 3, 3], [2, 2, 3, 3], { padding: 4 }),
+    sample([1, 2, 4, 70], [3, 2, 1, 7], { stride: [1, 3], padding: [0, 3] }),
+    sample([0, 2, 4, 4], [3, 2, 3, 3]),
+    sample([2, 0, 4, 4], [3, 0, 3, 3]),
+    sample([2, 3, 4, 4], [0, 3, 3, 3]),
+    {
+      name: 'not finite',
+      inputs: [
+        { shape: [1, 1, 2, 3], values: [Infinity, 1, 2, Number.NaN, 1, -Infinity] },
+        { shape: [2, 1, 1, 2], values: [1, 2, -1, 1] },
+        null,
+      ],
+      attrs: {},
+    },
+  ],
+  errors: [
+    {
+      name: 'channels that do not fit',
+      run: () => conv2d(zeros([64, 1, 28, 28]), zeros([6, 3, 5, 5])),
+      code: 'ERR_SHAPE',
+      message: 'conv2d: weight expects 3 input channels but input has 1 (input [64, 1, 28, 28], weight [6, 3, 5, 5])',
+    },
+    {
+      name: 'a kernel larger than the image',
+      run: () => conv2d(zeros([1, 1, 4, 4]), zeros([1, 1, 5, 3])),
+      code: 'ERR_SHAPE',
+      message: 'conv2d: the kernel spans 5 rows but the padded input has 4',
+    },
+    {
+      name: 'three dimensions',
+      run: () => conv2d(zeros([1, 4, 4]), zeros([1, 1, 3, 3])),
+      code: 'ERR_SHAPE',
+      message: 'conv2d: input and weight must have 4 dimensions (input [1, 4, 4], weight [1, 1, 3, 3])',
+    },
+    {
+      name: 'a bias of another size',
+      run: () => conv2d(zeros([1, 1, 4, 4]), zeros([2, 1, 3, 3]), { bias: zeros([3]) }),
+      code: 'ERR_SHAPE',
+      message: 'conv2d: bias must have shape [2] but has [3]',
+    },
+    {
+      name: 'output channels and groups',
+      run: () => conv2d(zeros([1, 4, 4, 4]), zeros([3, 2, 3, 3]), { groups: 2 }),
+      code: 'ERR_SHAPE',
+      message: 'conv2d: 3 output channels are no multiple of groups 2',
+    },
+    {
+      name: 'a stride of 0',
+      run: () => conv2d(zeros([1, 1, 4, 4]), zeros([1, 1, 3, 3]), { stride: 0 }),
+      code: 'ERR_ARGUMENT',
+      message: 'conv2d: stride must be from 1 to 2147483647 but is 0',
+    },
+    {
+      name: 'same padding with a stride',
+      run: () => conv2d(zeros([1, 1, 4, 4]), zeros([1, 1, 3, 3]), { padding: 'same', stride: 2 }),
+      code: 'ERR_ARGUMENT',
+      message: "conv2d: padding 'same' needs stride 1",
+    },
+    {
+      name: 'an option that there is not',
+      run: () => conv2d(zeros([1, 1, 4, 4]), zeros([1, 1, 3, 3]), { strides: 2 } as Conv2dOptions),
+      code: 'ERR_ARGUMENT',
+      message: "conv2d: unknown option 'strides', did you mean 'stride'?",
+    },
+    {
+      name: 'integers',
+      run: () => conv2d(zeros([1, 1, 4, 4], { dtype: 'u8' }), zeros([1, 1, 3, 3], { dtype: 'u8' })),
+      code: 'ERR_DTYPE',
+      message: 'conv2d: the first input must be a floating-point tensor but is u8',
+    },
+  ],
+});
