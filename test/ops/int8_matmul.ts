@@ -33,7 +33,7 @@ function reference([a, b, ...rest]: readonly NdArray[], attrs: Attrs = {}): NdAr
   const n = b.shape.at(-1) as number;
   const shared = b.shape.length === 2;
   const dtype = attrs.dtype ?? (scale ? 'f32' : 'i32');
-  return ndarray([...a.shape.slice(0, -2), m, n], (index) => {
+  const value = (index: number): number => {
     const j = index % n;
     const row = Math.floor(index / n);
     const matrix = shared ? 0 : Math.floor(row / m);
@@ -49,7 +49,8 @@ function reference([a, b, ...rest]: readonly NdArray[], attrs: Attrs = {}): NdAr
     if (dtype === 'f32') return y;
     const [low, high] = dtype === 'u8' ? [0, 255] : [-128, 127];
     return Math.min(Math.max(roundHalfEven(y) + (attrs.outZeroPoint ?? 0), low), high);
-  });
+  };
+  return ndarray([...a.shape.slice(0, -2), m, n], value, dtype);
 }
 
 const u8 = (...shape: number[]) => ({ shape, dtype: 'u8', range: [0, 255] }) as const;

@@ -110,8 +110,9 @@ export async function checkErrors(row: AnyRows): Promise<string[]> {
   return faults;
 }
 
-/** One text of the faults, the first ones in full; empty for none. */
-export function report(faults: readonly string[], shown = 8): string {
+/** Throws the faults, the first ones in full. */
+export function expectNone(faults: readonly string[], shown = 8): void {
   const rest = faults.length - shown;
-  return [...faults.slice(0, shown), ...(rest > 0 ? [`and ${rest} more`] : [])].join('\n');
+  if (faults.length > 0)
+    throw new Error([...faults.slice(0, shown), ...(rest > 0 ? [`and ${rest} more`] : [])].join('\n'));
 }

@@ -7,6 +7,7 @@ import {
   type Case,
   callRow,
   inScope,
+  isLarge,
   leavingNothing,
   numelOfAll,
   place,
