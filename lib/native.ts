@@ -45,8 +45,8 @@ export interface NativeBinding {
   upload(command: Float64Array, data: ArrayBufferView | ArrayBufferLike): number;
   release(handle: number): boolean;
   describe(handle: number, command: Float64Array): void;
-  read(handle: number): Promise<ArrayBuffer>;
-  readSync(handle: number): ArrayBuffer;
+  read(handle: number, widen: boolean): Promise<ArrayBuffer>;
+  readSync(handle: number, widen: boolean): ArrayBuffer;
   sync(device: number): Promise<void>;
   syncBlocking(device: number): void;
   transfer(handle: number, device: number): number;

@@ -164,13 +164,13 @@ export class Tensor {
    */
   async data(): Promise<TypedArray> {
     const handle = this._live('data').handle;
-    const buffer = await native.read(handle);
+    const buffer = await native.read(handle, true);
     return elements(this.dtype, buffer);
   }
 
   /** Like {@link data}, but blocks the thread and the event loop until the values are there. */
   dataSync(): TypedArray {
-    return elements(this.dtype, native.readSync(this._live('dataSync').handle));
+    return elements(this.dtype, native.readSync(this._live('dataSync').handle, true));
   }
 
   /** The value of a tensor with one element (i64: as a number, which must be a safe integer). */
@@ -201,30 +201,13 @@ export class Tensor {
   }
 }
 
+/** The addon has widened f16 and bf16 to f32. */
 function elements(dtype: DType, buffer: ArrayBuffer): TypedArray {
-  if (dtype !== 'f16' && dtype !== 'bf16') return typedArray(dtype, buffer);
-  const bits = new Uint16Array(buffer);
-  const out = new Float32Array(bits.length);
-  const widen = dtype === 'f16' ? halfToNumber : bfloatToNumber;
-  for (let i = 0; i < bits.length; i++) out[i] = widen(bits[i] as number);
-  return out;
+  return typedArray(dtype === 'f16' || dtype === 'bf16' ? 'f32' : dtype, buffer);
 }
 
 const word = new Uint32Array(1);
 const wordAsFloat = new Float32Array(word.buffer);
-
-function bfloatToNumber(bits: number): number {
-  word[0] = bits << 16;
-  return wordAsFloat[0] as number;
-}
-
-function halfToNumber(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 31;
-  const fraction = bits & 1023;
-  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25);
-}
 
 function scalar(data: TypedArray): number {
   const value = data[0] as number | bigint;

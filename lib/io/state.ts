@@ -31,7 +31,7 @@ export async function save(
   const entries = tensors instanceof Map ? [...tensors] : Object.entries(tensors);
   // All reads are enqueued before the first is awaited, so that they see one moment of the training.
   const reads = entries.map(([name, tensor]) => {
-    if (tensor instanceof Tensor) return native.read(tensor._live('save').handle);
+    if (tensor instanceof Tensor) return native.read(tensor._live('save').handle, false);
     throw new TilegradError('ERR_ARGUMENT', `save: ${JSON.stringify(name)} is not a tensor`);
   });
   const bytes = await Promise.all(reads);

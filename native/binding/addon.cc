@@ -143,27 +143,32 @@ Napi::Value submit(Napi::Env env, Download&& download) {
   return promise;
 }
 
-// read(handle) -> Promise<ArrayBuffer> of the elements in row-major order
+bool widen_argument(const Napi::Value& value) {
+  return value.IsBoolean() && value.As<Napi::Boolean>().Value();
+}
+
+// read(handle, widen) -> Promise<ArrayBuffer> of the elements in row-major order; widen: f16 and bf16 as f32
 Napi::Value read(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   return guarded(env, [&]() -> Napi::Value {
-    return submit(env, start_download(state_of(env).handles.at(handle_argument(info[0]))));
+    const Tensor& tensor = state_of(env).handles.at(handle_argument(info[0]));
+    return submit(env, start_download(tensor, widen_argument(info[1])));
   });
 }
 
-// readSync(handle) -> ArrayBuffer; blocks
+// readSync(handle, widen) -> ArrayBuffer; blocks
 Napi::Value read_sync(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   return guarded(env, [&]() -> Napi::Value {
     const Tensor& tensor = state_of(env).handles.at(handle_argument(info[0]));
     size_t bytes = static_cast<size_t>(tensor.layout.numel()) * dtype_size(tensor.dtype);
-    // V8 ends the process where it has no memory for a buffer; for a large one malloc is asked first.
-    if (bytes >= kLargeRead) {
-      Download download = start_download(tensor);
+    // Garbage collection frees a buffer of V8's own in a synchronous loop, but no external one. Yet V8 ends the process
+    // where it has no memory, so for a large one malloc is asked.
+    if (bytes >= kLargeRead || widen_argument(info[1])) {
+      Download download = start_download(tensor, widen_argument(info[1]));
       wait_for(*download.stream);
-      return to_array_buffer(env, download);
+      return to_array_buffer(env, download, kLargeRead);
     }
-    // This one garbage collection can free in a synchronous loop, an external one it cannot.
     auto buffer = Napi::ArrayBuffer::New(env, bytes);
     Tensor source = contiguous(tensor);
     auto* from = static_cast<const char*>(source.buffer->data) +
@@ -203,7 +208,7 @@ Napi::Value transfer(const Napi::CallbackInfo& info) {
     copy.device = &target;
     copy.dtype = source.dtype;
     copy.layout = Layout::contiguous(source.layout.shape);
-    Download download = start_download(source);
+    Download download = start_download(source, false);
     wait_for(*download.stream);
     copy.buffer = target.upload(download.data, download.bytes);
     state.account(env, static_cast<int64_t>(copy.buffer->capacity));

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "core/cpu/half.h"
+
 namespace tilegrad::binding {
 
 namespace {
@@ -83,24 +85,48 @@ std::string HandleTable::describe_largest(int count) const {
 
 Download::~Download() { std::free(data); }
 
-Download start_download(const Tensor& source) {
+namespace {
+
+void* host_block(size_t bytes) {
+  void* data = std::malloc(std::max<size_t>(bytes, 1));
+  if (!data) fail(ErrorCode::oom, "no host memory for ", bytes, " bytes");
+  return data;
+}
+
+/// Adds the step that makes f32 of the bits that arrive in `bits`; runs on the stream's side.
+Download widened(Download bits, DType dtype) {
+  Download wide;
+  wide.bytes = bits.bytes * 2;
+  wide.stream = bits.stream;
+  wide.data = host_block(wide.bytes);
+  auto n = static_cast<int64_t>(bits.bytes / 2);
+  auto source = std::make_shared<Download>(std::move(bits));
+  wide.stream->host_callback([source, dtype, target = static_cast<float*>(wide.data), n] {
+    tilegrad::widen(dtype, source->data, target, n);
+  });
+  return wide;
+}
+
+}  // namespace
+
+Download start_download(const Tensor& source, bool widen) {
   Tensor tensor = contiguous(source);
   size_t size = dtype_size(tensor.dtype);
   Download download;
   download.bytes = static_cast<size_t>(tensor.layout.numel()) * size;
   download.stream = &tensor.device->stream();
-  download.data = std::malloc(std::max<size_t>(download.bytes, 1));
-  if (!download.data) fail(ErrorCode::oom, "no host memory for ", download.bytes, " bytes");
+  download.data = host_block(download.bytes);
   auto* from = static_cast<const char*>(tensor.buffer->data) +
                tensor.layout.offset * static_cast<int64_t>(size);
   if (download.bytes) tensor.device->download(from, download.data, download.bytes);
-  return download;
+  bool half = tensor.dtype == DType::f16 || tensor.dtype == DType::bf16;
+  return widen && half ? widened(std::move(download), tensor.dtype) : std::move(download);
 }
 
-Napi::Value to_array_buffer(Napi::Env env, Download& download) {
+Napi::Value to_array_buffer(Napi::Env env, Download& download, size_t least_external) {
   if (!download.data) return env.Undefined();
   napi_value buffer;
-  if (download.bytes >= kLeastExternal) {
+  if (download.bytes >= least_external) {
     napi_status status = napi_create_external_arraybuffer(
         env, download.data, download.bytes, [](napi_env, void* p, void*) { std::free(p); }, nullptr,
         &buffer);
@@ -152,7 +178,7 @@ void settle(Napi::Env env, Job* job) {
   try {
     auto error = job->download.stream->take_error();
     if (!error) {
-      job->deferred.Resolve(to_array_buffer(env, job->download));
+      job->deferred.Resolve(to_array_buffer(env, job->download, kLeastExternal));
       return;
     }
     reason = make_error(env, *error);

@@ -47,10 +47,10 @@ struct Download {
   Stream* stream = nullptr;
 };
 
-/// Enqueues the copy of the elements in row-major order.
-Download start_download(const Tensor& source);
-/// The arrived elements; undefined for a plain sync.
-Napi::Value to_array_buffer(Napi::Env env, Download& download);
+/// Enqueues the copy of the elements in row-major order; with `widen` f16 and bf16 arrive as f32.
+Download start_download(const Tensor& source, bool widen);
+/// The arrived elements, copied if they are fewer bytes than `least_external`; undefined for a plain sync.
+Napi::Value to_array_buffer(Napi::Env env, Download& download, size_t least_external);
 
 /// A job that was handed to a stream and reports back to the JavaScript thread.
 struct Job {
