@@ -12,6 +12,7 @@ export {
   memory,
   setNumThreads,
 } from './device.ts';
+export * as cli from './cli/index.ts';
 export * as data from './data/index.ts';
 export { type DType, dtypes, promote } from './dtype.ts';
 export { type ErrorCode, TilegradError } from './error.ts';
