@@ -98,10 +98,15 @@ const conv2dWeightGrad = defineOp('conv2d_weight_grad', {
  */
 export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions & { bias?: Tensor | null } = {}): Tensor {
   checkOptions('conv2d', options, ['stride', 'padding', 'dilation', 'groups', 'bias']);
-  return convolution(x, weight, options.bias ?? null, {
+  return convolution(x, weight, options.bias ?? null, convAttrs(options, weight));
+}
+
+/** The attributes of every convolution. @internal */
+export function convAttrs(options: Conv2dOptions, weight: Tensor): Attrs {
+  return {
     stride: pair(options.stride ?? 1),
     padding: paddingOf(options, weight.shape.slice(2)),
     dilation: pair(options.dilation ?? 1),
     groups: options.groups ?? 1,
-  });
+  };
 }

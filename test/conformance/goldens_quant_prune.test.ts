@@ -1,7 +1,7 @@
 // Quantisation, integer products and pruning masks computed by PyTorch. See DESIGN on TILEGRAD_GOLDENS.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { int8Matmul, type Tensor, tensor } from 'tilegrad';
+import { dequantize, fakeQuantize, int8Conv2d, int8Matmul, quantize, type Tensor, tensor } from 'tilegrad';
 import { describe, expect, it } from 'vitest';
 import { parseSafetensors } from '../../lib/io/safetensors.ts';
 
@@ -20,14 +20,88 @@ function zeroPoint(name: string, attrs: Case['attrs'], x: Record<string, Tensor>
   return x[name] ?? scalar(attrs[name], 'i32');
 }
 
+const numbers = (attrs: Case['attrs']) => attrs as Record<string, number>;
+const byte = (dtype: unknown): 'u8' | 'i8' => (dtype === 'qint8' ? 'i8' : 'u8');
+const f32 = (x: ArrayLike<number>): Tensor => tensor(Float32Array.from(x));
+
+/** Scale and zero point of a case: attributes, or tensors of one per channel. */
+function parameters(attrs: Case['attrs'], x: Record<string, Tensor>): [number | Tensor, number | Tensor] {
+  const { scales, zero_points: zeroPoints } = x;
+  if (!scales || !zeroPoints) return [attrs.scale as number, attrs.zero_point as number];
+  return [
+    f32(scales.dataSync() as Float64Array),
+    tensor(Int32Array.from(zeroPoints.dataSync() as BigInt64Array, Number)),
+  ];
+}
+
+/** Per-channel scales of the accumulators to the output, in f32. */
+function outputScale(attrs: Case['attrs'], x: Record<string, Tensor>): Tensor {
+  const { x_scale: xScale, y_scale: yScale } = numbers(attrs) as { x_scale: number; y_scale: number };
+  return f32((x.weight_scales?.dataSync() as Float64Array).map((scale) => (scale * xScale) / yScale));
+}
+
+type Forward = (attrs: Case['attrs'], x: Record<string, Tensor>) => Outputs;
+
+function quantizedLinear(attrs: Case['attrs'], x: Record<string, Tensor>): Outputs {
+  const input = x.x as Tensor;
+  const weight = (x.weight as Tensor).transpose(0, 1);
+  const aZeroPoint = scalar(attrs.x_zero_point, 'i32');
+  const bias = x.bias_int32 as Tensor;
+  return {
+    acc: int8Matmul(input, weight, { aZeroPoint, bias }),
+    y: int8Matmul(input, weight, {
+      aZeroPoint,
+      bias,
+      scale: outputScale(attrs, x),
+      dtype: 'u8',
+      outZeroPoint: attrs.y_zero_point as number,
+      relu: attrs.relu as boolean,
+    }),
+  };
+}
+
+function quantizedConv2d(attrs: Case['attrs'], x: Record<string, Tensor>): Outputs {
+  const { stride, padding, dilation, groups } = numbers(attrs);
+  const geometry = { stride, padding, dilation, groups, xZeroPoint: scalar(attrs.x_zero_point, 'i32') };
+  const bias = x.bias_int32 as Tensor;
+  return {
+    acc: int8Conv2d(x.x as Tensor, x.weight as Tensor, { ...geometry, bias }),
+    y: int8Conv2d(x.x as Tensor, x.weight as Tensor, {
+      ...geometry,
+      bias,
+      scale: outputScale(attrs, x),
+      dtype: 'u8',
+      outZeroPoint: attrs.y_zero_point as number,
+      relu: attrs.relu as boolean,
+    }),
+  };
+}
+
+function fakeQuantized(attrs: Case['attrs'], x: Record<string, Tensor>): Outputs {
+  const input = (x.x as Tensor).requiresGrad_();
+  const { quant_min: low, quant_max: high, axis } = numbers(attrs) as Record<string, number>;
+  const y = fakeQuantize(input, ...parameters(attrs, x), low as number, high as number, { axis });
+  y.backward(x['dout.y']);
+  return { y, 'grad.x': input.grad as Tensor };
+}
+
 /** What a case computes, by group. */
-const groups: Record<string, (attrs: Case['attrs'], x: Record<string, Tensor>) => Outputs> = {
+const groups: Record<string, Forward> = {
   int8_gemm: (attrs, x) => ({
     acc: int8Matmul(x.a as Tensor, x.b as Tensor, {
       aZeroPoint: zeroPoint('a_zero_point', attrs, x),
       bZeroPoint: zeroPoint('b_zero_point', attrs, x),
     }),
   }),
+  quantize: (attrs, x) => {
+    const { axis } = numbers(attrs);
+    const [scale, zero] = parameters(attrs, x);
+    const q = quantize(x.x as Tensor, scale, zero, { dtype: byte(attrs.dtype), axis });
+    return { q, dequantized: dequantize(q, scale, zero, { axis }) };
+  },
+  fake_quantize: fakeQuantized,
+  qlinear: quantizedLinear,
+  qconv2d: quantizedConv2d,
 };
 
 const folder = process.env.TILEGRAD_GOLDENS;
@@ -47,9 +121,11 @@ describe.skipIf(!folder)(
       const { tensors } = parseSafetensors(readFileSync(join(folder as string, 'quant-prune', c.file)));
       const inputs: Record<string, Tensor> = {};
       for (const [name, { dtype, shape, data }] of tensors)
-        if (name.startsWith('in.')) inputs[name.slice(3)] = load(dtype, shape, data);
+        if (!name.startsWith('out.')) inputs[name.replace(/^in\./, '')] = load(dtype, shape, data);
       for (const [name, got] of Object.entries(forward(c.attrs, inputs))) {
-        const { dtype, shape, data } = tensors.get(`out.${name}`) as NonNullable<ReturnType<typeof tensors.get>>;
+        const { dtype, shape, data } = (tensors.get(`out.${name}`) ?? tensors.get(name)) as NonNullable<
+          ReturnType<typeof tensors.get>
+        >;
         const want = await load(dtype, shape, data).data();
         expect(got.shape, name).toEqual(shape);
         const values = await got.data();

@@ -1,0 +1,60 @@
+// Convolution of quantised images, with the scales that lead back to floats or bytes.
+import { checkOptions, TilegradError } from '../error.ts';
+import { defineOp } from '../op.ts';
+import type { Tensor } from '../tensor.ts';
+import { type Conv2dOptions, convAttrs } from './conv2d.ts';
+
+export interface Int8Conv2dOptions extends Conv2dOptions {
+  /** i32, one: also the value of the padding. Default: 0. */
+  xZeroPoint?: Tensor | null | undefined;
+  /** i32, one for all or one per output channel. Default: 0. */
+  weightZeroPoint?: Tensor | null | undefined;
+  /** f32, one for all or one per output channel: what a unit of the integer sum is worth in the output. */
+  scale?: Tensor | null | undefined;
+  /** One per output channel: i32 is added to the integer sum, f32 after scaling. */
+  bias?: Tensor | null | undefined;
+  /** i32 without a scale; with one f32, or u8 or i8, rounded half to even and clamped. Default: f32 with a scale, else i32. */
+  dtype?: 'i32' | 'f32' | 'u8' | 'i8' | undefined;
+  /** Added to an output of u8 or i8 after rounding. Default: 0. */
+  outZeroPoint?: number | undefined;
+  /** Negative results become 0 before they are rounded. Default: false. */
+  relu?: boolean | undefined;
+}
+
+const convolution = defineOp('int8_conv2d', {
+  call: (run) => run,
+  grad: 'none',
+  onnx: (graph, { inputs, inputMeta, attrs }) => {
+    if (attrs.dtype !== 'i32' || inputMeta[5])
+      throw new TilegradError(
+        'ERR_UNSUPPORTED',
+        'int8_conv2d: only the plain integer convolution has an ONNX operator',
+      );
+    const [top, bottom, left, right] = attrs.padding as [number, number, number, number];
+    return graph.node('ConvInteger', inputs.slice(0, 4), {
+      strides: attrs.stride as number[],
+      pads: [top, left, bottom, right],
+      dilations: attrs.dilation as number[],
+      group: attrs.groups as number,
+    });
+  },
+});
+
+const own = ['xZeroPoint', 'weightZeroPoint', 'scale', 'bias', 'dtype', 'outZeroPoint', 'relu'];
+
+/**
+ * Slides kernels `weight` (K, C / groups, R, S) over images `x` (N, C, H, W), both u8 or i8, exactly, at every value on every
+ * machine: (x - xZeroPoint) (weight - weightZeroPoint) in 32-bit integers, then times `scale` to floats or back to bytes.
+ * Geometry as of conv2d. Throws ERR_SHAPE, ERR_DTYPE, and ERR_ARGUMENT for a scale that is missing or not wanted.
+ * As ONNX's ConvInteger and, with a scale and bytes out, QLinearConv.
+ */
+export function int8Conv2d(x: Tensor, weight: Tensor, options: Int8Conv2dOptions = {}): Tensor {
+  checkOptions('int8Conv2d', options, ['stride', 'padding', 'dilation', 'groups', ...own]);
+  const { xZeroPoint = null, weightZeroPoint = null, scale = null, bias = null } = options;
+  return convolution([x, weight, xZeroPoint, weightZeroPoint, scale, bias], {
+    ...convAttrs(options, weight),
+    dtype: options.dtype ?? (scale ? 'f32' : 'i32'),
+    out_zero_point: options.outZeroPoint ?? 0,
+    relu: options.relu ?? false,
+  });
+}

@@ -1,0 +1,109 @@
+// Between floats and integers of few bits.
+import { checkOptions } from '../error.ts';
+import { defineOp, type Grads } from '../op.ts';
+import type { Tensor } from '../tensor.ts';
+import { tensor } from '../tensor.ts';
+
+/** One scale (or zero point) for the whole tensor, or a tensor of one per channel. */
+export type QuantizeParameter = number | Tensor;
+
+export interface QuantizeOptions {
+  /** 'u8' or 'i8'. Default: 'u8'. */
+  dtype?: 'u8' | 'i8' | undefined;
+  /** The dimension that per-channel parameters run along. Default: 0. */
+  axis?: number | undefined;
+  /** The least level. Default: that of the dtype. */
+  quantMin?: number | undefined;
+  /** The greatest level. Default: that of the dtype. */
+  quantMax?: number | undefined;
+}
+
+const scaleOf = (scale: QuantizeParameter, x: Tensor): Tensor =>
+  typeof scale === 'number' ? tensor(scale, { dtype: 'f32', device: x.device }) : scale;
+const zeroPointOf = (zeroPoint: QuantizeParameter, x: Tensor): Tensor =>
+  typeof zeroPoint === 'number' ? tensor(zeroPoint, { dtype: 'i32', device: x.device }) : zeroPoint;
+
+const quantizeOp = defineOp('quantize', {
+  call: (run) => run,
+  grad: 'none',
+  onnx: 'none',
+});
+
+/**
+ * Integers clamp(round(x / scale) + zeroPoint, quantMin, quantMax) of an f32, f16 or bf16 tensor, rounded half to even; NaN
+ * becomes the zero point. `scale` (f32) and `zeroPoint` (i32) are numbers or one per channel along `axis`.
+ * Throws ERR_SHAPE, ERR_DTYPE, ERR_ARGUMENT. As torch.quantize_per_tensor, torch.quantize_per_channel.
+ */
+export function quantize(
+  x: Tensor,
+  scale: QuantizeParameter,
+  zeroPoint: QuantizeParameter = 0,
+  options: QuantizeOptions = {},
+): Tensor {
+  checkOptions('quantize', options, ['dtype', 'axis', 'quantMin', 'quantMax']);
+  const { dtype = 'u8', axis = 0, quantMin, quantMax } = options;
+  return quantizeOp([x, scaleOf(scale, x), zeroPointOf(zeroPoint, x)], {
+    axis,
+    dtype,
+    low: quantMin ?? (dtype === 'i8' ? -128 : 0),
+    high: quantMax ?? (dtype === 'i8' ? 127 : 255),
+  });
+}
+
+const dequantizeOp = defineOp('dequantize', {
+  call: (run) => run,
+  grad: 'none',
+  onnx: 'none',
+});
+
+/** (x - zeroPoint) * scale of a u8, i8 or i32 tensor, as f32; parameters as of {@link quantize}. As torch.dequantize. */
+export function dequantize(
+  x: Tensor,
+  scale: QuantizeParameter,
+  zeroPoint: QuantizeParameter = 0,
+  options: { axis?: number | undefined } = {},
+): Tensor {
+  checkOptions('dequantize', options, ['axis']);
+  return dequantizeOp([x, scaleOf(scale, x), zeroPointOf(zeroPoint, x)], { axis: options.axis ?? 0 });
+}
+
+// The straight-through estimator: 1 where the level lies in the range, else 0.
+const fakeQuantizeInputGrad = defineOp('fake_quantize_input_grad', {
+  call: (run) => run,
+  saves: { inputs: [1, 2, 3] },
+  grad: (ctx, ddx): Grads => [
+    fakeQuantizeInputGrad([ddx, ctx.input(1), ctx.input(2), ctx.input(3)], ctx.attrs),
+    null,
+    null,
+    null,
+  ],
+  onnx: 'none',
+});
+
+const fakeQuantizeOp = defineOp('fake_quantize', {
+  call: (run) => run,
+  saves: { inputs: [0, 1, 2] },
+  grad: (ctx, dout): Grads => [
+    fakeQuantizeInputGrad([dout, ctx.input(0), ctx.input(1), ctx.input(2)], ctx.attrs),
+    null,
+    null,
+  ],
+  onnx: 'none',
+});
+
+/**
+ * What {@link quantize} and {@link dequantize} make of `x`, in its own dtype: for training with quantisation in mind. The gradient is
+ * straight through where the level lies within `quantMin` and `quantMax`, else 0. As torch.fake_quantize_per_tensor_affine.
+ */
+export function fakeQuantize(
+  x: Tensor,
+  scale: QuantizeParameter,
+  zeroPoint: QuantizeParameter,
+  quantMin: number,
+  quantMax: number,
+  options: { axis?: number | undefined } = {},
+): Tensor {
+  checkOptions('fakeQuantize', options, ['axis']);
+  const attrs = { axis: options.axis ?? 0, low: quantMin, high: quantMax };
+  return fakeQuantizeOp([x, scaleOf(scale, x), zeroPointOf(zeroPoint, x)], attrs);
+}

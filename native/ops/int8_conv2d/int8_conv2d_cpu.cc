@@ -1,0 +1,142 @@
+// int8_conv2d on the CPU: per image and group the product of weight (k, c r s) and patches (c r s, p q), whose panels are
+// read straight from the image; no matrix of patches is stored.
+#include <algorithm>
+#include <cstring>
+
+#include "core/conv_shape.h"
+#include "core/cpu/int8_epilogue.h"
+#include "core/parallel.h"
+#include "ops/int8_conv2d/int8_conv2d.h"
+
+namespace tilegrad {
+namespace {
+
+constexpr int64_t kTaskWork = 1 << 21;  // multiply-adds
+
+struct Patches {
+  const ConvShape* shape;
+  const uint8_t* image;  // (c / groups, h, w)
+  uint8_t padding;
+};
+
+// Columns q of one output row: out[i] is tap (row h, column offset) of column q + i.
+void fill_run(const Patches& patches, const uint8_t* row, int64_t q, int64_t count, int64_t tap,
+              uint8_t* out) {
+  const ConvShape& s = *patches.shape;
+  const int64_t first = q * s.stride_w - s.pad_left + tap * s.dilation_w;
+  if (s.stride_w == 1) {
+    const int64_t left = std::clamp<int64_t>(-first, 0, count);
+    const int64_t inside = std::clamp<int64_t>(s.w - first, left, count);
+    std::memset(out, patches.padding, static_cast<size_t>(left));
+    if (inside > left)
+      std::memcpy(out + left, row + first + left, static_cast<size_t>(inside - left));
+    std::memset(out + inside, patches.padding, static_cast<size_t>(count - inside));
+    return;
+  }
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t w = first + i * s.stride_w;
+    out[i] = w >= 0 && w < s.w ? row[w] : patches.padding;
+  }
+}
+
+void fill(const void* context, int64_t col, int64_t cols, uint8_t* out, int64_t pitch) {
+  const Patches& patches = *static_cast<const Patches*>(context);
+  const ConvShape& s = *patches.shape;
+  const int64_t channels = s.c / s.groups;
+  for (int64_t c = 0; c < channels; ++c) {
+    const uint8_t* image = patches.image + c * s.h * s.w;
+    for (int64_t r = 0; r < s.r; ++r) {
+      for (int64_t tap = 0; tap < s.s; ++tap, out += pitch) {
+        for (int64_t done = 0; done < cols;) {
+          const int64_t p = (col + done) / s.q, q = (col + done) % s.q;
+          const int64_t count = std::min(s.q - q, cols - done);
+          const int64_t h = p * s.stride_h - s.pad_top + r * s.dilation_h;
+          if (h < 0 || h >= s.h) {
+            std::memset(out + done, patches.padding, static_cast<size_t>(count));
+          } else {
+            fill_run(patches, image + h * s.w, q, count, tap, out + done);
+          }
+          done += count;
+        }
+      }
+    }
+  }
+}
+
+void finish(const void* context, const Int8Tile& tile) {
+  TILEGRAD_SIMD(int8_epilogue)(*static_cast<const Int8Epilogue*>(context), tile);
+}
+
+template <class T>
+PerAxis<T> per_row(const KernelArgs& args, int input, int64_t first) {
+  if (!args.has(input)) return {};
+  const View& v = args.inputs[input];
+  return v.layout.rank() == 0 || v.numel() == 1 ? PerAxis<T>{v.as<T>(), 0, 0}
+                                                : PerAxis<T>{v.as<T>() + first, 1, 0};
+}
+
+Int8Epilogue epilogue(const KernelArgs& args, const ConvShape& s, int64_t first) {
+  const DType dtype = args.outputs[0].dtype;
+  Int8Epilogue e;
+  e.k = s.c / s.groups * s.r * s.s;
+  e.a_zero = per_row<int32_t>(args, kWeightZeroPoint, first);
+  e.b_zero = per_row<int32_t>(args, kXZeroPoint, 0);
+  e.a_signed = args.inputs[kWeight].dtype == DType::i8;
+  e.b_signed = args.inputs[kX].dtype == DType::i8;
+  e.scale = per_row<float>(args, kScale, first);
+  if (args.has(kBias) && args.inputs[kBias].dtype == DType::f32)
+    e.bias_f32 = per_row<float>(args, kBias, first);
+  if (args.has(kBias) && args.inputs[kBias].dtype == DType::i32)
+    e.bias_i32 = per_row<int32_t>(args, kBias, first);
+  e.dtype = dtype;
+  e.relu = args.attrs.boolean("relu");
+  e.out_zero = static_cast<int32_t>(args.attrs.integer("out_zero_point"));
+  e.low = dtype == DType::i8 ? -128 : 0, e.high = dtype == DType::i8 ? 127 : 255;
+  e.out_row = s.p * s.q;
+  return e;
+}
+
+// The byte that stands for zero in x.
+uint8_t padding_byte(const KernelArgs& args) {
+  const int32_t zero = args.has(kXZeroPoint) ? *args.inputs[kXZeroPoint].as<int32_t>() : 0;
+  const DType dtype = args.inputs[kX].dtype;
+  if (dtype == DType::i8 ? zero < -128 || zero > 127 : zero < 0 || zero > 255)
+    fail(ErrorCode::argument, "int8_conv2d: x_zero_point ", zero, " does not fit into ", dtype);
+  return static_cast<uint8_t>(zero);
+}
+
+}  // namespace
+
+void int8_conv2d_cpu(KernelArgs& args) {
+  const View &x = args.inputs[kX], &weight = args.inputs[kWeight], &out = args.outputs[0];
+  const ConvShape s = conv_shape(args.attrs, x.shape(), weight.shape());
+  const uint8_t padding = padding_byte(args);
+  const int64_t depth = s.c / s.groups * s.r * s.s, kernels = s.k / s.groups, pixels = s.p * s.q;
+  const bool plain = s.r == 1 && s.s == 1 && s.stride_h == 1 && s.stride_w == 1 && s.p == s.h &&
+                     s.q == s.w && s.pad_top == 0 && s.pad_left == 0;
+  const int64_t item = static_cast<int64_t>(dtype_size(out.dtype));
+  parallel_for(s.n * s.groups, grain_for(kernels * depth * pixels, kTaskWork),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t task = begin; task < end; ++task) {
+                   const int64_t image = task / s.groups, group = task % s.groups;
+                   const int64_t first = group * kernels;
+                   const Patches patches = {
+                       &s, x.as<uint8_t>() + (image * s.c + group * (s.c / s.groups)) * s.h * s.w,
+                       padding};
+                   Int8Epilogue e = epilogue(args, s, first);
+                   e.out = static_cast<char*>(out.data) +
+                           (out.layout.offset + (image * s.k + first) * pixels) * item;
+                   Int8Gemm g;
+                   g.m = kernels, g.n = pixels, g.k = depth;
+                   g.a = {weight.as<uint8_t>() + first * depth, e.a_signed, depth, 1};
+                   g.b = {patches.image, e.b_signed, pixels, 1};
+                   if (!plain) g.fill = fill, g.fill_context = &patches;
+                   if (out.dtype == DType::i32)
+                     g.c = static_cast<int32_t*>(e.out), g.c_row = pixels;
+                   g.finish = finish, g.finish_context = &e;
+                   int8_gemm(g);
+                 }
+               });
+}
+
+}  // namespace tilegrad

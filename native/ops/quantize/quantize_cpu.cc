@@ -1,0 +1,88 @@
+// The tensor as (outer, channels, inner): a row has one scale, or, where the channels are the last dimension, one each.
+#include "core/parallel.h"
+#include "ops/quantize/quantize.h"
+#include "ops/quantize/quantize_simd.h"
+
+namespace tilegrad {
+namespace {
+
+constexpr int64_t kGrain = 16384;  // elements per task
+
+bool kernel_rounds(const KernelArgs& args) { return !is_integer(args.inputs[0].dtype); }
+
+// Beyond the range the levels above the zero point could leave what quantize_simd.cc rounds.
+void check_zero_points(const KernelArgs& args, const std::vector<int32_t>& zeros, int32_t low,
+                       int32_t high) {
+  for (int32_t zero : zeros)
+    if (zero < low || zero > high)
+      fail(ErrorCode::argument, args.op->name, ": zero point ", zero, " is outside of the range ",
+           low, " to ", high);
+}
+
+// `first` is the index of scale; x decides about the axis. Where only one of scale and zero_point is per channel, the other
+// is repeated.
+void run(KernelArgs& args, int x, int first, QuantizeKernel kernel, int32_t low, int32_t high) {
+  const View &in = args.inputs[x], &scale = args.inputs[first], &zero = args.inputs[first + 1];
+  const Shape& shape = in.shape();
+  const int64_t n = in.numel();
+  int64_t channels = 1, inner = n;
+  if (scale.layout.rank() + zero.layout.rank() > 0) {
+    int64_t axis = args.attrs.integer("axis");
+    if (axis < 0) axis += shape.rank;
+    channels = shape[static_cast<int>(axis)];
+    inner = 1;
+    for (int d = static_cast<int>(axis) + 1; d < shape.rank; ++d) inner *= shape[d];
+  }
+  std::vector<float> scales(static_cast<size_t>(channels));
+  std::vector<int32_t> zeros(static_cast<size_t>(channels));
+  for (size_t c = 0; c < scales.size(); ++c) {
+    scales[c] = scale.as<float>()[scale.layout.rank() == 0 ? 0 : c];
+    zeros[c] = zero.as<int32_t>()[zero.layout.rank() == 0 ? 0 : c];
+  }
+  if (kernel_rounds(args)) check_zero_points(args, zeros, low, high);
+  const View* dout = x == 0 ? nullptr : &args.inputs[0];
+  const auto at = [](const View& v, int64_t i) {
+    return static_cast<char*>(v.data) +
+           (v.layout.offset + i) * static_cast<int64_t>(dtype_size(v.dtype));
+  };
+  const auto row = [&](int64_t begin, int64_t count, int64_t channel, int step) {
+    kernel({at(in, begin), dout ? at(*dout, begin) : nullptr, at(args.outputs[0], begin),
+            &scales[channel], &zeros[channel], step, count, low, high});
+  };
+  if (channels == 1) {
+    parallel_for(n, kGrain, [&](int64_t begin, int64_t end) { row(begin, end - begin, 0, 0); });
+  } else if (inner == 1) {
+    parallel_for(n / channels, grain_for(channels, kGrain), [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; ++r) row(r * channels, channels, 0, 1);
+    });
+  } else {
+    parallel_for(n / inner, grain_for(inner, kGrain), [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; ++r) row(r * inner, inner, r % channels, 0);
+    });
+  }
+}
+
+int32_t low(const KernelArgs& args) { return static_cast<int32_t>(args.attrs.integer("low")); }
+int32_t high(const KernelArgs& args) { return static_cast<int32_t>(args.attrs.integer("high")); }
+
+}  // namespace
+
+void quantize_cpu(KernelArgs& args) {
+  run(args, 0, 1, TILEGRAD_SIMD(quantize_row)(args.inputs[0].dtype, args.outputs[0].dtype),
+      low(args), high(args));
+}
+
+void dequantize_cpu(KernelArgs& args) {
+  run(args, 0, 1, TILEGRAD_SIMD(dequantize_row)(args.inputs[0].dtype), 0, 0);
+}
+
+void fake_quantize_cpu(KernelArgs& args) {
+  run(args, 0, 1, TILEGRAD_SIMD(fake_quantize_row)(args.inputs[0].dtype), low(args), high(args));
+}
+
+void fake_quantize_input_grad_cpu(KernelArgs& args) {
+  run(args, 1, 2, TILEGRAD_SIMD(fake_quantize_input_grad_row)(args.inputs[1].dtype), low(args),
+      high(args));
+}
+
+}  // namespace tilegrad

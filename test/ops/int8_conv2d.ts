@@ -1,0 +1,97 @@
+import { int8Conv2d, type Tensor } from 'tilegrad';
+import { defineRows, type InputSpec, type NdArray, ndarray } from '../support/op_rows.ts';
+
+interface Attrs {
+  stride?: number;
+  padding?: number;
+  dilation?: number;
+  groups?: number;
+  xZeroPoint?: boolean;
+  weightZeroPoint?: boolean;
+  scale?: boolean;
+  bias?: boolean;
+  dtype?: 'i32' | 'f32' | 'u8' | 'i8';
+  outZeroPoint?: number;
+}
+
+const optional = ['xZeroPoint', 'weightZeroPoint', 'scale', 'bias'] as const;
+
+function named<T>(rest: readonly T[], attrs: Attrs): Partial<Record<(typeof optional)[number], T>> {
+  const names = optional.filter((name) => attrs[name]);
+  return Object.fromEntries(names.map((name, i) => [name, rest[i] as T]));
+}
+
+const value = (x: NdArray | undefined, i: number): number => (x ? (x.data[x.data.length === 1 ? 0 : i] as number) : 0);
+
+function reference([x, weight, ...rest]: readonly NdArray[], attrs: Attrs): NdArray {
+  if (!x || !weight) throw new Error('x and weight are there');
+  const { xZeroPoint, weightZeroPoint, scale, bias } = named(rest, attrs);
+  const { stride = 1, padding = 0, dilation = 1, groups = 1, dtype = 'i32', outZeroPoint = 0 } = attrs;
+  const [n, c, h, w] = x.shape as [number, number, number, number];
+  const [k, channels, r, s] = weight.shape as [number, number, number, number];
+  const p = Math.floor((h + 2 * padding - dilation * (r - 1) - 1) / stride) + 1;
+  const q = Math.floor((w + 2 * padding - dilation * (s - 1) - 1) / stride) + 1;
+  return ndarray([n, k, p, q], (index) => {
+    const column = index % q;
+    const row = Math.floor(index / q) % p;
+    const kernel = Math.floor(index / (q * p)) % k;
+    const image = Math.floor(index / (q * p * k));
+    const first = Math.floor(kernel / (k / groups)) * channels;
+    let sum = 0;
+    for (let i = 0; i < channels; i++)
+      for (let y = 0; y < r; y++)
+        for (let z = 0; z < s; z++) {
+          const iy = row * stride - padding + y * dilation;
+          const ix = column * stride - padding + z * dilation;
+          if (iy < 0 || ix < 0 || iy >= h || ix >= w) continue;
+          const a = (x.data[((image * c + first + i) * h + iy) * w + ix] as number) - value(xZeroPoint, 0);
+          const b = (weight.data[((kernel * channels + i) * r + y) * s + z] as number) - value(weightZeroPoint, kernel);
+          sum += a * b;
+        }
+    if (dtype === 'i32') return sum + value(bias, kernel);
+    const y = Math.fround(sum) * value(scale, kernel) + value(bias, kernel);
+    if (dtype === 'f32') return y;
+    const floor = Math.floor(y);
+    const rounded = y - floor > 0.5 || (y - floor === 0.5 && floor % 2 !== 0) ? floor + 1 : floor;
+    const [low, high] = dtype === 'u8' ? [0, 255] : [-128, 127];
+    return Math.min(Math.max(rounded + outZeroPoint, low), high);
+  });
+}
+
+const u8 = (...shape: number[]): InputSpec => ({ shape, dtype: 'u8', range: [0, 255] });
+const i8 = (...shape: number[]): InputSpec => ({ shape, dtype: 'i8', range: [-128, 127] });
+const scale: InputSpec = { shape: [], dtype: 'f32', values: [2 ** -9], grad: false };
+const xZero: InputSpec = { shape: [], dtype: 'i32', values: [37] };
+
+export default defineRows<Attrs>({
+  name: 'int8_conv2d',
+  dtypes: ['i32'],
+  family: 'exact',
+  differentiable: false,
+  call: ([x, weight, ...rest], attrs) => {
+    const { stride, padding, dilation, groups, dtype, outZeroPoint } = attrs;
+    const settings = { stride, padding, dilation, groups, dtype, outZeroPoint };
+    return int8Conv2d(x as Tensor, weight as Tensor, { ...settings, ...named(rest, attrs) });
+  },
+  reference: (inputs, attrs) => reference(inputs as NdArray[], attrs),
+  samples: [
+    { inputs: [u8(2, 1, 12, 12), i8(6, 1, 5, 5)], attrs: {} },
+    { inputs: [u8(1, 6, 9, 11), i8(16, 6, 3, 3), xZero], attrs: { padding: 1, xZeroPoint: true } },
+    { inputs: [i8(1, 6, 9, 11), u8(7, 6, 3, 3), xZero], attrs: { padding: 2, stride: 2, xZeroPoint: true } },
+    { inputs: [u8(1, 4, 13, 9), i8(6, 2, 3, 3)], attrs: { groups: 2, dilation: 2, padding: 3 } },
+    { inputs: [u8(2, 8, 6, 6), i8(8, 1, 3, 3)], attrs: { groups: 8, padding: 1 } },
+    { inputs: [u8(2, 33, 5, 7), i8(12, 33, 1, 1)], attrs: {} },
+    { inputs: [u8(2, 5, 5, 7), i8(12, 5, 1, 1)], attrs: { stride: 2 } },
+    { inputs: [u8(0, 3, 5, 7), i8(12, 3, 1, 1)], attrs: {} },
+    {
+      inputs: [u8(1, 3, 8, 8), i8(5, 3, 3, 3), xZero, { shape: [5], dtype: 'i32', range: [-20, 20] }],
+      attrs: { padding: 1, xZeroPoint: true, weightZeroPoint: true },
+    },
+    { inputs: [u8(1, 3, 8, 8), i8(5, 3, 3, 3), scale], attrs: { scale: true, dtype: 'f32' } },
+    {
+      inputs: [u8(1, 3, 8, 8), i8(5, 3, 3, 3), xZero, scale, { shape: [5], dtype: 'f32', range: [-9, 9], grad: false }],
+      attrs: { xZeroPoint: true, scale: true, bias: true, dtype: 'f32' },
+    },
+    { inputs: [u8(1, 3, 8, 8), i8(5, 3, 3, 3), scale], attrs: { scale: true, dtype: 'u8', outZeroPoint: 90 } },
+  ],
+});

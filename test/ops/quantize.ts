@@ -1,0 +1,87 @@
+import { dequantize, fakeQuantize, quantize, type Tensor } from 'tilegrad';
+import { defineRows, type InputSpec, type NdArray, ndarray } from '../support/op_rows.ts';
+
+const roundHalfEven = (x: number): number => {
+  const floor = Math.floor(x);
+  const rest = x - floor;
+  return rest > 0.5 || (rest === 0.5 && floor % 2 !== 0) ? floor + 1 : floor;
+};
+
+/** Maps every element with the scale and the zero point of its channel. */
+function perChannel(inputs: readonly NdArray[], axis: number, map: (x: number, scale: number, zero: number) => number) {
+  const [x, scale, zero] = inputs as [NdArray, NdArray, NdArray];
+  const inner = x.shape.slice(axis + 1).reduce((a, b) => a * b, 1);
+  const pick = (p: NdArray, i: number) =>
+    p.data[p.shape.length === 0 ? 0 : Math.floor(i / inner) % p.data.length] as number;
+  return ndarray(x.shape, (i) => map(x.data[i] as number, pick(scale, i), pick(zero, i)));
+}
+
+const clamp = (x: number, low: number, high: number): number => Math.min(Math.max(x, low), high);
+const level = (x: number, scale: number, zero: number, low: number, high: number): number =>
+  Number.isNaN(x) ? zero : clamp(roundHalfEven(Math.fround(x / scale)) + zero, low, high);
+
+const floats = (shape: readonly number[]): InputSpec => ({ shape, dtype: 'f32', range: [-40, 40], grad: false });
+const scale = (...shape: number[]): InputSpec => ({ shape, dtype: 'f32', range: [0.05, 0.6], grad: false });
+// Halves of powers of two, so that ties are met.
+const power: InputSpec = { shape: [], dtype: 'f32', values: [0.25], grad: false };
+const ties: InputSpec = {
+  shape: [8],
+  dtype: 'f32',
+  values: [0.125, 0.375, -0.125, -0.375, 0.625, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY],
+  grad: false,
+};
+const zero = (...shape: number[]): InputSpec => ({ shape, dtype: 'i32', range: [0, 100] });
+
+const quantized = (dtype: 'u8' | 'i8') =>
+  defineRows<{ axis?: number } | undefined>({
+    name: 'quantize',
+    dtypes: [dtype],
+    family: 'exact',
+    differentiable: false,
+    call: ([x, s, z], attrs) => quantize(x as Tensor, s as Tensor, z as Tensor, { dtype, ...attrs }),
+    reference: (inputs, attrs) => {
+      const [low, high] = dtype === 'u8' ? [0, 255] : [-128, 127];
+      return perChannel(inputs as NdArray[], attrs?.axis ?? 0, (x, s, z) => level(x, s, z, low, high));
+    },
+    samples: [
+      { inputs: [ties, power, zero()] },
+      { inputs: [floats([3, 37]), scale(), zero()] },
+      { inputs: [floats([3, 37]), scale(3), zero(3)] },
+      { inputs: [floats([3, 37]), scale(37), zero(37)], attrs: { axis: 1 } },
+      { inputs: [floats([2, 5, 7]), scale(5), zero()], attrs: { axis: 1 } },
+      { inputs: [floats([0, 5]), scale(5), zero(5)], attrs: { axis: 1 } },
+    ],
+    errors: [],
+  });
+
+const dequantized = defineRows<{ axis?: number } | undefined>({
+  name: 'dequantize',
+  dtypes: ['f32'],
+  family: 'elementwise',
+  differentiable: false,
+  call: ([x, s, z], attrs) => dequantize(x as Tensor, s as Tensor, z as Tensor, attrs),
+  reference: (inputs, attrs) => perChannel(inputs as NdArray[], attrs?.axis ?? 0, (x, s, z) => (x - z) * s),
+  samples: (['u8', 'i8', 'i32'] as const).flatMap((dtype) => [
+    { inputs: [{ shape: [3, 37], dtype }, scale(), zero()] },
+    { inputs: [{ shape: [3, 37], dtype }, scale(37), zero(37)], attrs: { axis: 1 } },
+    { inputs: [{ shape: [2, 5, 7], dtype }, scale(5), zero(5)], attrs: { axis: 1 } },
+  ]),
+});
+
+// The straight-through gradient is no derivative: test/conformance compares it with PyTorch's.
+const fake = defineRows<{ axis?: number } | undefined>({
+  name: 'fake_quantize',
+  covers: ['fake_quantize_input_grad'],
+  dtypes: ['f32', 'f16', 'bf16'],
+  family: 'elementwise',
+  differentiable: false,
+  call: ([x, s, z], attrs) => fakeQuantize(x as Tensor, s as Tensor, z as Tensor, 0, 127, attrs),
+  reference: (inputs, attrs) =>
+    perChannel(inputs as NdArray[], attrs?.axis ?? 0, (x, s, z) => (level(x, s, z, 0, 127) - z) * s),
+  samples: [
+    { inputs: [{ shape: [3, 37], range: [-40, 40], grad: false }, scale(), zero()] },
+    { inputs: [{ shape: [2, 5, 7], range: [-40, 40], grad: false }, scale(5), zero(5)], attrs: { axis: 1 } },
+  ],
+});
+
+export default [quantized('u8'), quantized('i8'), dequantized, fake];
