@@ -37,7 +37,8 @@ function parameters(attrs: Case['attrs'], x: Record<string, Tensor>): [number | 
 /** Per-channel scales of the accumulators to the output, in f32. */
 function outputScale(attrs: Case['attrs'], x: Record<string, Tensor>): Tensor {
   const { x_scale: xScale, y_scale: yScale } = numbers(attrs) as { x_scale: number; y_scale: number };
-  return f32((x.weight_scales?.dataSync() as Float64Array).map((scale) => (scale * xScale) / yScale));
+  const scales = (x.weight_scales as Tensor).dataSync() as Float64Array;
+  return f32(scales.map((scale) => (scale * xScale) / yScale));
 }
 
 type Forward = (attrs: Case['attrs'], x: Record<string, Tensor>) => Outputs;

@@ -31,7 +31,7 @@ function reference([x, weight, ...rest]: readonly NdArray[], attrs: Attrs): NdAr
   const [k, channels, r, s] = weight.shape as [number, number, number, number];
   const p = Math.floor((h + 2 * padding - dilation * (r - 1) - 1) / stride) + 1;
   const q = Math.floor((w + 2 * padding - dilation * (s - 1) - 1) / stride) + 1;
-  return ndarray([n, k, p, q], (index) => {
+  const pixel = (index: number): number => {
     const column = index % q;
     const row = Math.floor(index / q) % p;
     const kernel = Math.floor(index / (q * p)) % k;
@@ -55,7 +55,8 @@ function reference([x, weight, ...rest]: readonly NdArray[], attrs: Attrs): NdAr
     const rounded = y - floor > 0.5 || (y - floor === 0.5 && floor % 2 !== 0) ? floor + 1 : floor;
     const [low, high] = dtype === 'u8' ? [0, 255] : [-128, 127];
     return Math.min(Math.max(rounded + outZeroPoint, low), high);
-  });
+  };
+  return ndarray([n, k, p, q], pixel, dtype);
 }
 
 const u8 = (...shape: number[]): InputSpec => ({ shape, dtype: 'u8', range: [0, 255] });
