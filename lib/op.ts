@@ -111,6 +111,8 @@ export interface OpSpec<F> {
   onnx: OnnxRule | string;
   /** Indices of the outputs that have gradients; default all. */
   differentiable?: readonly number[];
+  /** For ops in place: how many of the inputs, from the first, are written. Default all. */
+  writes?: (inputCount: number, attrs: Attrs) => number;
   /** For ops without native kernels: computes the outputs with other ops. Its own steps are not recorded. */
   compute?: (inputs: readonly (Tensor | null)[], attrs: Attrs) => Tensor | Tensor[];
 }
@@ -204,6 +206,7 @@ let encoding = false;
 function nativeRunner(
   native_: NativeOp,
   id: number,
+  writes: OpSpec<unknown>['writes'],
 ): (inputs: readonly (Tensor | null)[], attrs: Attrs, device: Device) => Tensor[] {
   const { name } = native_;
   const encoders = native_.attrs.map((_, i) => encoder(native_, i));
@@ -249,7 +252,13 @@ function nativeRunner(
       outputs.push(new Tensor(storage, Object.freeze(shape), dtypes[command[at + 2] as number] as DType, place));
     }
     for (const output of outputs) adopt(output);
-    if (native_.inPlace) for (const input of inputs) if (input) input._live(name).base.version += 1;
+    if (native_.inPlace) {
+      const written = writes ? writes(count, attrs) : count;
+      for (let i = 0; i < written; i++) {
+        const input = inputs[i];
+        if (input) input._live(name).base.version += 1;
+      }
+    }
     return outputs;
   };
 }
@@ -291,7 +300,7 @@ export function defineOp<F>(name: string, spec: OpSpec<F>): F {
         // The tape tells outputs from inputs by identity.
         return outputs.map((output) => (inputs.includes(output) ? output._alias() : output));
       }
-    : nativeRunner(op.native as NativeOp, id as number);
+    : nativeRunner(op.native as NativeOp, id as number, spec.writes);
   const all = (inputs: readonly (Tensor | null)[], attrs: Attrs = noAttrs, device: Device = cpu): Tensor[] => {
     const outputs = execute(inputs, attrs, device);
     record(op, inputs, attrs, outputs);

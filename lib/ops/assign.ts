@@ -17,6 +17,7 @@ export const assign = defineOp('assign', {
       run.all([target, source]);
       return target;
     },
+  writes: () => 1,
   grad: 'none',
   onnx: 'none',
 });

@@ -10,6 +10,7 @@ export * from './gather_rows.ts';
 export * from './int8_conv2d.ts';
 export * from './int8_matmul.ts';
 export * from './matmul.ts';
+export * from './optimizer.ts';
 export * from './random.ts';
 export { type MaxPool2dOptions, maxPool2d, type PoolPadding, type PoolPair } from './max_pool2d.ts';
 export * from './quantize.ts';
