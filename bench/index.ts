@@ -39,7 +39,7 @@ function printResults(name: string, results: readonly Result[], torch: boolean, 
   const number = (value: number | null, digits: number, unit = '') =>
     value === null ? '' : `${value.toFixed(digits)}${unit}`;
   const header = ['row', 'threads', 'ms', '±', 'GFLOP/s', 'GB/s', 'of peak'];
-  if (torch) header.push('PyTorch ms', '±', 'ratio');
+  if (torch) header.push('PyTorch ms', '±', 'ratio', 'of fastest');
   if (cuda) header.push('cuda ms', 'cpu/cuda');
   const rows = results.map((r) => {
     const cells = [r.name, `${r.threads}`, milliseconds(r.ours.median), number(100 * r.ours.spread, 0, '%')];
@@ -49,6 +49,7 @@ function printResults(name: string, results: readonly Result[], torch: boolean, 
         r.torch ? milliseconds(r.torch.median) : '',
         r.torch ? number(100 * r.torch.spread, 0, '%') : '',
         number(r.ratio, 2),
+        number(r.bestRatio, 2),
       );
     if (cuda)
       cells.push(r.cuda ? milliseconds(r.cuda.median) : '', r.cuda ? number(r.ours.median / r.cuda.median, 2) : '');
@@ -99,7 +100,10 @@ async function main(): Promise<void> {
     setNumThreads(before);
   }
   if (results.length === 0) throw new UsageError(`no row matches ${options.filter}`);
-  if (torch) console.log("ratio: PyTorch's time over ours, the median over rounds of neighbouring blocks");
+  if (torch)
+    console.log(
+      "ratio: PyTorch's time over ours, the median over rounds of neighbouring blocks, and of the fastest samples",
+    );
   if (options.json) writeFileSync(options.json, `${JSON.stringify({ machine, rows: results }, null, 2)}\n`);
 }
 
