@@ -1,5 +1,6 @@
 // Table of contents: every room of lib/ops, one line each.
 export * from './assign.ts';
+export * from './avg_pool2d.ts';
 export * from './concat.ts';
 export * from './conv2d.ts';
 export * from './dropout.ts';

@@ -5,16 +5,14 @@
 #include <algorithm>
 #include <limits>
 
-#include "core/cpu/half.h"
 #include "core/cpu/scratch.h"
 #include "core/parallel.h"
 #include "ops/pool2d/pool2d.h"
+#include "ops/pool2d/pool2d_planes.h"
 
 namespace tilegrad {
 
 namespace {
-
-constexpr int64_t kGrain = 16384;  // elements per parallel chunk
 
 void max_rows(const PoolShape& s, int64_t p0, int64_t p1, const float* x, float* y, uint8_t* taps,
               float* work) {
@@ -69,7 +67,7 @@ class Taps {
 
 template <class Tap>
 void write_indices(const PoolShape& s, const Tap* taps, int64_t* indices) {
-  parallel_for(s.planes, grain_for(s.p * s.q, kGrain), [&](int64_t begin, int64_t end) {
+  parallel_for(s.planes, grain_for(s.p * s.q, kPoolGrain), [&](int64_t begin, int64_t end) {
     const Taps where(s);
     for (int64_t at = begin * s.p * s.q; at < end * s.p * s.q; ++at) {
       int64_t cell = at % (s.p * s.q);
@@ -81,7 +79,7 @@ void write_indices(const PoolShape& s, const Tap* taps, int64_t* indices) {
 template <class T, class Tap>
 void max_forward(const PoolShape& s, const T* x, T* y, Tap* taps) {
   parallel_for(
-      s.planes * s.p, grain_for(std::max(s.stride_h * s.w, s.taps() * s.q), kGrain),
+      s.planes * s.p, grain_for(std::max(s.stride_h * s.w, s.taps() * s.q), kPoolGrain),
       [&](int64_t begin, int64_t end) {
         T* work = static_cast<T*>(
             scratch(ScratchSlot::chunk, static_cast<size_t>(max_pool_workspace(s)) * sizeof(T)));
@@ -92,35 +90,6 @@ void max_forward(const PoolShape& s, const T* x, T* y, Tap* taps) {
           row += p1 - p0;
         }
       });
-}
-
-using Widen = void (*)(const uint16_t*, float*, int64_t);
-using Narrow = void (*)(const float*, uint16_t*, int64_t);
-Widen widen_of(DType d) {
-  return d == DType::f16 ? TILEGRAD_SIMD(widen_f16) : TILEGRAD_SIMD(widen_bf16);
-}
-Narrow narrow_of(DType d) {
-  return d == DType::f16 ? TILEGRAD_SIMD(narrow_f16) : TILEGRAD_SIMD(narrow_bf16);
-}
-
-// Runs compute(plane, in, out) for each plane with f32 copies of its parts of `in` and `out`, which have in_size and
-// out_size elements per plane, and `work` elements of workspace.
-template <class Compute>
-void by_wide_planes(int64_t planes, const View& in, int64_t in_size, const View& out,
-                    int64_t out_size, int64_t work, const Compute& compute) {
-  const Widen widen = widen_of(in.dtype);
-  const Narrow narrow = narrow_of(in.dtype);
-  const uint16_t* from = in.as<uint16_t>();
-  uint16_t* to = out.as<uint16_t>();
-  parallel_for(planes, grain_for(in_size + out_size, kGrain), [&](int64_t begin, int64_t end) {
-    auto* wide = static_cast<float*>(scratch(
-        ScratchSlot::chunk, static_cast<size_t>(in_size + out_size + work) * sizeof(float)));
-    for (int64_t plane = begin; plane < end; ++plane) {
-      widen(from + plane * in_size, wide, in_size);
-      compute(plane, static_cast<const float*>(wide), wide + in_size, wide + in_size + out_size);
-      narrow(wide + in_size, to + plane * out_size, out_size);
-    }
-  });
 }
 
 template <class Tap>
@@ -186,7 +155,7 @@ template <class T, class Tap>
 void unpool_planes(KernelArgs& args, const PoolShape& s, const Tap* taps) {
   const T* dy = args.inputs[0].as<T>();
   T* dx = args.outputs[0].as<T>();
-  parallel_for(s.planes, grain_for(s.h * s.w, kGrain), [&](int64_t begin, int64_t end) {
+  parallel_for(s.planes, grain_for(s.h * s.w, kPoolGrain), [&](int64_t begin, int64_t end) {
     for (int64_t plane = begin; plane < end; ++plane)
       unpool(s, dy + plane * s.p * s.q, taps + plane * s.p * s.q, dx + plane * s.h * s.w);
   });
@@ -210,7 +179,7 @@ void pick(KernelArgs& args, const PoolShape& s) {
   TG_DISPATCH_SIZE(args.inputs[0].dtype, T, {
     const T* x = args.inputs[0].as<T>();
     T* y = args.outputs[0].as<T>();
-    parallel_for(s.planes, grain_for(s.p * s.q, kGrain), [&](int64_t begin, int64_t end) {
+    parallel_for(s.planes, grain_for(s.p * s.q, kPoolGrain), [&](int64_t begin, int64_t end) {
       const Taps where(s);
       for (int64_t out = begin * s.p * s.q; out < end * s.p * s.q; ++out) {
         int64_t plane = out / (s.p * s.q), cell = out % (s.p * s.q);

@@ -64,20 +64,6 @@ struct Windows {
   const Band<T>& b;
 
   template <int N>
-  inline __attribute__((always_inline)) Lanes<T, N> tap_of(const T* p) const {
-    if constexpr (Step == 1) {
-      return load_lanes<T, N>(p);
-    } else if constexpr (Step == 2) {
-      return load_even<T, N>(p);
-    } else {
-      Lanes<T, N> v;
-#pragma GCC unroll 16
-      for (int i = 0; i < N; ++i) v[i] = p[i * b.s.stride_w];
-      return v;
-    }
-  }
-
-  template <int N>
   inline __attribute__((always_inline)) void run(int64_t q) const {
     const PoolShape& s = b.s;
     const T* p = b.x + b.left + q * s.stride_w - s.pad_left;
@@ -86,7 +72,8 @@ struct Windows {
     Lanes<T, N> best = Lanes<T, N>{} - static_cast<T>(__builtin_inf());
     for (int64_t r = 0; r < b.rows; ++r) {
       for (int64_t c = 0; c < s.s; ++c) {
-        contend(best, tap, tap_of<N>(p + r * b.step + c * s.dilation_w), next);
+        contend(best, tap, load_step<T, N, Step>(p + r * b.step + c * s.dilation_w, s.stride_w),
+                next);
         next += 1;
       }
     }

@@ -52,6 +52,21 @@ TG_SIMD Lanes<T, N> load_even(const T* p) {
   return __builtin_shuffle(load_lanes<T, N>(p), load_lanes<T, N>(p + N - 1), from);
 }
 
+// p[0], p[stride], p[2 stride], ... Step is the stride where it is 1 or 2, else 0.
+template <class T, int N, int Step>
+TG_SIMD Lanes<T, N> load_step(const T* p, int64_t stride) {
+  if constexpr (Step == 1) {
+    return load_lanes<T, N>(p);
+  } else if constexpr (Step == 2) {
+    return load_even<T, N>(p);
+  } else {
+    Lanes<T, N> v;
+#pragma GCC unroll 16
+    for (int i = 0; i < N; ++i) v[i] = p[i * stride];
+    return v;
+  }
+}
+
 // a[0], b[0], a[1], b[1], ...
 template <class T, int N>
 TG_SIMD void store_interleaved(T* p, Lanes<T, N> a, Lanes<T, N> b) {
