@@ -14,6 +14,7 @@ export * from './matmul.ts';
 export * from './optimizer.ts';
 export * from './random.ts';
 export { type MaxPool2dOptions, maxPool2d, type PoolPadding, type PoolPair } from './max_pool2d.ts';
+export * from './prune.ts';
 export * from './quantize.ts';
 export * from './reduce.ts';
 export * from './softmax.ts';
