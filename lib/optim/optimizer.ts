@@ -2,6 +2,7 @@
 import { checkOptions, TilegradError } from '../error.ts';
 import { enableGrad, noGrad } from '../graph.ts';
 import { constant_ } from '../nn/init.ts';
+import { full } from '../ops/index.ts';
 import { heldTensors, keep, tidy } from '../scope.ts';
 import { Tensor } from '../tensor.ts';
 import { loadOptimizerState, type OptimizerState, type OptimizerStateDict, packOptimizerState } from './state.ts';
@@ -15,15 +16,21 @@ export type ParamGroupOptions<O> = O & { readonly params: Tensor | Iterable<Tens
 /** What is trained: tensors, or groups of them with options of their own. */
 export type Params<O> = Iterable<Tensor> | Iterable<ParamGroupOptions<O>>;
 
-/** A parameter with its gradient, while a step runs. */
-export interface Trained {
-  readonly param: Tensor;
-  readonly grad: Tensor;
+/** Parameters of one group that one call updates, with what belongs to each, in the same order. */
+export interface UpdateBatch {
+  readonly params: Tensor[];
+  readonly grads: Tensor[];
+  /** What is remembered of the parameters, by name. */
+  readonly states: Readonly<Record<string, Tensor[]>>;
+  /** Number of this step, from 1; 0 where steps are not counted. */
+  readonly step: number;
+  /** Whether the states were made for this step. */
+  readonly isNew: boolean;
 }
 
 /**
- * The base of optimisers: subclasses give `update`, which changes the parameters of one group in place. As
- * torch.optim.Optimizer.
+ * The base of optimisers: subclasses say what is remembered of a parameter and give `update`, which changes parameters in
+ * place. As torch.optim.Optimizer.
  */
 export abstract class Optimizer<O extends { readonly lr?: number | undefined } = { readonly lr?: number | undefined }> {
   readonly paramGroups: ParamGroup<O>[] = [];
@@ -100,26 +107,50 @@ export abstract class Optimizer<O extends { readonly lr?: number | undefined } =
     );
   }
 
-  /** Changes the parameters of one group in place, all of them with gradients. Runs without recording, in a tidy. */
-  protected abstract update(group: ParamGroup<O>, trained: readonly Trained[]): void;
+  /** The tensors that are remembered of each parameter, with the value that fills them at first. */
+  protected abstract states(group: ParamGroup<O>): Readonly<Record<string, number>>;
 
-  /** What is remembered of the parameter, an empty record at first. */
-  protected stateOf(param: Tensor): OptimizerState {
+  /** Changes the parameters of a batch in place, all in one call. Runs without recording, in a tidy. */
+  protected abstract update(group: ParamGroup<O>, batch: UpdateBatch): void;
+
+  /** Whether the update depends on the number of the step. */
+  protected readonly countsSteps: boolean = true;
+
+  /** Splits a group where one call cannot do it: by device, by number of steps, and where states are new. */
+  #batches(group: ParamGroup<O>): UpdateBatch[] {
+    const states = Object.entries(this.states(group));
+    const batches = new Map<string, UpdateBatch>();
+    for (const param of group.params) {
+      const { grad } = param;
+      if (!grad) continue;
+      const state = this._stateOf(param);
+      const isNew = states.some(([name]) => state[name] === undefined);
+      const step = this.countsSteps ? ((state.step as number | undefined) ?? 0) + 1 : 0;
+      if (step > 0) state.step = step;
+      const key = `${param.device.name} ${step} ${isNew}`;
+      let batch = batches.get(key);
+      if (!batch) {
+        batch = { params: [], grads: [], states: Object.fromEntries(states.map(([name]) => [name, []])), step, isNew };
+        batches.set(key, batch);
+      }
+      batch.params.push(param);
+      batch.grads.push(grad);
+      for (const [name, value] of states) {
+        state[name] ??= keep(full(param.shape, value, { dtype: param.dtype, device: param.device }));
+        (batch.states[name] as Tensor[]).push(state[name] as Tensor);
+      }
+    }
+    return [...batches.values()];
+  }
+
+  /** @internal */
+  _stateOf(param: Tensor): OptimizerState {
     let state = this._state.get(param);
     if (!state) {
       state = {};
       this._state.set(param, state);
     }
     return state;
-  }
-
-  /** Files a tensor in a parameter's state, outside of all scopes, and frees the one that was there. */
-  protected remember(param: Tensor, name: string, tensor: Tensor): Tensor {
-    const state = this.stateOf(param);
-    const before = state[name];
-    if (before instanceof Tensor && before !== tensor) before.dispose();
-    state[name] = keep(tensor);
-    return tensor;
   }
 
   /**
@@ -133,11 +164,7 @@ export abstract class Optimizer<O extends { readonly lr?: number | undefined } =
     for (const hook of this.#before) hook(this);
     noGrad(() =>
       tidy(() => {
-        for (const group of this.paramGroups) {
-          const trained: Trained[] = [];
-          for (const param of group.params) if (param.grad) trained.push({ param, grad: param.grad });
-          if (trained.length > 0) this.update(group, trained);
-        }
+        for (const group of this.paramGroups) for (const batch of this.#batches(group)) this.update(group, batch);
       }),
     );
     for (const hook of this.#after) hook(this);

@@ -1,8 +1,7 @@
 // Stochastic gradient descent.
 import { TilegradError } from '../error.ts';
-import { add, assign, mul } from '../ops/index.ts';
-import { Tensor } from '../tensor.ts';
-import { Optimizer, type ParamGroup, type Params, type Trained } from './optimizer.ts';
+import { sgdUpdate } from '../ops/index.ts';
+import { Optimizer, type ParamGroup, type Params, type UpdateBatch } from './optimizer.ts';
 
 export interface SGDOptions {
   /** Step size. Default: 0.001. */
@@ -38,18 +37,13 @@ export class SGD extends Optimizer<SGDOptions> {
       throw new TilegradError('ERR_ARGUMENT', 'SGD: nesterov needs a momentum above 0 and dampening 0');
   }
 
-  protected override update(group: ParamGroup<SGDOptions>, trained: readonly Trained[]): void {
-    const { lr, momentum, dampening, weightDecay, nesterov, maximize } = group;
-    for (const { param, grad } of trained) {
-      let direction = maximize ? mul(grad, -1) : grad;
-      if (weightDecay !== 0) direction = add(direction, mul(param, weightDecay));
-      if (momentum !== 0) {
-        const buffer = this.stateOf(param).momentumBuffer;
-        if (buffer instanceof Tensor) assign(buffer, add(mul(buffer, momentum), mul(direction, 1 - dampening)));
-        const current = buffer instanceof Tensor ? buffer : this.remember(param, 'momentumBuffer', add(direction, 0));
-        direction = nesterov ? add(direction, mul(current, momentum)) : current;
-      }
-      assign(param, add(param, mul(direction, -lr)));
-    }
+  protected override readonly countsSteps = false;
+
+  protected override states({ momentum }: ParamGroup<SGDOptions>): Record<string, number> {
+    return momentum === 0 ? {} : { momentumBuffer: 0 };
+  }
+
+  protected override update(group: ParamGroup<SGDOptions>, batch: UpdateBatch): void {
+    sgdUpdate(batch.params, batch.grads, batch.states.momentumBuffer ?? null, { ...group, first: batch.isNew });
   }
 }
