@@ -1,0 +1,410 @@
+import {
+  adadeltaUpdate,
+  adagradUpdate,
+  adamaxUpdate,
+  adamUpdate,
+  asgdUpdate,
+  nadamUpdate,
+  noGrad,
+  radamUpdate,
+  rmspropUpdate,
+  rpropUpdate,
+  type SgdOptions,
+  sgdUpdate,
+  type Tensor,
+  tensor,
+  zeros,
+} from 'tilegrad';
+import { defineRows, type InputSpec, type NdArray, type OpRows, type Sample } from '../support/op_rows.ts';
+
+type Round = (x: number) => number;
+/** One element: the parameter, its states and the gradient; gives the parameter and the states after the step. */
+type Rule<A> = (v: number[], attrs: A, r: Round) => number[];
+
+interface Update<A> {
+  name: string;
+  title?: string;
+  /** Bounds of the values of each state. */
+  states: readonly (readonly [number, number])[];
+  /** `lists` are parameters, states and gradients. */
+  run: (lists: readonly (readonly Tensor[])[], attrs: A) => void;
+  rule: Rule<A>;
+  attrs: readonly A[];
+}
+
+const shapes: readonly (readonly number[])[][] = [[[]], [[3, 5], [7], [0], [2, 3, 11]], [[300, 130]]];
+
+function splitLists<T>(all: readonly T[], lists: number): T[][] {
+  const count = all.length / lists;
+  return Array.from({ length: lists }, (_, k) => all.slice(k * count, (k + 1) * count));
+}
+
+/** The rows of an update op: its outputs are the parameters and the states, which it writes in place. */
+function rowsOf<A>({ name, title, states, run, rule, attrs }: Update<A>): OpRows<A> {
+  const lists = states.length + 2;
+  const inputs = (of: readonly (readonly number[])[]): InputSpec[] => {
+    const list = (range: readonly [number, number], written: boolean) =>
+      of.map((shape): InputSpec => ({ shape, range, grad: false, ...(written ? { expandable: false } : {}) }));
+    return [...list([-2, 2], true), ...states.flatMap((range) => list(range, true)), ...list([-1, 1], false)];
+  };
+  return defineRows<A>({
+    name,
+    ...(title === undefined ? {} : { title }),
+    dtypes: ['f32', 'f64', 'f16', 'bf16'],
+    family: 'accumulating',
+    differentiable: false,
+    call: (given, values) => {
+      const all = splitLists(given as readonly Tensor[], lists);
+      noGrad(() => run(all, values));
+      return all.slice(0, -1).flat();
+    },
+    reference: (given, values, round) => {
+      const all = splitLists(given as readonly NdArray[], lists);
+      const after = all.slice(0, -1).map((list) => list.map((x) => ({ ...x, data: x.data.slice() })));
+      all[0]!.forEach((param, p) => {
+        for (let i = 0; i < param.data.length; i++) {
+          const v = all.map((list) => list[p]!.data[i]!);
+          rule(v, values, round).forEach((value, k) => {
+            after[k]![p]!.data[i] = value;
+          });
+        }
+      });
+      return after.flat();
+    },
+    samples: attrs.flatMap((values, a) =>
+      shapes.slice(0, a === 0 ? 3 : 2).map(
+        (of): Sample<A> => ({
+          name: `${JSON.stringify(of)} ${JSON.stringify(values)}`,
+          inputs: inputs(of),
+          attrs: values,
+        }),
+      ),
+    ),
+  });
+}
+
+interface Common {
+  lr: number;
+  weightDecay?: number;
+  maximize?: boolean;
+  step: number;
+}
+
+function gradient(param: number, grad: number, { weightDecay = 0, maximize = false }: Common, r: Round): number {
+  const g = maximize ? -grad : grad;
+  return weightDecay === 0 ? g : r(g + r(weightDecay * param));
+}
+
+/** a * x + b * y, rounded. */
+const mix = (a: number, x: number, b: number, y: number, r: Round) => r(r(a * x) + r(b * y));
+
+const sgdRule: Rule<Common & SgdOptions> = (v, attrs, r) => {
+  const { lr, momentum = 0, dampening = 0, nesterov, first } = attrs;
+  const [param, before] = v as [number, number];
+  const g = gradient(param, v.at(-1)!, attrs, r);
+  if (momentum === 0) return [r(param - r(lr * g))];
+  const buffer = first ? g : mix(momentum, before, 1 - dampening, g, r);
+  return [r(param - r(lr * (nesterov ? r(g + r(momentum * buffer)) : buffer))), buffer];
+};
+
+interface Adam extends Common {
+  beta1: number;
+  beta2: number;
+  eps: number;
+  amsgrad?: boolean;
+  decoupled?: boolean;
+}
+
+const adamRule: Rule<Adam> = (v, attrs, r) => {
+  const { lr, beta1, beta2, eps, step, amsgrad, decoupled, weightDecay = 0 } = attrs;
+  const [start, average, square, most] = v as [number, number, number, number];
+  const param = decoupled ? r(start * (1 - lr * weightDecay)) : start;
+  const g = gradient(param, v.at(-1)!, { ...attrs, weightDecay: decoupled ? 0 : weightDecay }, r);
+  const m = mix(beta1, average, 1 - beta1, g, r);
+  const s = mix(beta2, square, 1 - beta2, r(g * g), r);
+  const used = amsgrad ? Math.max(most, s) : s;
+  const spread = r(r(Math.sqrt(used) / Math.sqrt(1 - beta2 ** step)) + eps);
+  const next = r(param - r((lr / (1 - beta1 ** step)) * r(m / spread)));
+  return amsgrad ? [next, m, s, used] : [next, m, s];
+};
+
+interface Rmsprop extends Common {
+  alpha: number;
+  eps: number;
+  momentum: number;
+  centered: boolean;
+}
+
+const rmspropRule: Rule<Rmsprop> = (v, attrs, r) => {
+  const { lr, alpha, eps, momentum, centered } = attrs;
+  const g = gradient(v[0]!, v.at(-1)!, attrs, r);
+  const square = mix(alpha, v[1]!, 1 - alpha, r(g * g), r);
+  const average = centered ? mix(alpha, v[2]!, 1 - alpha, g, r) : 0;
+  const spread = r(Math.sqrt(r(square - r(average * average))) + eps);
+  const buffer = r((momentum === 0 ? 0 : r(momentum * v.at(-2)!)) + r(g / spread));
+  const states = [square, ...(centered ? [average] : []), ...(momentum === 0 ? [] : [buffer])];
+  return [r(v[0]! - r(lr * buffer)), ...states];
+};
+
+const adam = { lr: 0.01, beta1: 0.9, beta2: 0.99, eps: 1e-4, step: 3 };
+const rmsprop = { lr: 0.01, alpha: 0.9, eps: 1e-3, momentum: 0, centered: false, step: 1 };
+const moments = [
+  [-1, 1],
+  [0.5, 2],
+] as const;
+
+const sgdMomentum: Update<Common & SgdOptions> = {
+  name: 'sgd_update',
+  title: 'sgd_update with momentum',
+  states: [[-1, 1]],
+  run: ([params, buffers, grads], attrs) => sgdUpdate(params!, grads!, buffers!, attrs),
+  rule: sgdRule,
+  attrs: [
+    { lr: 0.1, momentum: 0.9, step: 1 },
+    { lr: 0.1, momentum: 0.9, first: true, nesterov: true, step: 1 },
+    { lr: 0.1, momentum: 0.8, nesterov: true, weightDecay: 0.01, step: 1 },
+    { lr: 0.1, momentum: 0.9, dampening: 0.5, maximize: true, step: 1 },
+  ],
+};
+
+const sgdErrors: OpRows['errors'] = [
+  {
+    name: 'fewer gradients than parameters',
+    run: () => sgdUpdate([zeros([2]), zeros([2])], [zeros([2])], null, { lr: 1 }),
+    code: 'ERR_ARGUMENT',
+    message: 'sgd_update: expects 2 lists of 2 tensors but one has 1',
+  },
+  {
+    name: 'momentum without buffers',
+    run: () => sgdUpdate([zeros([2])], [zeros([2])], null, { lr: 1, momentum: 0.9 }),
+    code: 'ERR_ARGUMENT',
+    message: 'sgd_update: expects 3 lists of 1 tensors but one has 0',
+  },
+  {
+    name: 'a gradient of another shape',
+    run: () => sgdUpdate([zeros([2]), zeros([2, 3])], [zeros([2]), zeros([3, 2])], null, { lr: 1 }),
+    code: 'ERR_SHAPE',
+    message: 'sgd_update: the gradient of parameter 1 has shape [3, 2] but the parameter has [2, 3]',
+  },
+  {
+    name: 'a buffer of another dtype',
+    run: () =>
+      sgdUpdate([zeros([2])], [zeros([2])], [zeros([2], { dtype: 'f64' })], { lr: 1, momentum: 0.9, first: true }),
+    code: 'ERR_DTYPE',
+    message: 'sgd_update: a state of parameter 0 is f64 but the parameter is f32',
+  },
+  {
+    name: 'whole numbers',
+    run: () => sgdUpdate([tensor([1], { dtype: 'i32' })], [tensor([1], { dtype: 'i32' })], null, { lr: 1 }),
+    code: 'ERR_DTYPE',
+    message: 'sgd_update: parameter 0 must be a floating-point tensor but is i32',
+  },
+  {
+    name: 'an expanded parameter',
+    run: () => sgdUpdate([zeros([1]).expand(3)], [zeros([3])], null, { lr: 1 }),
+    code: 'ERR_ARGUMENT',
+    message: 'sgd_update: parameter 0 is an expanded view: several of its elements share one place',
+  },
+  {
+    name: 'a parameter given twice',
+    run: () => {
+      const param = zeros([3]);
+      sgdUpdate([param, param], [zeros([3]), zeros([3])], null, { lr: 1 });
+    },
+    code: 'ERR_ARGUMENT',
+    message: 'sgd_update: a parameter or a state is given twice',
+  },
+  {
+    name: 'a rate that is no number',
+    run: () => sgdUpdate([zeros([3])], [zeros([3])], null, { lr: '1' as unknown as number }),
+    code: 'ERR_ARGUMENT',
+    message: "sgd_update: lr must be a number but is '1'",
+  },
+];
+
+const rmspropWith = (title: string, centered: boolean, momentum: number): OpRows<Rmsprop> =>
+  rowsOf<Rmsprop>({
+    name: 'rmsprop_update',
+    title,
+    // The square of the average stays below the average of the squares.
+    states: [[1, 2], ...(centered ? [[-0.5, 0.5] as const] : []), ...(momentum === 0 ? [] : [[-1, 1] as const])],
+    run: (lists, attrs) => {
+      const [squareAvg, gradAvg] = [lists[1]!, centered ? lists[2]! : []];
+      rmspropUpdate(lists[0]!, lists.at(-1)!, { squareAvg, gradAvg, momentumBuffer: lists.at(-2)! }, attrs);
+    },
+    rule: rmspropRule,
+    attrs: [
+      { ...rmsprop, centered, momentum },
+      { ...rmsprop, centered, momentum, weightDecay: 0.1, maximize: true },
+    ],
+  });
+
+export default [
+  {
+    ...rowsOf<Common & SgdOptions>({
+      name: 'sgd_update',
+      states: [],
+      run: ([params, grads], attrs) => sgdUpdate(params!, grads!, null, attrs),
+      rule: sgdRule,
+      attrs: [
+        { lr: 0.1, step: 1 },
+        { lr: 0.1, weightDecay: 0.1, maximize: true, step: 1 },
+      ],
+    }),
+    errors: sgdErrors,
+  },
+  rowsOf(sgdMomentum),
+  rowsOf<Adam>({
+    name: 'adam_update',
+    states: moments,
+    run: ([params, expAvg, expAvgSq, grads], attrs) =>
+      adamUpdate(params!, grads!, { expAvg: expAvg!, expAvgSq: expAvgSq! }, attrs),
+    rule: adamRule,
+    attrs: [
+      adam,
+      { ...adam, step: 1, weightDecay: 0.1, maximize: true },
+      { ...adam, decoupled: true, weightDecay: 0.1 },
+    ],
+  }),
+  rowsOf<Adam>({
+    name: 'adam_update',
+    title: 'adam_update with amsgrad',
+    states: [...moments, [0.5, 2]],
+    run: ([params, expAvg, expAvgSq, maxExpAvgSq, grads], attrs) =>
+      adamUpdate(params!, grads!, { expAvg: expAvg!, expAvgSq: expAvgSq!, maxExpAvgSq: maxExpAvgSq! }, attrs),
+    rule: adamRule,
+    attrs: [
+      { ...adam, amsgrad: true },
+      { ...adam, amsgrad: true, decoupled: true, weightDecay: 0.1 },
+    ],
+  }),
+  rmspropWith('rmsprop_update', false, 0),
+  rmspropWith('rmsprop_update with momentum', false, 0.9),
+  rmspropWith('rmsprop_update, centered', true, 0),
+  rmspropWith('rmsprop_update, centered, with momentum', true, 0.5),
+  rowsOf<Common & { lrDecay: number; eps: number }>({
+    name: 'adagrad_update',
+    states: [[0.5, 2]],
+    run: ([params, sum, grads], attrs) => adagradUpdate(params!, grads!, { sum: sum! }, attrs),
+    rule: (v, attrs, r) => {
+      const g = gradient(v[0]!, v[2]!, attrs, r);
+      const sum = r(v[1]! + r(g * g));
+      const lr = attrs.lr / (1 + (attrs.step - 1) * attrs.lrDecay);
+      return [r(v[0]! - r(lr * r(g / r(Math.sqrt(sum) + attrs.eps)))), sum];
+    },
+    attrs: [
+      { lr: 0.1, lrDecay: 0, eps: 1e-10, step: 1 },
+      { lr: 0.1, lrDecay: 0.1, eps: 1e-3, weightDecay: 0.1, maximize: true, step: 5 },
+    ],
+  }),
+  rowsOf<Common & { rho: number; eps: number }>({
+    name: 'adadelta_update',
+    states: [
+      [0.5, 2],
+      [0.1, 1],
+    ],
+    run: ([params, squareAvg, accDelta, grads], attrs) =>
+      adadeltaUpdate(params!, grads!, { squareAvg: squareAvg!, accDelta: accDelta! }, attrs),
+    rule: (v, attrs, r) => {
+      const { lr, rho, eps } = attrs;
+      const g = gradient(v[0]!, v[3]!, attrs, r);
+      const square = mix(rho, v[1]!, 1 - rho, r(g * g), r);
+      const delta = r(r(r(Math.sqrt(r(v[2]! + eps))) / r(Math.sqrt(r(square + eps)))) * g);
+      return [r(v[0]! - r(lr * delta)), square, mix(rho, v[2]!, 1 - rho, r(delta * delta), r)];
+    },
+    attrs: [
+      { lr: 1, rho: 0.9, eps: 1e-6, step: 1 },
+      { lr: 0.5, rho: 0.8, eps: 1e-3, weightDecay: 0.1, maximize: true, step: 1 },
+    ],
+  }),
+  rowsOf<Adam>({
+    name: 'adamax_update',
+    states: [
+      [-1, 1],
+      [0.1, 1],
+    ],
+    run: ([params, expAvg, expInf, grads], attrs) =>
+      adamaxUpdate(params!, grads!, { expAvg: expAvg!, expInf: expInf! }, attrs),
+    rule: (v, attrs, r) => {
+      const g = gradient(v[0]!, v[3]!, attrs, r);
+      const m = mix(attrs.beta1, v[1]!, 1 - attrs.beta1, g, r);
+      const most = Math.max(r(attrs.beta2 * v[2]!), r(Math.abs(g) + attrs.eps));
+      return [r(v[0]! - r((attrs.lr / (1 - attrs.beta1 ** attrs.step)) * r(m / most))), m, most];
+    },
+    attrs: [adam, { ...adam, weightDecay: 0.1, maximize: true }],
+  }),
+  rowsOf<Adam & { momentumDecay: number; muProduct: number }>({
+    name: 'nadam_update',
+    states: moments,
+    run: ([params, expAvg, expAvgSq, grads], attrs) =>
+      nadamUpdate(params!, grads!, { expAvg: expAvg!, expAvgSq: expAvgSq! }, attrs),
+    rule: (v, attrs, r) => {
+      const { lr, beta1, beta2, eps, step, momentumDecay, muProduct } = attrs;
+      const mu = (t: number) => beta1 * (1 - 0.5 * 0.96 ** (t * momentumDecay));
+      const g = gradient(v[0]!, v[3]!, attrs, r);
+      const m = mix(beta1, v[1]!, 1 - beta1, g, r);
+      const square = mix(beta2, v[2]!, 1 - beta2, r(g * g), r);
+      const spread = r(r(Math.sqrt(r(square / (1 - beta2 ** step)))) + eps);
+      const ofGrad = (lr * (1 - mu(step))) / (1 - muProduct);
+      const ofAverage = (lr * mu(step + 1)) / (1 - muProduct * mu(step) * mu(step + 1));
+      return [r(v[0]! - r(mix(ofGrad, g, ofAverage, m, r) / spread)), m, square];
+    },
+    attrs: [
+      { ...adam, momentumDecay: 0.004, muProduct: 0.45, step: 1 },
+      { ...adam, momentumDecay: 0.01, muProduct: 0.1, weightDecay: 0.1 },
+    ],
+  }),
+  rowsOf<Adam>({
+    name: 'radam_update',
+    states: moments,
+    run: ([params, expAvg, expAvgSq, grads], attrs) =>
+      radamUpdate(params!, grads!, { expAvg: expAvg!, expAvgSq: expAvgSq! }, attrs),
+    rule: (v, attrs, r) => {
+      const { lr, beta1, beta2, eps, step } = attrs;
+      const g = gradient(v[0]!, v[3]!, attrs, r);
+      const m = mix(beta1, v[1]!, 1 - beta1, g, r);
+      const square = mix(beta2, v[2]!, 1 - beta2, r(g * g), r);
+      const limit = 2 / (1 - beta2) - 1;
+      const length = limit - (2 * step * beta2 ** step) / (1 - beta2 ** step);
+      const rectified = Math.sqrt(((length - 4) * (length - 2) * limit) / ((limit - 4) * (limit - 2) * length));
+      const adapted = length > 5 ? r((rectified * Math.sqrt(1 - beta2 ** step)) / r(r(Math.sqrt(square)) + eps)) : 1;
+      return [r(v[0]! - r(r((lr / (1 - beta1 ** step)) * m) * adapted)), m, square];
+    },
+    attrs: [{ ...adam, step: 20 }, adam, { ...adam, step: 9, weightDecay: 0.1 }],
+  }),
+  rowsOf<{ etas?: readonly [number, number]; stepSizes?: readonly [number, number]; maximize?: boolean }>({
+    name: 'rprop_update',
+    states: [
+      [-1, 1],
+      [0.01, 0.1],
+    ],
+    run: ([params, prev, stepSize, grads], attrs) =>
+      rpropUpdate(params!, grads!, { prev: prev!, stepSize: stepSize! }, attrs),
+    rule: (v, { etas = [0.5, 1.2], stepSizes = [1e-6, 50], maximize = false }, r) => {
+      const g = maximize ? -v[3]! : v[3]!;
+      const agreement = Math.sign(g * v[1]!);
+      const factor = agreement > 0 ? etas[1] : agreement < 0 ? etas[0] : 1;
+      const size = Math.min(Math.max(r(v[2]! * r(factor)), r(stepSizes[0])), r(stepSizes[1]));
+      const used = agreement < 0 ? 0 : g;
+      return [r(v[0]! - Math.sign(used) * size), used, size];
+    },
+    attrs: [{}, { etas: [0.25, 1.5], stepSizes: [0.02, 0.08], maximize: true }],
+  }),
+  rowsOf<Common & { lambd: number; alpha: number; t0: number }>({
+    name: 'asgd_update',
+    states: [[-1, 1]],
+    run: ([params, ax, grads], attrs) => asgdUpdate(params!, grads!, { ax: ax! }, attrs),
+    rule: (v, attrs, r) => {
+      const { lr, lambd, alpha, t0, step } = attrs;
+      const g = gradient(v[0]!, v[2]!, attrs, r);
+      const eta = lr / (1 + lambd * lr * (step - 1)) ** alpha;
+      const mu = 1 / Math.max(1, step - 1 - t0);
+      const next = r(r(v[0]! * (1 - lambd * eta)) - r(eta * g));
+      return [next, mu === 1 ? next : r(v[1]! + r(r(next - v[1]!) * mu))];
+    },
+    attrs: [
+      { lr: 0.1, lambd: 1e-4, alpha: 0.75, t0: 1e6, step: 1 },
+      { lr: 0.1, lambd: 0.1, alpha: 0.5, t0: 2, weightDecay: 0.1, maximize: true, step: 9 },
+    ],
+  }),
+];
