@@ -67,6 +67,31 @@ export function dequantize(
   return dequantizeOp([x, scaleOf(scale, x), zeroPointOf(zeroPoint, x)], { axis: options.axis ?? 0 });
 }
 
+/** What {@link dynamicQuantize} gives. */
+export interface DynamicQuantized {
+  /** u8, in the shape of the input. */
+  values: Tensor;
+  /** f32, no dimensions. */
+  scale: Tensor;
+  /** i32, no dimensions. */
+  zeroPoint: Tensor;
+}
+
+/**
+ * Quantises an f32, f16 or bf16 tensor to u8 with the scale and zero point that its own least and most (and 0) ask for; NaN takes no part
+ * and becomes the zero point. Nothing waits for the values. Throws ERR_DTYPE. As ONNX's DynamicQuantizeLinear.
+ */
+export const dynamicQuantize = defineOp('dynamic_quantize', {
+  call:
+    (run) =>
+    (x: Tensor): DynamicQuantized => {
+      const [values, scale, zeroPoint] = run.all([x]) as [Tensor, Tensor, Tensor];
+      return { values, scale, zeroPoint };
+    },
+  grad: 'none',
+  onnx: 'none',
+});
+
 // The straight-through estimator: 1 where the level lies in the range, else 0.
 const fakeQuantizeInputGrad = defineOp('fake_quantize_input_grad', {
   call: (run) => run,

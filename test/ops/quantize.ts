@@ -1,4 +1,4 @@
-import { dequantize, fakeQuantize, quantize, type Tensor } from 'tilegrad';
+import { dequantize, dynamicQuantize, fakeQuantize, quantize, type Tensor } from 'tilegrad';
 import { defineRows, type InputSpec, type NdArray, ndarray } from '../support/op_rows.ts';
 
 const roundHalfEven = (x: number): number => {
@@ -84,4 +84,31 @@ const fake = defineRows<{ axis?: number } | undefined>({
   ],
 });
 
-export default [quantized('u8'), quantized('i8'), dequantized, fake];
+const dynamic = defineRows({
+  name: 'dynamic_quantize',
+  dtypes: ['f32', 'f16', 'bf16'],
+  family: 'exact',
+  differentiable: false,
+  call: ([x]) => {
+    const { values, scale: step, zeroPoint } = dynamicQuantize(x as Tensor);
+    return [values, step, zeroPoint];
+  },
+  reference: ([x]) => {
+    const { shape, data } = x as NdArray;
+    const known = Array.from(data).filter((value) => !Number.isNaN(value));
+    const [least, most] = [Math.min(0, ...known), Math.max(0, ...known)];
+    const step = least === most ? 1 : Math.fround(Math.fround(most - least) / 255);
+    const z = clamp(roundHalfEven(Math.fround(-least / step)), 0, 255);
+    const values = ndarray(shape, (i) => level(data[i] as number, step, z, 0, 255), 'u8');
+    return [values, ndarray([], () => step, 'f32'), ndarray([], () => z, 'i32')];
+  },
+  samples: [
+    { inputs: [{ shape: [3, 37] }] },
+    { inputs: [{ shape: [100], range: [3, 9] }] },
+    { inputs: [{ shape: [100], range: [-9, -3] }] },
+    { inputs: [{ shape: [4], values: [0, 0, 0, 0] }] },
+    { inputs: [{ shape: [4], values: [Number.NaN, 1, -1, 0.5] }], name: 'NaN' },
+  ],
+});
+
+export default [dynamic, quantized('u8'), quantized('i8'), dequantized, fake];

@@ -70,9 +70,17 @@ void fake_quantize_input_grad_infer(InferContext& ctx) {
   ctx.output(ctx.shape(0), ctx.dtype(0));
 }
 
+void dynamic_quantize_infer(InferContext& ctx) {
+  expect_single_float(ctx, 0, "the input");
+  ctx.output(ctx.shape(0), DType::u8);
+  ctx.output({}, DType::f32);
+  ctx.output({}, DType::i32);
+}
+
 }  // namespace
 
-extern const OpDef quantize_op, dequantize_op, fake_quantize_op, fake_quantize_input_grad_op;
+extern const OpDef quantize_op, dequantize_op, fake_quantize_op, fake_quantize_input_grad_op,
+    dynamic_quantize_op;
 const OpDef quantize_op = {.name = "quantize",
                            .inputs = {3, 3},
                            .attrs = {{"axis", AttrType::integer},
@@ -98,5 +106,9 @@ const OpDef fake_quantize_input_grad_op = {
     .attrs = {{"axis", AttrType::integer}, {"low", AttrType::integer}, {"high", AttrType::integer}},
     .infer = fake_quantize_input_grad_infer,
     .cpu = fake_quantize_input_grad_cpu};
+const OpDef dynamic_quantize_op = {.name = "dynamic_quantize",
+                                   .inputs = {1, 1},
+                                   .infer = dynamic_quantize_infer,
+                                   .cpu = dynamic_quantize_cpu};
 
 }  // namespace tilegrad

@@ -11,5 +11,6 @@ void quantize_cpu(KernelArgs& args);                  // float -> u8, i8
 void dequantize_cpu(KernelArgs& args);                // u8, i8, i32 -> f32
 void fake_quantize_cpu(KernelArgs& args);             // float -> the same float
 void fake_quantize_input_grad_cpu(KernelArgs& args);  // dout, x, scale, zero_point
+void dynamic_quantize_cpu(KernelArgs& args);          // x -> u8, its scale and zero point
 
 }  // namespace tilegrad

@@ -81,6 +81,32 @@ void fake_quantize_input_grad(const QuantizeRow& r) {
   r.step == 0 ? each<0>(r, body) : each<1>(r, body);
 }
 
+template <class T>
+Range range(const void* x_data, int64_t n) {
+  constexpr int kLanes = 32;
+  const T* x = static_cast<const T*>(x_data);
+  float least[kLanes] = {}, most[kLanes] = {};
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    for (int k = 0; k < kLanes; ++k) {
+      const float value = static_cast<float>(x[i + k]);
+      least[k] = value < least[k] ? value : least[k];
+      most[k] = value > most[k] ? value : most[k];
+    }
+  }
+  for (int k = 0; i < n; ++i, ++k) {
+    const float value = static_cast<float>(x[i]);
+    least[k] = value < least[k] ? value : least[k];
+    most[k] = value > most[k] ? value : most[k];
+  }
+  Range out = {0, 0};
+  for (int k = 0; k < kLanes; ++k) {
+    out.least = least[k] < out.least ? least[k] : out.least;
+    out.most = most[k] > out.most ? most[k] : out.most;
+  }
+  return out;
+}
+
 template <class Q>
 QuantizeKernel quantize_to(DType from) {
   switch (from) {
@@ -129,6 +155,17 @@ QuantizeKernel fake_quantize_input_grad_row(DType dtype) {
       return fake_quantize_input_grad<bf16>;
     default:
       return fake_quantize_input_grad<float>;
+  }
+}
+
+RangeKernel range_row(DType dtype) {
+  switch (dtype) {
+    case DType::f16:
+      return range<f16>;
+    case DType::bf16:
+      return range<bf16>;
+    default:
+      return range<float>;
   }
 }
 

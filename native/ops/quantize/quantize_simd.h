@@ -24,4 +24,11 @@ TILEGRAD_SIMD_DECLARE(QuantizeKernel, dequantize_row, (DType from))
 TILEGRAD_SIMD_DECLARE(QuantizeKernel, fake_quantize_row, (DType dtype))
 TILEGRAD_SIMD_DECLARE(QuantizeKernel, fake_quantize_input_grad_row, (DType dtype))
 
+struct Range {
+  float least, most;
+};
+using RangeKernel = Range (*)(const void* x, int64_t n);
+// The least and the most of n values and 0; NaN is passed over.
+TILEGRAD_SIMD_DECLARE(RangeKernel, range_row, (DType dtype))
+
 }  // namespace tilegrad
