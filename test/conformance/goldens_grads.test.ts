@@ -1,15 +1,24 @@
-// Forward values and gradients computed by PyTorch in f64, for the groups whose ops exist. See DESIGN on TILEGRAD_GOLDENS.
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { conv2d, matmul, type Tensor, tensor } from 'tilegrad';
-import { describe, expect, it } from 'vitest';
-import { parseSafetensors } from '../../lib/io/safetensors.ts';
+// Values and gradients computed by PyTorch in f64: each case's expression is evaluated with tilegrad's functions. A case whose
+// function does not exist is skipped and says which. See DESIGN on TILEGRAD_GOLDENS.
+import { grad, Tensor, TilegradError } from 'tilegrad';
+import { afterAll, describe, expect, it } from 'vitest';
+import {
+  asTensor,
+  difference,
+  type Golden,
+  goldensFolder,
+  readGoldens,
+  readManifest,
+  skippedWords,
+} from '../support/goldens.ts';
+import { evaluate } from '../support/python_evaluate.ts';
+import { semantics, torchNames, Unsupported } from '../support/torch_names.ts';
 
 interface Case {
   id: string;
   group: string;
   file: string;
-  attrs: Record<string, never>;
+  attrs: Record<string, unknown>;
   inputs: string[];
   outputs: string[];
   grads: string[];
@@ -18,54 +27,87 @@ interface Case {
   abs_tol: Record<string, number>;
 }
 
-/** What the case computes; undefined where an op that it needs does not exist. */
-function forward({ group, torch, attrs }: Case, x: Record<string, Tensor>): Tensor | undefined {
-  const a = x as { x: Tensor; weight: Tensor; bias?: Tensor; w: Tensor };
-  if (group === 'conv2d' && !torch.includes('F.pad')) return conv2d(a.x, a.weight, { bias: a.bias ?? null, ...attrs });
-  if (torch === 'torch.matmul(x, w)') return matmul(a.x, a.w);
-  if (torch === 'torch.matmul(x, x)') return matmul(a.x, a.x);
-  if (torch === 'torch.matmul(x.transpose(-1, -2), w.transpose(-1, -2))')
-    return matmul(a.x.transpose(-1, -2), a.w.transpose(-1, -2));
-  return undefined;
+/** The outputs by name. */
+function forward(c: Case, inputs: Record<string, Tensor>): Record<string, Tensor> {
+  const result = evaluate(c.torch, { ...torchNames, ...inputs, a: c.attrs }, semantics);
+  const list = Array.isArray(result) ? result.flat(9) : [result];
+  return Object.fromEntries(
+    c.outputs.map((name, i) => {
+      if (!(list[i] instanceof Tensor)) throw new Error(`output ${name} is no tensor`);
+      return [name, list[i]];
+    }),
+  );
 }
 
-const folder = process.env.TILEGRAD_GOLDENS;
-const groups = ['conv2d', 'matmul'];
-const cases: Case[] = folder
-  ? readFileSync(join(folder, 'grads', 'manifest.jsonl'), 'utf8')
-      .split('\n')
-      .filter(Boolean)
-      .map((line) => JSON.parse(line) as Case)
-      .filter((c) => groups.includes(c.group))
-  : [];
+/** Why tilegrad cannot run the case; throws every other error. */
+function unsupported(error: unknown): string {
+  if (error instanceof Unsupported) return error.message;
+  if (error instanceof TilegradError && error.code === 'ERR_UNSUPPORTED') return error.message;
+  if (error instanceof TilegradError && error.message.includes('cast one of them')) return 'promotion of dtypes';
+  throw error;
+}
 
-describe.skipIf(!folder)(`PyTorch goldens${folder ? '' : ' (skipped: TILEGRAD_GOLDENS is not set)'}`, () => {
-  it.for(cases.map((c) => [c.id, c] as const))('%s', async ([, c], { skip }) => {
-    const { tensors } = parseSafetensors(readFileSync(join(folder as string, 'grads', c.file)));
-    const numbers = (name: string): Float32Array | Float64Array => {
-      const { dtype, data } = tensors.get(name) as NonNullable<ReturnType<typeof tensors.get>>;
-      const bytes = Uint8Array.from(data).buffer;
-      return dtype === 'f64' ? new Float64Array(bytes) : new Float32Array(bytes);
-    };
-    const load = (name: string): Tensor => tensor(numbers(name), { shape: tensors.get(name)?.shape });
-    const inputs = Object.fromEntries(
-      c.inputs.map((name) => [name, load(`in.${name}`).requiresGrad_(c.grads.includes(name))]),
-    );
-    const out = forward(c, inputs);
-    if (!out) return skip(`unsupported: ${c.torch}`);
-    const output = c.outputs[0] as string;
-    out.backward(load(`dout.${output}`));
-    const got: Record<string, Tensor | null | undefined> = { [`out.${output}`]: out };
-    for (const name of c.grads) got[`grad.${name}`] = inputs[name]?.grad;
-    for (const [name, value] of Object.entries(got)) {
-      const expected = numbers(name);
-      const actual = (await (value as Tensor).data()) as Float32Array;
-      expect(actual.length).toBe(expected.length);
-      let worst = 0;
-      expected.forEach((e, i) => {
-        worst = Math.max(worst, Number.isNaN(actual[i] as number) ? Infinity : Math.abs((actual[i] as number) - e));
+/** The faults of a case, or why it is not supported. */
+async function run(c: Case): Promise<{ faults: string[] } | { unsupported: string }> {
+  const goldens = readGoldens('grads', c.file);
+  const golden = (name: string): Golden => {
+    const found = goldens.get(name);
+    if (!found) throw new Error(`${c.file} has no ${name}`);
+    return found;
+  };
+  const inputs = Object.fromEntries(
+    c.inputs.map((name) => [name, asTensor(golden(`in.${name}`)).requiresGrad_(c.grads.includes(name))]),
+  );
+  const got: Record<string, Tensor> = {};
+  try {
+    const outputs = forward(c, inputs);
+    for (const [name, output] of Object.entries(outputs)) got[`out.${name}`] = output;
+    const leaves = c.grads.map((name) => inputs[name]!);
+    const gradOutputs = c.douts.map((name) => asTensor(golden(`dout.${name}`)));
+    if (leaves.length > 0) {
+      const results = grad(
+        c.douts.map((name) => outputs[name]!),
+        leaves,
+        { gradOutputs },
+      );
+      c.grads.forEach((name, i) => {
+        got[`grad.${name}`] = results[i]!;
       });
-      expect(worst, name).toBeLessThanOrEqual(c.abs_tol[name] as number);
     }
+  } catch (error) {
+    return { unsupported: unsupported(error) };
+  }
+  const faults: string[] = [];
+  for (const [name, value] of Object.entries(got)) {
+    const fault = await difference(value, golden(name), c.abs_tol[name] ?? 0);
+    if (fault) faults.push(`${name} ${fault}`);
+  }
+  return { faults };
+}
+
+const cases = readManifest<Case>('grads');
+
+describe.skipIf(!goldensFolder)(`PyTorch goldens of values and gradients${skippedWords}`, () => {
+  const verdicts: Record<'passed' | 'failed' | 'unsupported', string[]> = { passed: [], failed: [], unsupported: [] };
+
+  it.for(cases.map((c) => [c.id, c] as const))('%s', async ([id, c], { skip }) => {
+    let verdict: Awaited<ReturnType<typeof run>>;
+    try {
+      verdict = await run(c);
+    } catch (error) {
+      verdicts.failed.push(id);
+      throw error;
+    }
+    if ('unsupported' in verdict) {
+      verdicts.unsupported.push(`${id} (${verdict.unsupported})`);
+      return skip(`unsupported: ${verdict.unsupported}`);
+    }
+    verdicts[verdict.faults.length > 0 ? 'failed' : 'passed'].push(id);
+    expect(verdict.faults).toEqual([]);
+  });
+
+  afterAll(() => {
+    for (const [verdict, ids] of Object.entries(verdicts))
+      console.log(`goldens/grads ${verdict}: ${ids.length}\n  ${ids.join('\n  ')}`);
   });
 });

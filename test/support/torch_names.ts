@@ -1,0 +1,314 @@
+// What the names of the goldens' expressions mean: `torch`, `F`, tensors and their methods, mapped onto tilegrad's public
+// functions by name (torch.log_softmax is logSoftmax) and by the table of how their arguments are passed.
+import * as tilegrad from 'tilegrad';
+import { type DType, Tensor } from 'tilegrad';
+import { ellipsis } from './python.ts';
+import { type Names, type PythonFunction, type Semantics, Slice } from './python_evaluate.ts';
+
+/** A function or an option that tilegrad does not have (yet). */
+export class Unsupported extends Error {}
+
+/**
+ * Names of the parameters in torch's order, where a call is more than the positions as they come and named ones as options:
+ * those before | are passed by position, those behind it as options. A * takes numbers one by one or as a list.
+ */
+const signatures: Readonly<Record<string, string>> = {
+  adaptive_avg_pool2d: 'input output_size',
+  amax: 'input dim keepdim',
+  amin: 'input dim keepdim',
+  argmax: 'input dim keepdim',
+  argmin: 'input dim keepdim',
+  avg_pool2d: 'input kernel_size | stride padding ceil_mode count_include_pad divisor_override',
+  batch_norm: 'input running_mean running_var | weight bias training momentum eps',
+  binary_cross_entropy: 'input target | weight size_average reduce reduction',
+  binary_cross_entropy_with_logits: 'input target | weight size_average reduce reduction pos_weight',
+  broadcast_to: 'input size',
+  clamp: 'input min max',
+  concat: 'tensors dim',
+  conv1d: 'input weight | bias stride padding dilation groups',
+  conv2d: 'input weight | bias stride padding dilation groups',
+  conv3d: 'input weight | bias stride padding dilation groups',
+  conv_transpose1d: 'input weight | bias stride padding output_padding groups dilation',
+  conv_transpose2d: 'input weight | bias stride padding output_padding groups dilation',
+  conv_transpose3d: 'input weight | bias stride padding output_padding groups dilation',
+  cross_entropy: 'input target | weight size_average ignore_index reduce reduction label_smoothing',
+  cumprod: 'input dim',
+  cumsum: 'input dim',
+  expand: 'input *size',
+  flatten: 'input start_dim end_dim',
+  flip: 'input *dims',
+  gather: 'input dim index',
+  group_norm: 'input num_groups | weight bias eps',
+  huber_loss: 'input target | reduction delta',
+  index_select: 'input dim index',
+  l1_loss: 'input target | size_average reduce reduction',
+  layer_norm: 'input normalized_shape | weight bias eps',
+  leaky_relu: 'input negative_slope',
+  linear: 'input weight bias',
+  log_softmax: 'input dim',
+  logsumexp: 'input dim keepdim',
+  max_pool2d: 'input kernel_size | stride padding dilation ceil_mode return_indices',
+  mean: 'input dim keepdim',
+  mse_loss: 'input target | size_average reduce reduction',
+  nll_loss: 'input target | weight size_average ignore_index reduce reduction',
+  norm: 'input p dim keepdim',
+  one_hot: 'input num_classes',
+  pad: 'input pad | mode value',
+  permute: 'input *dims',
+  prod: 'input dim keepdim',
+  repeat: 'input *repeats',
+  reshape: 'input *shape',
+  smooth_l1_loss: 'input target | size_average reduce reduction beta',
+  softmax: 'input dim',
+  split: 'input split_size dim',
+  squeeze: 'input dim',
+  stack: 'tensors dim',
+  std: 'input dim | correction keepdim',
+  sum: 'input dim keepdim',
+  transpose: 'input dim0 dim1',
+  unsqueeze: 'input dim',
+  var: 'input dim | correction keepdim',
+};
+
+/** Other names for the same function. */
+const synonyms: Readonly<Record<string, string>> = {
+  absolute: 'abs',
+  arccos: 'acos',
+  arcsin: 'asin',
+  arctan: 'atan',
+  cat: 'concat',
+  clip: 'clamp',
+  concatenate: 'concat',
+  divide: 'div',
+  greater: 'gt',
+  less: 'lt',
+  mm: 'matmul',
+  bmm: 'matmul',
+  mv: 'matmul',
+  dot: 'matmul',
+  multiply: 'mul',
+  negative: 'neg',
+  subtract: 'sub',
+  swapaxes: 'transpose',
+  true_divide: 'div',
+  type_as: 'to',
+  view: 'reshape',
+};
+
+const operators: Readonly<Record<string, string>> = {
+  '+': 'add',
+  '-': 'sub',
+  '*': 'mul',
+  '/': 'div',
+  '**': 'pow',
+  '@': 'matmul',
+  '%': 'remainder',
+  '<': 'lt',
+  '<=': 'le',
+  '>': 'gt',
+  '>=': 'ge',
+  '==': 'eq',
+  '!=': 'ne',
+  '&': 'logical_and',
+  '|': 'logical_or',
+  '^': 'logical_xor',
+};
+
+const torchDtypes: Readonly<Record<string, DType>> = {
+  float32: 'f32',
+  float: 'f32',
+  float64: 'f64',
+  double: 'f64',
+  float16: 'f16',
+  half: 'f16',
+  bfloat16: 'bf16',
+  int64: 'i64',
+  long: 'i64',
+  int32: 'i32',
+  int: 'i32',
+  int8: 'i8',
+  uint8: 'u8',
+  bool: 'bool',
+};
+
+const camelCase = (name: string): string => name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+
+type Callable = (...args: unknown[]) => unknown;
+
+/** tilegrad's function of the name; throws Unsupported where there is none. */
+function tilegradFunction(name: string): Callable {
+  const functional = (tilegrad.nn as { functional?: object }).functional ?? {};
+  const key = camelCase(name);
+  for (const place of [tilegrad, functional] as Record<string, unknown>[])
+    if (typeof place[key] === 'function') return place[key] as Callable;
+  throw new Unsupported(name);
+}
+
+/** Pairs of values and indices come as arrays, whatever the function names them. */
+function asTuple(result: unknown): unknown {
+  if (result instanceof Tensor || Array.isArray(result) || typeof result !== 'object' || result === null) return result;
+  return Object.values(result);
+}
+
+function passed(signature: string, args: readonly unknown[], named: Readonly<Record<string, unknown>>): unknown[] {
+  const [byPlace = '', options] = signature.split('|');
+  const names = byPlace.trim().split(/\s+/);
+  const optionNames = options?.trim().split(/\s+/) ?? [];
+  const given: Record<string, unknown> = { ...named };
+  [...names, ...optionNames].forEach((name, i) => {
+    if (name.startsWith('*') && args.length > i) given[name] = Array.isArray(args[i]) ? args[i] : args.slice(i);
+    else if (!name.startsWith('*') && i < args.length) given[name] = args[i];
+  });
+  const values = names.map((name) => given[name] ?? given[name.replace('*', '')]);
+  while (values.length > 0 && values.at(-1) === undefined) values.pop();
+  const rest = Object.entries(given).filter(
+    ([name, value]) => !names.includes(name) && !names.includes(`*${name}`) && value !== null,
+  );
+  if (rest.length === 0) return values;
+  while (values.length < names.length) values.push(undefined);
+  return [...values, Object.fromEntries(rest.map(([name, value]) => [camelCase(name), value]))];
+}
+
+/** Functions whose arguments differ in more than their places. */
+const special: Readonly<Record<string, PythonFunction>> = {
+  clone: ([x]) => tilegradFunction('mul')(x, 1),
+  detach: ([x]) => (x as Tensor).detach(),
+  size: ([x, dim]) => (dim === undefined ? (x as Tensor).shape : (x as Tensor).size(dim as number)),
+  dim: ([x]) => (x as Tensor).rank,
+  numel: ([x]) => (x as Tensor).numel,
+  t: ([x]) => tilegradFunction('transpose')(x, 0, 1),
+  zeros: (args, { dtype }) => tilegradFunction('zeros')(args.flat(), { dtype }),
+  ones: (args, { dtype }) => tilegradFunction('ones')(args.flat(), { dtype }),
+  full: ([size, value], { dtype }) => tilegradFunction('full')(size, value, { dtype }),
+  tensor: ([data], { dtype }) => tilegrad.tensor(data as number[], { dtype: dtype as DType | undefined }),
+  square: ([x]) => tilegradFunction('mul')(x, x),
+  max: (args, named) => largest('max', args, named),
+  min: (args, named) => largest('min', args, named),
+};
+
+/** torch.max: over everything, along a dimension with indices, or of two tensors. */
+function largest(name: 'max' | 'min', args: readonly unknown[], named: Readonly<Record<string, unknown>>): unknown {
+  if (args[1] instanceof Tensor) return call(name === 'max' ? 'maximum' : 'minimum', args, named);
+  const [x, dim = named.dim, keepdim = named.keepdim] = args;
+  return asTuple(tilegradFunction(name)(x, ...(dim === undefined ? [] : [dim, keepdim])));
+}
+
+/** Calls torch's function `name` as tilegrad's. */
+export function call(name: string, args: readonly unknown[], named: Readonly<Record<string, unknown>> = {}): unknown {
+  const key = synonyms[name] ?? name;
+  const own = special[key];
+  if (own) return own(args, named);
+  const signature =
+    signatures[key] ?? (Object.keys(named).length > 0 ? `${args.map((_, i) => i).join(' ')} |` : undefined);
+  return asTuple(tilegradFunction(key)(...(signature === undefined ? args : passed(signature, args, named))));
+}
+
+class Namespace {
+  readonly attribute: (name: string) => unknown;
+
+  constructor(attribute: (name: string) => unknown) {
+    this.attribute = attribute;
+  }
+}
+
+const functionNamed =
+  (name: string): PythonFunction =>
+  (args, named) =>
+    call(name, args, named);
+
+const torch = new Namespace((name) => {
+  if (name in torchDtypes) return torchDtypes[name];
+  if (name === 'inf') return Number.POSITIVE_INFINITY;
+  if (name === 'nan') return Number.NaN;
+  if (name === 'pi') return Math.PI;
+  if (name === 'nn') return new Namespace(() => functional);
+  return functionNamed(name);
+});
+const functional = new Namespace(functionNamed);
+const math = new Namespace((name) => {
+  const value = (Math as unknown as Record<string, unknown>)[name === 'pi' ? 'PI' : name];
+  return typeof value === 'function' ? ([x]: readonly unknown[]) => value(x) : value;
+});
+
+/** x[1:, ..., None, 0] by views; indices that are tensors choose elements along their dimension. */
+function indexed(x: Tensor, items: readonly unknown[]): Tensor {
+  const taking = items.filter((item) => item !== null && item !== ellipsis).length;
+  const filled = items.flatMap((item) =>
+    item === ellipsis ? Array.from({ length: x.rank - taking }, () => new Slice(null, null, null)) : [item],
+  );
+  const [starts, stops, steps, shape]: number[][] = [[], [], [], []];
+  const lists: [number, Tensor][] = [];
+  for (const item of filled) {
+    if (item === null) {
+      shape!.push(1);
+      continue;
+    }
+    const size = x.size(starts!.length);
+    const { start, stop, step } = item instanceof Slice ? item : new Slice(null, null, null);
+    if (item instanceof Tensor) lists.push([shape!.length, item]);
+    const at = typeof item === 'number' ? (item < 0 ? item + size : item) : undefined;
+    starts!.push(at ?? start ?? 0);
+    stops!.push(at === undefined ? (stop ?? size) : at + 1);
+    steps!.push(step ?? 1);
+    if (at === undefined) shape!.push(-1);
+  }
+  for (let d = starts!.length; d < x.rank; d++) {
+    starts!.push(0);
+    stops!.push(x.size(d));
+    steps!.push(1);
+    shape!.push(-1);
+  }
+  const taken = tilegrad.slice(x, starts!, stops!, steps!);
+  const kept = taken.shape.filter((_, d) => typeof filled.filter((item) => item !== null)[d] !== 'number');
+  const sizes = shape!.map((size) => (size === -1 ? kept.shift()! : size));
+  const viewed = tilegrad.reshape(taken, sizes);
+  if (lists.length > 1) throw new Unsupported('indexing by several tensors');
+  return lists.reduce((y, [dim, index]) => call('index_select', [y, dim, index]) as Tensor, viewed);
+}
+
+export const semantics: Semantics = {
+  attribute(of, name) {
+    if (of instanceof Namespace) return of.attribute(name);
+    if (Array.isArray(of)) return name === 'values' ? of[0] : name === 'indices' ? of[1] : undefined;
+    if (!(of instanceof Tensor)) return undefined;
+    if (name === 'shape') return [...of.shape];
+    if (name === 'dtype') return of.dtype;
+    if (name === 'ndim') return of.rank;
+    if (name === 'T' || name === 'mT') return of.transpose();
+    if (name === 'to') return ([dtype]: readonly unknown[]) => converted(of, dtype);
+    if (name in torchDtypes) return () => converted(of, torchDtypes[name]);
+    const method: PythonFunction = (args, named) => call(name, [of, ...args], named);
+    return method;
+  },
+  index: (of, items) => (of instanceof Tensor ? indexed(of, items) : undefined),
+  unary(op, of) {
+    if (!(of instanceof Tensor)) return undefined;
+    if (op === '+') return of;
+    return call(op === '-' ? 'neg' : 'logical_not', [of]);
+  },
+  binary(op, a, b) {
+    if (!(a instanceof Tensor || b instanceof Tensor)) return undefined;
+    const name = operators[op];
+    if (!name) throw new Unsupported(`operator ${op}`);
+    return call(name, [a, b]);
+  },
+};
+
+function converted(x: Tensor, dtype: unknown): unknown {
+  const target = dtype instanceof Tensor ? dtype.dtype : dtype;
+  return target === x.dtype ? x : tilegradFunction('to')(x, target);
+}
+
+/** The helpers that the goldens' README defines, beside torch itself. */
+export const torchNames: Names = {
+  torch,
+  F: functional,
+  math,
+  grad: ([y, x]: readonly [Tensor, Tensor]) => {
+    const ones = tilegrad.ones(y.shape, { dtype: y.dtype });
+    return tilegrad.grad(y, x, { gradOutputs: [ones], createGraph: true })[0];
+  },
+  mha: functionNamed('mha'),
+  sdpa: functionNamed('sdpa'),
+  enc_layer: functionNamed('enc_layer'),
+};
