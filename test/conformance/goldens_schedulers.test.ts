@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { optim, zeros } from 'tilegrad';
 import { describe, expect, it } from 'vitest';
+import { evaluate } from '../support/python_evaluate.ts';
 
 interface Case {
   id: string;
@@ -34,11 +35,11 @@ const positional: Record<string, string[]> = {
 const camel = (name: string): string =>
   name.toLowerCase().replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
 
-/** A Python expression of `epoch`, in which only the conditional differs from JavaScript. */
+/** A Python expression of `epoch`. */
 function lambda(text: string): (epoch: number) => number {
-  const conditional = /^(.+) if (.+) else (.+)$/.exec(text);
-  const body = conditional ? `(${conditional[2]}) ? (${conditional[1]}) : (${conditional[3]})` : text;
-  return new Function('epoch', `return ${body}`) as (epoch: number) => number;
+  const nothing = (): undefined => undefined;
+  const semantics = { attribute: nothing, index: nothing, unary: nothing, binary: nothing };
+  return (epoch) => evaluate(text, { epoch }, semantics) as number;
 }
 
 interface Schedule {
