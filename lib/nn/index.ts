@@ -9,5 +9,5 @@ export { Identity, Linear, type LinearOptions } from './linear.ts';
 export { CrossEntropyLoss, NLLLoss } from './loss.ts';
 export { type AnyModule, type ForwardHook, type ForwardPreHook, Module } from './module.ts';
 export { Buffer, Parameter, type PlaceOptions } from './parameter.ts';
-export { MaxPool2d } from './pooling.ts';
+export { AdaptiveAvgPool2d, AvgPool2d, MaxPool2d } from './pooling.ts';
 export type { LoadReport, StateDict } from './state.ts';

@@ -1,5 +1,8 @@
 // The functions behind the layers, for use without modules. As torch.nn.functional.
 export {
+  type AvgPool2dOptions,
+  adaptiveAvgPool2d,
+  avgPool2d,
   type Conv2dOptions,
   type CrossEntropyOptions,
   conv2d,
