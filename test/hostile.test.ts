@@ -2,7 +2,9 @@
 // runs in a child process (programs/misuse_addon.mjs), where a crash is a result like any other.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { add, reshape, setNumThreads, type Tensor, tensor, zeros } from 'tilegrad';
 import { describe, expect, test } from 'vitest';
+import { runProgram } from './support/child.ts';
 
 const program = fileURLToPath(new URL('programs/misuse_addon.mjs', import.meta.url));
 
@@ -50,5 +52,60 @@ describe('the addon', () => {
     // Neither all refused, which would test only the first check, nor all accepted.
     expect(found.thrown / found.calls).toBeGreaterThan(0.1);
     expect(found.thrown / found.calls).toBeLessThan(0.9);
+  });
+});
+
+describe('the public functions', () => {
+  test('answer every value in every place with a result or a typed error', async () => {
+    const { ended, stdout, stderr } = await runProgram('misuse_api.mjs');
+    expect({ ended, stderr }).toEqual({ ended: 0, stderr: '' });
+    const found = JSON.parse(stdout) as Findings;
+    expect(found.faults).toEqual([]);
+    expect(found.thrown).toBeGreaterThan(found.calls / 2);
+  });
+
+  const x = tensor([
+    [1, 2, 3],
+    [4, 5, 6],
+  ]);
+  const disposed = tensor([1, 2]);
+  disposed.dispose();
+  const notATensor = 'x' as unknown as Tensor;
+  test.each<[string, () => unknown, string, string]>([
+    ['a disposed input', () => add(x, disposed), 'ERR_DISPOSED', 'add: the tensor of shape [2] was disposed'],
+    ['a disposed tensor', () => disposed.dataSync(), 'ERR_DISPOSED', 'dataSync: the tensor of shape [2] was disposed'],
+    ['no tensor', () => add(x, notATensor), 'ERR_ARGUMENT', "add: input 1 must be a tensor but is 'x'"],
+    ['an absent input', () => add(x, null as never), 'ERR_ARGUMENT', 'add: input 1 is absent'],
+    ['a negative size', () => zeros([2, -1]), 'ERR_SHAPE', 'full: dimension 1 of shape [2, -1] is negative'],
+    ['a fraction', () => zeros([0.5]), 'ERR_ARGUMENT', 'full: shape must be a list of whole numbers but is [0.5]'],
+    ['no number', () => zeros([Number.NaN]), 'ERR_ARGUMENT', 'but is [NaN]'],
+    ['a huge size', () => zeros([2 ** 30, 2 ** 30]), 'ERR_SHAPE', 'has more than 2^53 elements'],
+    ['more than the memory', () => zeros([2 ** 50]), 'ERR_OOM', 'bytes asked for, the limit is'],
+    ['too many dimensions', () => zeros(Array(9).fill(1)), 'ERR_ARGUMENT', 'has 9 entries, at most 8 are allowed'],
+    ['an unknown dtype', () => zeros([2], { dtype: 'f23' as never }), 'ERR_DTYPE', 'unknown dtype f23'],
+    ['an unknown device', () => zeros([2], { device: 'tpu' as never }), 'ERR_DEVICE', "unknown device 'tpu'"],
+    ['other shapes', () => add(x, tensor([1, 2])), 'ERR_SHAPE', 'shapes [2, 3] and [2] do not broadcast'],
+    ['another count', () => reshape(x, [4]), 'ERR_SHAPE', 'has 4 elements but the input [2, 3] has 6'],
+    ['no threads', () => setNumThreads(0), 'ERR_ARGUMENT', 'threads must be a whole number from 1 to 1024 but is 0'],
+  ])('%s', (_, misuse, code, text) => {
+    expect(misuse).toThrow(
+      expect.objectContaining({ name: 'TilegradError', code, message: expect.stringContaining(text) }),
+    );
+  });
+
+  test('a list whose reading disposes the input', () => {
+    const victim = tensor([1, 2, 3, 4]);
+    const shape = Object.defineProperty([0, 2], 0, {
+      get() {
+        victim.dispose();
+        return 2;
+      },
+    });
+    expect(() => reshape(victim, shape)).toThrow(expect.objectContaining({ code: 'ERR_DISPOSED' }));
+  });
+
+  test('a list whose reading runs another op', () => {
+    const shape = Object.defineProperty([0, 2], 0, { get: () => add(x, 1).size(0) + 1 });
+    expect(reshape(x, shape).shape).toEqual([3, 2]);
   });
 });
