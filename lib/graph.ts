@@ -160,7 +160,7 @@ export function record(
     return edge;
   });
   if (!wanted) return;
-  const node = new Node(op, null, attrs, edges, inputs.map(metaOf), outputs.map(metaOf) as Meta[]);
+  const node = new Node(op, null, frozen(attrs), edges, inputs.map(metaOf), outputs.map(metaOf) as Meta[]);
   const { saves } = op;
   if (saves.inputs !== null) {
     const all = saves.inputs === 'all';
@@ -178,6 +178,18 @@ export function record(
     output._node = node;
     output._output = i;
   }
+}
+
+/** The attributes as they were at the call: the caller may change a list of his before the gradient reads it. */
+function frozen(attrs: Attrs): Attrs {
+  let copy: Record<string, AttrValue> | null = null;
+  for (const name in attrs) {
+    const value = attrs[name] as AttrValue;
+    if (!Array.isArray(value) || Object.isFrozen(value)) continue;
+    copy ??= { ...attrs };
+    copy[name] = Object.freeze(value.slice());
+  }
+  return copy ?? attrs;
 }
 
 function metaOf(tensor: Tensor | null): Meta | null {

@@ -2,7 +2,7 @@
 // runs in a child process (programs/misuse_addon.mjs), where a crash is a result like any other.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { add, reshape, setNumThreads, type Tensor, tensor, zeros } from 'tilegrad';
+import { add, permute, reshape, setNumThreads, type Tensor, tensor, zeros } from 'tilegrad';
 import { describe, expect, test } from 'vitest';
 import { runProgram } from './support/child.ts';
 
@@ -102,6 +102,15 @@ describe('the public functions', () => {
       },
     });
     expect(() => reshape(victim, shape)).toThrow(expect.objectContaining({ code: 'ERR_DISPOSED' }));
+  });
+
+  test('a list that changes before the gradient reads it', () => {
+    const leaf = tensor([[[1, 2, 3]]], { requiresGrad: true });
+    const dims = [2, 0, 1];
+    const loss = permute(leaf, dims).sum();
+    dims.fill(9);
+    loss.backward();
+    expect(leaf.grad?.tolistSync()).toEqual([[[1, 1, 1]]]);
   });
 
   test('a list whose reading runs another op', () => {
