@@ -25,7 +25,8 @@ class Stream {
 
   /// Takes ownership. Returns the ticket: the count of tasks enqueued so far, this one included.
   virtual uint64_t enqueue(Task* task) = 0;
-  /// Runs `callback` on the stream's side when all work enqueued before is done. It must be short and must not throw.
+  /// Runs `callback` on the stream's side when all work enqueued before is done; a ticket of its own counts it. It must
+  /// be short and must not throw.
   virtual void host_callback(std::function<void()> callback) = 0;
   /// Blocks the caller until everything up to `ticket` is done.
   virtual void wait(uint64_t ticket) = 0;

@@ -52,14 +52,14 @@ class CudaStream final : public Stream {
     cudaEvent_t event;
   };
   struct Job {
-    uint64_t ticket = 0;  // 0: none completes with it
+    uint64_t ticket = 0;
     cudaEvent_t event = nullptr;
     std::function<void()> run;
   };
 
   void run_task(Task& task);
   void mark(uint64_t ticket);
-  void push_job(std::function<void()> run, bool has_ticket);
+  void push_job(std::function<void()> run);
   void serve_jobs();
   void note_device_error(cudaError_t error);
   uint64_t passed() const;
@@ -81,7 +81,7 @@ class CudaStream final : public Stream {
   mutable std::mutex jobs_lock_;
   std::condition_variable jobs_arrived_, jobs_done_;
   std::deque<Job> jobs_;
-  std::deque<uint64_t> host_tickets_;  // of downloads whose host copy is not done, oldest first
+  std::deque<uint64_t> host_tickets_;  // of jobs that are not done, oldest first
   bool serving_ = false;
 };
 

@@ -132,15 +132,15 @@ void CudaStream::wait(uint64_t ticket) {
   while (!host_tickets_.empty() && host_tickets_.front() <= ticket) jobs_done_.wait_for(lock, kNap);
 }
 
-void CudaStream::push_job(std::function<void()> run, bool has_ticket) {
+void CudaStream::push_job(std::function<void()> run) {
   std::lock_guard<std::recursive_mutex> guard(launch_);
   Job job;
   job.run = std::move(run);
   job.event = take_event();
   note_device_error(cudaEventRecord(job.event, handle_));
-  if (has_ticket) job.ticket = enqueued_.fetch_add(1, std::memory_order_acq_rel) + 1;
+  job.ticket = enqueued_.fetch_add(1, std::memory_order_acq_rel) + 1;
   std::lock_guard<std::mutex> lock(jobs_lock_);
-  if (has_ticket) host_tickets_.push_back(job.ticket);
+  host_tickets_.push_back(job.ticket);
   jobs_.push_back(std::move(job));
   // Detached and leaked, as the device is: it may be waiting when the process exits.
   if (!std::exchange(serving_, true)) std::thread([this] { serve_jobs(); }).detach();
@@ -163,7 +163,6 @@ void CudaStream::serve_jobs() {
       std::lock_guard<std::mutex> guard(marks_lock_);
       spare_.push_back(job.event);
     }
-    if (job.ticket == 0) continue;
     std::lock_guard<std::mutex> lock(jobs_lock_);
     host_tickets_.pop_front();
     jobs_done_.notify_all();
@@ -172,7 +171,7 @@ void CudaStream::serve_jobs() {
 
 void CudaStream::host_callback(std::function<void()> callback) {
   cudaSetDevice(traits_.ordinal);
-  push_job(std::move(callback), false);
+  push_job(std::move(callback));
 }
 
 void CudaStream::enqueue_download(const void* source, void* target, size_t bytes) {
@@ -187,12 +186,10 @@ void CudaStream::enqueue_download(const void* source, void* target, size_t bytes
           "read: cudaMemcpyAsync");
     check(cudaEventRecord(block->event, handle_), "cudaEventRecord");
     char* to = static_cast<char*>(target) + at;
-    push_job(
-        [this, block, to, n] {
-          std::memcpy(to, block->data, n);
-          pinned_.give_back(block);
-        },
-        true);
+    push_job([this, block, to, n] {
+      std::memcpy(to, block->data, n);
+      pinned_.give_back(block);
+    });
   }
 }
 
