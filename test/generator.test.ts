@@ -1,5 +1,5 @@
 // The generator of test/ops.test.ts finds planted faults: wrong values, layouts, gradients, errors, leaks.
-import { add, defineOp, full, mul, noGrad, relu, sum, type Tensor, TilegradError } from 'tilegrad';
+import { add, assign, defineOp, full, mul, noGrad, relu, sum, type Tensor, TilegradError } from 'tilegrad';
 import { describe, expect, test } from 'vitest';
 import { roundTo, ulpDistance } from './support/floats.ts';
 import { elementwise } from './support/ndarray.ts';
@@ -109,6 +109,14 @@ describe('a planted fault is found', () => {
     });
     expect(faultsOf(casesOf(leaking, 'f64', 'cpu'), checkValues)[0]).toContain('leaves 1 tensors and');
     for (const tensor of kept.splice(0)) tensor.dispose();
+  });
+  test('in an input that is written to', () => {
+    const rows = rowsOf((x) => {
+      const y = right(x);
+      noGrad(() => assign(x, y));
+      return y;
+    });
+    expect(faultsOf(casesOf(rows, 'f64', 'cpu'), checkValues)[0]).toContain('input 0 was changed: element 0 [0, 0]');
   });
   test('in errors', async () => {
     const wrongShapes = () => add(full([2], 0), full([3], 0));

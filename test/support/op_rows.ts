@@ -23,7 +23,7 @@ export interface InputSpec {
   distinct?: boolean;
   /** No gradient is asked for this input (default: asked, if its dtype is a float). */
   grad?: false;
-  /** False for an input that may not be an expanded view, whose elements share places (one that is written to). */
+  /** False for an input that is written to: it may change, and may not be an expanded view, whose elements share places. */
   expandable?: false;
 }
 
