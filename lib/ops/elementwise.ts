@@ -1,74 +1,193 @@
-// Elementwise functions: one row each, in the order of native/ops/elementwise/functors.h.
-import type { GradRule, OnnxRule } from '../op.ts';
-import { defineOp, type Grads } from '../op.ts';
+// Arithmetic, element by element: one row per function of native/ops/elementwise/functors_arithmetic.h. Tensors broadcast
+// and meet by `promote`; a number takes the dtype of the tensor beside it, and throws ERR_ARGUMENT where that dtype cannot
+// hold it. Integers wrap around.
+import { isFloat } from '../dtype.ts';
+import { TilegradError } from '../error.ts';
+import type { Attrs } from '../graph.ts';
+import type { Grads } from '../op.ts';
 import { Tensor } from '../tensor.ts';
-
-export type Operand = Tensor | number;
-
-interface Row {
-  saves?: { inputs?: readonly number[] | 'all'; outputs?: readonly number[] };
-  grad: GradRule | 'none';
-  onnx: OnnxRule | string;
-}
-
-function unary(name: string, row: Row): (x: Tensor) => Tensor {
-  return defineOp(name, { call: (run) => (x: Tensor) => run([x]), ...row });
-}
-
-function binary(name: string, row: Row): (a: Operand, b: Operand) => Tensor {
-  return defineOp(name, {
-    call: (run) => (a: Operand, b: Operand) => {
-      if (typeof b === 'number') return run([a as Tensor], { scalar: b, side: 'right' });
-      if (typeof a === 'number') return run([b], { scalar: a, side: 'left' });
-      return run([a, b], { scalar: 0, side: 'none' });
-    },
-    ...row,
-  });
-}
-
-// The gradient passes where relu's output is positive; it depends on that output only by its sign.
-const reluInputGrad = binary('relu_input_grad', {
-  saves: { inputs: [1] },
-  grad: (ctx, dout): Grads => [reluInputGrad(dout, ctx.input(1)), null],
-  onnx: 'none',
-});
-
-/** max(x, 0); NaN stays NaN. As torch.relu. */
-export const relu = unary('relu', {
-  saves: { outputs: [0] },
-  grad: (ctx, dout): Grads => [reluInputGrad(dout, ctx.output(0))],
-  onnx: 'Relu',
-});
+import { eq, ge, where } from './comparisons.ts';
+import { full } from './full.ts';
+import { log } from './math.ts';
+import { attach, binary, binaryWith, type Operand, partials, ternary, unary, unaryWith } from './operand.ts';
 
 /** a + b. As torch.add. */
 export const add = binary('add', {
-  grad: (ctx, dout): Grads => (ctx.inputCount === 1 ? [dout] : [dout, dout]),
+  grad: partials(
+    (dout) => dout,
+    (dout) => dout,
+  ),
   onnx: 'Add',
+});
+
+/** a - b. As torch.sub. */
+export const sub = binary('sub', {
+  grad: partials(
+    (dout) => dout,
+    (dout) => neg(dout),
+  ),
+  onnx: 'Sub',
 });
 
 /** a * b. As torch.mul. */
 export const mul = binary('mul', {
   saves: { inputs: 'all' },
-  grad: (ctx, dout): Grads =>
-    ctx.inputCount === 1
-      ? [mul(dout, ctx.attrs.scalar as number)]
-      : [ctx.needs(0) ? mul(dout, ctx.input(1)) : null, ctx.needs(1) ? mul(dout, ctx.input(0)) : null],
+  grad: partials(
+    (dout, at) => mul(dout, at.b),
+    (dout, at) => mul(dout, at.a),
+  ),
   onnx: 'Mul',
 });
 
+/** a / b of floats; integers throw ERR_DTYPE, they have floorDivide or a cast. As torch.div of floats. */
+export const div = binary('div', {
+  saves: { inputs: 'all' },
+  grad: partials(
+    (dout, at) => div(dout, at.b),
+    (dout, at) => neg(mul(dout, div(div(at.a, at.b), at.b))),
+  ),
+  onnx: 'Div',
+});
+
+const like = ({ dtype, device }: Tensor) => ({ dtype, device });
+
+const power = binary('pow', {
+  saves: { inputs: 'all', outputs: [0] },
+  grad: (ctx, dout): Grads => {
+    const y = ctx.output(0);
+    return partials(
+      (dy, { a, b }) => {
+        if (typeof b === 'number') return b === 0 ? full(y.shape, 0, like(y)) : mul(dy, mul(pow(a, b - 1), b));
+        return where(eq(b, 0), 0, mul(dy, mul(b, pow(a, sub(b, 1)))));
+      },
+      (dy, { a, b }) => {
+        const base = typeof a === 'number' ? full([], a, like(y)) : a;
+        const slope = mul(dy, mul(y, log(base)));
+        return where(eq(base, 0), where(ge(b, 0), 0, slope), slope);
+      },
+    )(ctx, dout);
+  },
+  onnx: 'Pow',
+});
+
+/**
+ * a to the power of b. Integers: a negative number as exponent throws ERR_ARGUMENT; a negative element gives 0, except of
+ * the bases 1 and -1. As torch.pow.
+ */
+export function pow(a: Operand, b: Operand): Tensor {
+  if (typeof b === 'number' && b < 0 && a instanceof Tensor && !isFloat(a.dtype))
+    throw new TilegradError('ERR_ARGUMENT', `pow: an integer (${a.dtype}) has no power of ${b}; cast it to a float`);
+  return b === 2 && a instanceof Tensor ? square(a) : power(a, b);
+}
+
+// The gradient of maximum for the operand that stands first behind dout; ties share it.
+const maximumInputGrad = ternary('maximum_input_grad', {
+  saves: { inputs: [1, 2] },
+  grad: (ctx, dout): Grads => {
+    const own = ctx.has(1) ? ctx.input(1) : (ctx.attrs.scalar_b as number);
+    const other = ctx.has(2) ? ctx.input(2) : (ctx.attrs.scalar_c as number);
+    return [maximumInputGrad(dout, own, other), null, null];
+  },
+  onnx: 'none',
+});
+
+/** The larger of a and b; NaN if either is. As torch.maximum. */
+export const maximum = binary('maximum', {
+  saves: { inputs: 'all' },
+  grad: partials(
+    (dout, { a, b }) => maximumInputGrad(dout, a, b),
+    (dout, { a, b }) => maximumInputGrad(dout, b, a),
+  ),
+  onnx: 'Max',
+});
+
+/** The smaller of a and b; NaN if either is. As torch.minimum. */
+export const minimum = binary('minimum', {
+  saves: { inputs: 'all' },
+  grad: partials(
+    (dout, { a, b }) => maximumInputGrad(dout, b, a),
+    (dout, { a, b }) => maximumInputGrad(dout, a, b),
+  ),
+  onnx: 'Min',
+});
+
+const bounds = ({ min, max }: Attrs): Attrs => ({ min: min as number, max: max as number });
+
+// Passes where x lies within the bounds, ends included.
+const clampInputGrad = binaryWith('clamp_input_grad', {
+  saves: { inputs: [1] },
+  grad: (ctx, dout): Grads => [clampInputGrad(dout, ctx.input(1), bounds(ctx.attrs)), null],
+  onnx: 'none',
+});
+
+const clampNumbers = unaryWith('clamp', {
+  saves: { inputs: [0] },
+  grad: (ctx, dout): Grads => [clampInputGrad(dout, ctx.input(0), bounds(ctx.attrs))],
+  onnx: (graph, { inputs, inputMeta, attrs }) => {
+    const bound = (value: number) => (Number.isFinite(value) ? graph.constant([value], inputMeta[0]?.dtype, []) : '');
+    return graph.node('Clip', [inputs[0] as string, bound(attrs.min as number), bound(attrs.max as number)]);
+  },
+});
+
+/**
+ * The elements, at least `min` and at most `max`: numbers, or tensors that broadcast; null for no bound. NaN stays, and
+ * `max` wins where the bounds cross. As torch.clamp.
+ */
+export function clamp(x: Tensor, min: Operand | null = null, max: Operand | null = null): Tensor {
+  if (min instanceof Tensor || max instanceof Tensor) {
+    const above = min === null ? x : maximum(x, min);
+    return max === null ? above : minimum(above, max);
+  }
+  return clampNumbers(x, { min: min ?? -Infinity, max: max ?? Infinity });
+}
+
+/** -x. As torch.neg. */
+export const neg = unary('neg', { grad: (_, dout): Grads => [neg(dout)], onnx: 'Neg' });
+
+/** |x|. As torch.abs. */
+export const abs = unary('abs', {
+  saves: { inputs: [0] },
+  grad: (ctx, dout): Grads => [mul(dout, sign(ctx.input(0)))],
+  onnx: 'Abs',
+});
+
+/** x * x. As torch.square. */
+export const square = unary('square', {
+  saves: { inputs: [0] },
+  grad: (ctx, dout): Grads => [mul(dout, mul(ctx.input(0), 2))],
+  onnx: (graph, { inputs }) => graph.node('Mul', [inputs[0] as string, inputs[0] as string]),
+});
+
+/** -1, 0 or 1 with the sign of x; 0 for NaN. As torch.sign. */
+export const sign = unary('sign', { grad: (_, dout): Grads => [full(dout.shape, 0, like(dout))], onnx: 'Sign' });
+
 declare module '../tensor.ts' {
   interface Tensor {
-    relu(): Tensor;
+    /** {@link add}. */
     add(other: Operand): Tensor;
+    /** {@link sub}. */
+    sub(other: Operand): Tensor;
+    /** {@link mul}. */
     mul(other: Operand): Tensor;
+    /** {@link div}. */
+    div(other: Operand): Tensor;
+    /** {@link pow}. */
+    pow(exponent: Operand): Tensor;
+    /** {@link maximum}. */
+    maximum(other: Operand): Tensor;
+    /** {@link minimum}. */
+    minimum(other: Operand): Tensor;
+    /** {@link clamp}. */
+    clamp(min?: Operand | null, max?: Operand | null): Tensor;
+    /** {@link neg}. */
+    neg(): Tensor;
+    /** {@link abs}. */
+    abs(): Tensor;
+    /** {@link square}. */
+    square(): Tensor;
+    /** {@link sign}. */
+    sign(): Tensor;
   }
 }
-Tensor.prototype.relu = function () {
-  return relu(this);
-};
-Tensor.prototype.add = function (other) {
-  return add(this, other);
-};
-Tensor.prototype.mul = function (other) {
-  return mul(this, other);
-};
+
+attach({ add, sub, mul, div, pow, maximum, minimum, clamp, neg, abs, square, sign });

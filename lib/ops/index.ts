@@ -1,6 +1,9 @@
 // Table of contents: every room of lib/ops, one line each.
+export * from './activations.ts';
 export * from './assign.ts';
 export * from './avg_pool2d.ts';
+export * from './cast.ts';
+export * from './comparisons.ts';
 export * from './concat.ts';
 export * from './conv2d.ts';
 export * from './dropout.ts';
@@ -16,6 +19,9 @@ export * from './random.ts';
 export { type MaxPool2dOptions, maxPool2d, type PoolPadding, type PoolPair } from './max_pool2d.ts';
 export * from './prune.ts';
 export * from './quantize.ts';
+export * from './math.ts';
+export * from './matmul.ts';
+export type { Operand } from './operand.ts';
 export * from './reduce.ts';
 export * from './softmax.ts';
 export * from './to.ts';

@@ -1,7 +1,10 @@
-// Moving tensors between devices.
-import { type Device, type DeviceName, device as deviceOf } from '../device.ts';
+// Moving tensors between devices and dtypes.
+import { Device, type DeviceName, device as deviceOf } from '../device.ts';
+import { type DType, dtypes } from '../dtype.ts';
+import { checkOptions } from '../error.ts';
 import { defineOp, type Grads } from '../op.ts';
 import { Tensor } from '../tensor.ts';
+import { cast } from './cast.ts';
 
 const transfer = defineOp('to', {
   call: (run) => (x: Tensor, device: Device) => run([x], { device: device.name }),
@@ -10,19 +13,41 @@ const transfer = defineOp('to', {
   onnx: 'Identity',
 });
 
-/** The tensor on `device`: itself if it is there, else a copy. Blocks until the source is computed. As torch.Tensor.to. */
-export function to(x: Tensor, device: DeviceName | Device): Tensor {
-  const place = deviceOf(device);
-  return place === x.device ? x : transfer(x, place);
+/** A dtype, a device, or both. */
+export type ToTarget =
+  | DType
+  | DeviceName
+  | Device
+  | { dtype?: DType | undefined; device?: DeviceName | Device | undefined };
+
+/**
+ * The tensor with a dtype ({@link cast}), on a device, or both; itself where nothing changes. A copy between devices
+ * blocks until the source is computed. As torch.Tensor.to.
+ */
+export function to(x: Tensor, target: ToTarget): Tensor {
+  let dtype: DType | undefined;
+  let place: DeviceName | Device | undefined;
+  if (typeof target === 'object' && target !== null && !(target instanceof Device)) {
+    checkOptions('to', target, ['dtype', 'device']);
+    ({ dtype, device: place } = target);
+  } else if ((dtypes as readonly unknown[]).includes(target)) {
+    dtype = target as DType;
+  } else {
+    place = target as DeviceName | Device;
+  }
+  const device = place === undefined ? x.device : deviceOf(place);
+  // The narrower side of a cast is what travels; the source's device computes it.
+  const converted = dtype === undefined ? x : cast(x, dtype);
+  return device === x.device ? converted : transfer(converted, device);
 }
 
 declare module '../tensor.ts' {
   interface Tensor {
     /** {@link to}. */
-    to(device: DeviceName | Device): Tensor;
+    to(target: ToTarget): Tensor;
   }
 }
 
-Tensor.prototype.to = function (device) {
-  return to(this, device);
+Tensor.prototype.to = function (target) {
+  return to(this, target);
 };

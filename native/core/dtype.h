@@ -28,6 +28,16 @@ constexpr const char* dtype_name(DType d) {
 constexpr bool is_float(DType d) { return d <= DType::f64; }
 constexpr bool is_integer(DType d) { return d >= DType::i64 && d <= DType::u8; }
 
+/// Whether a number of JavaScript fits: whole and in range for integers (i64: safe integers, which are exact),
+/// 0 or 1 for bool. Floats round, so they hold any.
+constexpr bool holds(DType d, double value) {
+  constexpr double least[kDTypeCount] = {0, 0, 0, 0, 1 - 0x1p53, -0x1p31, -128, 0, 0};
+  constexpr double most[kDTypeCount] = {0, 0, 0, 0, 0x1p53 - 1, 0x1p31 - 1, 127, 255, 1};
+  if (is_float(d)) return true;
+  if (!(value >= least[static_cast<int>(d)] && value <= most[static_cast<int>(d)])) return false;
+  return value == static_cast<double>(static_cast<int64_t>(value));
+}
+
 inline std::ostream& operator<<(std::ostream& out, DType d) { return out << dtype_name(d); }
 
 TG_HOST_DEVICE float bits_to_float(uint32_t bits) {

@@ -1,10 +1,8 @@
-// OpDefs of all elementwise functions, made from functors.h. A binary function takes two tensors that broadcast, or one
-// tensor and the attribute `scalar` on the `side` that it stands for.
-#include <algorithm>
-#include <cstring>
-
+// OpDefs of all elementwise functions, made from functors.h. Tensors broadcast. A binary function takes two tensors, or
+// one and the attribute `scalar` for the `side` that it stands for; a ternary one takes `scalar_b` or `scalar_c` where
+// that input is absent. Numbers take the dtype of the tensors.
 #include "core/op.h"
-#include "core/parallel.h"
+#include "ops/elementwise/elementwise_cpu.h"
 #include "ops/elementwise/elementwise_cuda.h"
 #include "ops/elementwise/elementwise_simd.h"
 
@@ -12,117 +10,115 @@ namespace tilegrad {
 
 namespace {
 
-constexpr int64_t kGrain = 32768;  // elements per parallel chunk
+struct Accepts {
+  bool (*test)(DType);
+  const char* what;
+};
+[[maybe_unused]] constexpr Accepts kFLOAT{is_float,
+                                          "is defined for floating-point tensors, not for "};
+[[maybe_unused]] constexpr Accepts kNUMBER{[](DType d) { return d != DType::boolean; },
+                                           "is defined for numbers, not for "};
+[[maybe_unused]] constexpr Accepts kBITS{[](DType d) { return !is_float(d); },
+                                         "is defined for integers and bool, not for "};
+[[maybe_unused]] constexpr Accepts kALL{[](DType) { return true; }, ""};
+[[maybe_unused]] constexpr Accepts kSIZE = kALL;
 
-[[maybe_unused]] bool accepts_FLOAT(DType d) { return is_float(d); }
-bool accepts_NUMBER(DType d) { return d != DType::boolean; }
-
-template <bool (*accepts)(DType)>
-void unary_infer(InferContext& ctx) {
-  if (!accepts(ctx.dtype(0))) ctx.fail(ErrorCode::dtype, "is not defined for ", ctx.dtype(0));
-  ctx.output(ctx.shape(0), ctx.dtype(0));
+// A number that stands for an operand must be one that the dtype holds; floats round it.
+void check_scalar(const InferContext& ctx, double value, DType dtype) {
+  if (!holds(dtype, value))
+    ctx.fail(ErrorCode::argument, "the number ", value, " does not fit into ", dtype);
 }
 
-template <bool (*accepts)(DType)>
-void binary_infer(InferContext& ctx) {
-  if (!accepts(ctx.dtype(0))) ctx.fail(ErrorCode::dtype, "is not defined for ", ctx.dtype(0));
-  bool scalar = ctx.attrs.choice("side") != 0;
-  if (ctx.input_count != (scalar ? 1 : 2))
-    ctx.fail(ErrorCode::argument, "expects two tensors, or one and a scalar");
-  if (scalar) return ctx.output(ctx.shape(0), ctx.dtype(0));
-  ctx.expect_same_dtype(0, 1, "the first input", "the second");
-  ctx.output(broadcast_shapes(ctx.op.name, ctx.shape(0), ctx.shape(1)), ctx.dtype(0));
-}
-
-// Walks the rows of the collapsed output; `row(offsets, n)` gets the element offset of each operand.
-template <int N, class Row>
-void for_rows(Layout (&layouts)[N], Row&& row) {
-  collapse_dims(layouts, N);
-  const Shape& shape = layouts[0].shape;
-  int last = shape.rank - 1;
-  int64_t n = shape[last], rows = shape.numel() / n;
-  auto walk = [&](int64_t r, int64_t from, int64_t count) {
-    int64_t offsets[N];
-    for (int k = 0; k < N; ++k) offsets[k] = layouts[k].offset + from * layouts[k].strides[last];
-    for (int d = last - 1; d >= 0; --d) {
-      int64_t i = r % shape[d];
-      r /= shape[d];
-      for (int k = 0; k < N; ++k) offsets[k] += i * layouts[k].strides[d];
-    }
-    row(offsets, count);
-  };
-  if (rows == 1) {
-    parallel_for(n, kGrain, [&](int64_t begin, int64_t end) { walk(0, begin, end - begin); });
-  } else {
-    parallel_for(rows, std::max<int64_t>(1, kGrain / n), [&](int64_t begin, int64_t end) {
-      for (int64_t r = begin; r < end; ++r) walk(r, 0, n);
-    });
+// A parameter of an integer function may also be infinite: no bound.
+void check_params(const InferContext& ctx, DType dtype, int first, int count) {
+  for (int i = first; i < first + count; ++i) {
+    const double value = ctx.attrs.scalars[i];
+    if (!is_float(dtype) && value - value == 0) check_scalar(ctx, value, dtype);
+    if (!is_float(dtype) && value != value)
+      ctx.fail(ErrorCode::argument, ctx.op.attrs[i].name, " is not a number");
   }
 }
 
-inline const char* at(const View& v, int64_t offset) {
-  return static_cast<const char*>(v.data) + offset * static_cast<int64_t>(dtype_size(v.dtype));
-}
-inline char* at_output(const View& v, int64_t offset) { return const_cast<char*>(at(v, offset)); }
-
-void unary_cpu(KernelArgs& args, UnaryRow row) {
-  const View &x = args.inputs[0], &out = args.outputs[0];
-  Layout layouts[2] = {out.layout, x.layout};
-  for_rows(layouts, [&](const int64_t* o, int64_t n) {
-    row(at(x, o[1]), layouts[1].strides[layouts[1].rank() - 1], at_output(out, o[0]), n);
-  });
-}
-
-void binary_cpu(KernelArgs& args, BinaryRow row) {
-  const View& out = args.outputs[0];
-  View a = args.inputs[0], b = args.input_count > 1 ? args.inputs[1] : View{};
-  alignas(8) char scalar[8];
-  int side = args.attrs.choice("side");
-  if (side != 0) {
-    double value = args.attrs.number("scalar");
-    TG_DISPATCH_NUMBER(a.dtype, T, {
-      T typed = static_cast<T>(static_cast<compute_t<T>>(value));
-      std::memcpy(scalar, &typed, sizeof typed);
-    });
-    View constant{scalar, Layout{}, a.dtype};
-    if (side == 1) std::swap(a, constant);  // the scalar stands on the left
-    b = constant;
+// The dtype of the operands: that of the first tensor; the others must agree.
+DType operand_dtype(const InferContext& ctx, int first) {
+  int known = -1;
+  for (int i = first; i < ctx.input_count; ++i) {
+    if (!ctx.has(i)) continue;
+    if (known >= 0)
+      ctx.expect_same_dtype(known, i, "the first tensor", "the second");
+    else
+      known = i;
   }
-  Layout layouts[3] = {out.layout, broadcast_to(a.layout, out.shape()),
-                       broadcast_to(b.layout, out.shape())};
-  for_rows(layouts, [&](const int64_t* o, int64_t n) {
-    int last = layouts[0].rank() - 1;
-    row(at(a, o[1]), layouts[1].strides[last], at(b, o[2]), layouts[2].strides[last],
-        at_output(out, o[0]), n);
-  });
+  if (known < 0) ctx.fail(ErrorCode::argument, "expects a tensor among its operands");
+  return ctx.dtype(known);
+}
+
+void infer(InferContext& ctx, int inputs, int params, const Accepts& accepts, bool to_bool,
+           bool select) {
+  const DType dtype = operand_dtype(ctx, select ? 1 : 0);
+  if (!accepts.test(dtype)) {
+    const bool cast = accepts.test == is_float;
+    ctx.fail(ErrorCode::dtype, accepts.what, dtype,
+             cast ? "; cast it, for example with to('f32')" : "");
+  }
+  if (select) ctx.expect_dtype(0, "the condition", DType::boolean);
+  if (inputs == 2) {
+    const bool scalar = ctx.attrs.choice("side") != 0;
+    if (ctx.input_count != (scalar ? 1 : 2) || !ctx.has(0) || (!scalar && !ctx.has(1)))
+      ctx.fail(ErrorCode::argument, "expects two tensors, or one and a number");
+    if (scalar) check_scalar(ctx, ctx.attrs.number("scalar"), dtype);
+  } else if (inputs == 3) {
+    if (!ctx.has(0)) ctx.fail(ErrorCode::argument, "expects a tensor as its first operand");
+    if (!ctx.has(1)) check_scalar(ctx, ctx.attrs.number("scalar_b"), dtype);
+    if (!ctx.has(2)) check_scalar(ctx, ctx.attrs.number("scalar_c"), dtype);
+  } else if (!ctx.has(0)) {
+    ctx.fail(ErrorCode::argument, "expects a tensor");
+  }
+  check_params(ctx, dtype, inputs == 1 ? 0 : 2, params);
+  Shape shape;
+  for (int i = 0; i < ctx.input_count; ++i)
+    if (ctx.has(i)) shape = broadcast_shapes(ctx.op.name, shape, ctx.shape(i));
+  ctx.output(shape, to_bool ? DType::boolean : dtype);
 }
 
 }  // namespace
 
-#define TG_UNARY(fn, dtypes, expression)                            \
-  static void fn##_cpu(KernelArgs& args) {                          \
-    unary_cpu(args, TILEGRAD_SIMD(fn##_row)(args.inputs[0].dtype)); \
-  }                                                                 \
-  extern const OpDef fn##_op;                                       \
-  const OpDef fn##_op = {.name = #fn,                               \
-                         .inputs = {1, 1},                          \
-                         .infer = unary_infer<accepts_##dtypes>,    \
-                         .cpu = fn##_cpu,                           \
-                         .cuda = TILEGRAD_CUDA_KERNEL(fn##_cuda),   \
-                         .strided = true};
-#define TG_BINARY(fn, dtypes, expression)                                                     \
-  static void fn##_cpu(KernelArgs& args) {                                                    \
-    binary_cpu(args, TILEGRAD_SIMD(fn##_row)(args.inputs[0].dtype));                          \
-  }                                                                                           \
-  extern const OpDef fn##_op;                                                                 \
-  const OpDef fn##_op = {                                                                     \
-      .name = #fn,                                                                            \
-      .inputs = {1, 2},                                                                       \
-      .attrs = {{"scalar", AttrType::number}, {"side", AttrType::choice, "none|left|right"}}, \
-      .infer = binary_infer<accepts_##dtypes>,                                                \
-      .cpu = fn##_cpu,                                                                        \
-      .cuda = TILEGRAD_CUDA_KERNEL(fn##_cuda),                                                \
-      .strided = true};
+// The attributes: those of the number operands, then the parameters.
+#define TG_CONCAT_(a, b) a##b
+#define TG_CONCAT(a, b) TG_CONCAT_(a, b)
+#define TG_NUMBERS_0()
+#define TG_NUMBERS_1(p) {#p, AttrType::number},
+#define TG_NUMBERS_2(p, q) TG_NUMBERS_1(p) TG_NUMBERS_1(q)
+#define TG_NUMBERS_3(p, q, r) TG_NUMBERS_1(p) TG_NUMBERS_1(q) TG_NUMBERS_1(r)
+#define TG_NUMBERS(...) TG_CONCAT(TG_NUMBERS_, TG_COUNT(__VA_ARGS__))(__VA_ARGS__)
+#define TG_SCALARS_1
+#define TG_SCALARS_2 {"scalar", AttrType::number}, {"side", AttrType::choice, "none|left|right"},
+#define TG_SCALARS_3 {"scalar_b", AttrType::number}, {"scalar_c", AttrType::number},
+#define TG_IS_BOOL_SAME false
+#define TG_IS_BOOL_BOOL true
+#define TG_IS_BOOL_SELECT false
+#define TG_SELECTS_SAME false
+#define TG_SELECTS_BOOL false
+#define TG_SELECTS_SELECT true
+#define TG_MIN_INPUTS_1 1
+#define TG_MIN_INPUTS_2 1
+#define TG_MIN_INPUTS_3 3
+
+#define TG_FUNCTION(inputs_, result, name_, dtypes, params, expression)                        \
+  static void name_##_infer(InferContext& ctx) {                                               \
+    infer(ctx, inputs_, TG_COUNT params, k##dtypes, TG_IS_BOOL_##result, TG_SELECTS_##result); \
+  }                                                                                            \
+  static void name_##_cpu(KernelArgs& args) {                                                  \
+    elementwise_cpu(args, inputs_, TILEGRAD_SIMD(name_##_row));                                \
+  }                                                                                            \
+  extern const OpDef name_##_op;                                                               \
+  const OpDef name_##_op = {.name = #name_,                                                    \
+                            .inputs = {TG_MIN_INPUTS_##inputs_, inputs_},                      \
+                            .attrs = {TG_SCALARS_##inputs_ TG_NUMBERS params},                 \
+                            .infer = name_##_infer,                                            \
+                            .cpu = name_##_cpu,                                                \
+                            .cuda = TILEGRAD_CUDA_KERNEL(name_##_cuda),                        \
+                            .strided = true};
 #include "ops/elementwise/functors.h"
 
 }  // namespace tilegrad

@@ -1,12 +1,13 @@
-// The CUDA kernels of all elementwise functions, one per line of functors.h.
+// The CUDA kernels of all elementwise functions.
 #pragma once
 
 #include "core/op.h"
 
 namespace tilegrad {
 
-#define TG_UNARY(fn, dtypes, expression) void fn##_cuda(KernelArgs& args);
-#define TG_BINARY(fn, dtypes, expression) void fn##_cuda(KernelArgs& args);
+#define TG_FUNCTION(inputs, result, name, dtypes, params, expression) \
+  void name##_cuda(KernelArgs& args);
 #include "ops/elementwise/functors.h"
+#undef TG_FUNCTION
 
 }  // namespace tilegrad

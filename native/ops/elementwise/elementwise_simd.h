@@ -8,13 +8,19 @@
 
 namespace tilegrad {
 
-// Strides in elements, 0 or any positive number; the output row is contiguous.
-using UnaryRow = void (*)(const void* x, int64_t x_stride, void* out, int64_t n);
-using BinaryRow = void (*)(const void* a, int64_t a_stride, const void* b, int64_t b_stride,
-                           void* out, int64_t n);
+struct RowArgs {
+  const void* inputs[3];
+  int64_t strides[3];    // in elements, 0 or any positive number; the output row is contiguous
+  const double* params;  // of the function, in the order of its schema
+  void* out;
+  int64_t n;
+};
+using Row = void (*)(const RowArgs&);
 
-#define TG_UNARY(name, dtypes, expression) TILEGRAD_SIMD_DECLARE(UnaryRow, name##_row, (DType))
-#define TG_BINARY(name, dtypes, expression) TILEGRAD_SIMD_DECLARE(BinaryRow, name##_row, (DType))
+// The row for operands of a dtype; null for f16 and bf16, except where a function moves its operands unread.
+#define TG_FUNCTION(inputs, result, name, dtypes, params, expression) \
+  TILEGRAD_SIMD_DECLARE(Row, name##_row, (DType))
 #include "ops/elementwise/functors.h"
+#undef TG_FUNCTION
 
 }  // namespace tilegrad

@@ -1,0 +1,2 @@
+#define TG_FAMILY "ops/elementwise/functors_activations.h"
+#include "ops/elementwise/elementwise_rows.h"

@@ -1,0 +1,2 @@
+#define TG_FAMILY "ops/elementwise/functors_arithmetic.h"
+#include "ops/elementwise/elementwise_kernels.cuh"

@@ -1,0 +1,50 @@
+// The walk of elementwise functions on the CPU: rows of the collapsed, broadcast operands over all threads.
+#pragma once
+
+#include <algorithm>
+
+#include "core/op.h"
+#include "core/parallel.h"
+#include "ops/elementwise/elementwise_simd.h"
+
+namespace tilegrad {
+
+constexpr int kMaxOperands = 3;
+constexpr int kMaxRowLayouts = kMaxOperands + 1;
+constexpr int64_t kRowGrain = 32768;  // elements per parallel chunk
+
+// Walks the rows of the collapsed output; `row(offsets, n)` gets the element offset of each layout.
+template <class Body>
+void for_rows(Layout* layouts, int count, Body&& row) {
+  collapse_dims(layouts, count);
+  const Shape& shape = layouts[0].shape;
+  int last = shape.rank - 1;
+  int64_t n = shape[last], rows = shape.numel() / n;
+  auto walk = [&](int64_t r, int64_t from, int64_t length) {
+    int64_t offsets[kMaxRowLayouts];
+    for (int k = 0; k < count; ++k)
+      offsets[k] = layouts[k].offset + from * layouts[k].strides[last];
+    for (int d = last - 1; d >= 0; --d) {
+      int64_t i = r % shape[d];
+      r /= shape[d];
+      for (int k = 0; k < count; ++k) offsets[k] += i * layouts[k].strides[d];
+    }
+    row(offsets, length);
+  };
+  if (rows == 1) {
+    parallel_for(n, kRowGrain, [&](int64_t begin, int64_t end) { walk(0, begin, end - begin); });
+  } else {
+    parallel_for(rows, std::max<int64_t>(1, kRowGrain / n), [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; ++r) walk(r, 0, n);
+    });
+  }
+}
+
+inline char* element(const View& v, int64_t offset) {
+  return static_cast<char*>(v.data) + offset * static_cast<int64_t>(dtype_size(v.dtype));
+}
+
+/// Runs a function over args: `row_of` gives its rows, f16 and bf16 go through the f32 row where it gives none.
+void elementwise_cpu(KernelArgs& args, int inputs, Row (*row_of)(DType));
+
+}  // namespace tilegrad

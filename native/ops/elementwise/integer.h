@@ -1,0 +1,91 @@
+// Arithmetic that is one for floats and integers: no overflow is undefined. Integers wrap around;
+// divided by zero they give 0; a power with a negative exponent is 0, except of 1 and -1.
+#pragma once
+
+#include "core/math.h"
+
+namespace tilegrad {
+
+// The unsigned type in which a T wraps; floats stand for themselves.
+template <class T>
+struct WrapOf {
+  using type = uint32_t;
+};
+template <>
+struct WrapOf<int64_t> {
+  using type = uint64_t;
+};
+template <>
+struct WrapOf<float> {
+  using type = float;
+};
+template <>
+struct WrapOf<double> {
+  using type = double;
+};
+template <class T>
+using Wrap = typename WrapOf<T>::type;
+
+// A parameter as a T: of an integer function it is whole or infinite, and beyond T's range gives the nearest bound.
+template <class T>
+TG_MATH_FN T saturated(double value) {
+  if constexpr (static_cast<T>(0.5) != T(0)) {
+    return static_cast<T>(value);
+  } else {
+    constexpr bool is_signed = static_cast<T>(-1) < T(0);
+    constexpr T most = static_cast<T>(~uint64_t{0} >> (64 - 8 * sizeof(T) + is_signed));
+    constexpr T least = static_cast<T>(is_signed ? ~most : 0);
+    if (value >= static_cast<double>(most)) return most;
+    return value <= static_cast<double>(least) ? least : static_cast<T>(value);
+  }
+}
+
+template <class T>
+TG_MATH_FN T plus(T a, T b) {
+  return static_cast<T>(static_cast<Wrap<T>>(a) + static_cast<Wrap<T>>(b));
+}
+template <class T>
+TG_MATH_FN T minus(T a, T b) {
+  return static_cast<T>(static_cast<Wrap<T>>(a) - static_cast<Wrap<T>>(b));
+}
+template <class T>
+TG_MATH_FN T minus(T x) {
+  return static_cast<T>(-static_cast<Wrap<T>>(x));
+}
+template <class T>
+TG_MATH_FN T times(T a, T b) {
+  return static_cast<T>(static_cast<Wrap<T>>(a) * static_cast<Wrap<T>>(b));
+}
+
+template <class T>
+TG_MATH_FN T absolute(T x) {
+  return x < T(0) ? minus(x) : x;
+}
+TG_MATH_FN float absolute(float x) { return math::fabs(x); }
+TG_MATH_FN double absolute(double x) { return math::fabs(x); }
+
+// NaN of x stays; max wins where min > max.
+template <class T>
+TG_MATH_FN T clamped(T x, T min, T max) {
+  const T above = x < min ? min : x;
+  return above > max ? max : above;
+}
+
+template <class T>
+TG_MATH_FN T power(T base, T exponent) {
+  if (exponent < T(0)) {
+    if (base == T(1)) return base;
+    if (base == static_cast<T>(-1)) return exponent % 2 == 0 ? T(1) : base;
+    return T(0);
+  }
+  T result = T(1);
+  for (; exponent > T(0); exponent = static_cast<T>(exponent / 2)) {
+    if (exponent % 2 != 0) result = times(result, base);
+    base = times(base, base);
+  }
+  return result;
+}
+TG_MATH_FN float power(float base, float exponent) { return math::pow(base, exponent); }
+TG_MATH_FN double power(double base, double exponent) { return math::pow(base, exponent); }
+
+}  // namespace tilegrad
