@@ -1,100 +1,109 @@
-import { add, mul, relu, tensor, zeros } from 'tilegrad';
-import { elementwise } from '../support/ndarray.ts';
-import { defineRows, type InputSpec, type OpRows } from '../support/op_rows.ts';
+import * as t from 'tilegrad';
+import { binary, floats, integers, numbers, type UnaryOptions, unary } from '../support/elementwise_rows.ts';
 
-const floats = ['f32', 'f64', 'f16', 'bf16'] as const;
-const numbers = [...floats, 'i64', 'i32', 'i8', 'u8'] as const;
-const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
+const { tensor, zeros } = t;
+const { NaN: nan, POSITIVE_INFINITY: inf, NEGATIVE_INFINITY: minusInf } = Number;
+const signed = [...floats, 'i64', 'i32', 'i8'] as const;
+const exact = { family: 'exact', dtypes: numbers } as const;
+const positive = { range: [0.5, 3] } as const;
 
-/** Shapes of one operand: scalar, odd sizes around vector widths, no elements. */
-const unaryShapes: (readonly number[])[] = [[], [1], [7], [3, 17], [2, 3, 5], [0], [2, 0, 3]];
+/** As C has it: JavaScript's gives NaN for 1 ** NaN and (-1) ** Infinity. */
+const power = (a: number, b: number) => (a === 1 || (a === -1 && Math.abs(b) === inf) ? 1 : a ** b);
 
-/** Pairs that broadcast, in each way. */
-const binaryShapes: (readonly [readonly number[], readonly number[]])[] = [
-  [[], []],
-  [[7], [7]],
-  [[3, 5], [5]],
-  [
-    [3, 1],
-    [1, 5],
-  ],
-  [[4], [2, 3, 1]],
-  [
-    [2, 3, 17],
-    [3, 1],
-  ],
-  [[0, 3], [3]],
-];
-
-function unary(name: string, call: OpRows['call'], fn: (x: number) => number, spec: Partial<InputSpec> = {}) {
-  return defineRows({
-    name,
-    dtypes: numbers,
-    family: 'elementwise',
-    call,
-    reference: ([x]) => elementwise(fn, x!),
-    samples: [
-      ...unaryShapes.map((shape) => ({ inputs: [{ ...spec, shape }] })),
-      { name: 'not finite', inputs: [{ shape: [5], values: [nan, inf, -inf, -0, 0] }], dtypes: floats, smooth: false },
-    ],
-  });
-}
-
-function binary(name: string, call: OpRows['call'], fn: (a: number, b: number) => number) {
-  return defineRows({
-    name,
-    dtypes: numbers,
-    family: 'elementwise',
-    call,
-    reference: ([a, b]) => elementwise(fn, a!, b!),
-    samples: [
-      ...binaryShapes.map(([a, b]) => ({ inputs: [{ shape: a }, { shape: b }] })),
-      {
-        name: 'not finite',
-        inputs: [
-          { shape: [4, 1], values: [nan, inf, -inf, 0] },
-          { shape: [3], values: [1, -inf, 0] },
-        ],
-        dtypes: floats,
-      },
-    ],
-  });
-}
+const clampRow = (title: string, min: number | null, max: number | null, spec: UnaryOptions = {}) =>
+  unary(
+    'clamp',
+    (x) => t.clamp(x, min, max),
+    (x) => (Number.isNaN(x) ? nan : Math.min(Math.max(x, min ?? minusInf), max ?? inf)),
+    { ...exact, title, distinct: true, covers: ['clamp_input_grad'], ...spec },
+  );
 
 export default [
-  {
-    ...unary(
-      'relu',
-      ([x]) => relu(x!),
-      (x) => Math.max(x, 0),
-      { distinct: true },
-    ),
-    covers: ['relu_input_grad'],
-  },
-  {
-    ...binary(
-      'add',
-      ([a, b]) => add(a!, b!),
-      (a, b) => a + b,
-    ),
+  binary('add', t.add, (a, b) => a + b, {
+    ...exact,
     errors: [
       {
         name: 'shapes that do not broadcast',
-        run: () => add(zeros([2, 3]), zeros([2])),
+        run: () => t.add(zeros([2, 3]), zeros([2])),
         code: 'ERR_SHAPE',
         message: 'add: shapes [2, 3] and [2]',
       },
+      { name: 'two numbers', run: () => t.add(1, 2), code: 'ERR_ARGUMENT', message: 'must be a tensor but is 1' },
       {
-        name: 'two dtypes',
-        run: () => add(zeros([2]), tensor([1, 2], { dtype: 'f64' })),
+        name: 'bool',
+        run: () => t.add(tensor([true]), tensor([true])),
         code: 'ERR_DTYPE',
-        message: 'add: ',
+        message: 'add: is defined for numbers, not for bool',
+      },
+      {
+        name: 'a fraction beside integers',
+        run: () => t.add(tensor([1, 2], { dtype: 'i32' }), 2.5),
+        code: 'ERR_ARGUMENT',
+        message: 'add: the number 2.5 does not fit into i32',
+      },
+      {
+        name: 'a number that is too large',
+        run: () => t.add(tensor([1, 2], { dtype: 'i8' }), 128),
+        code: 'ERR_ARGUMENT',
+        message: 'add: the number 128 does not fit into i8',
+      },
+      {
+        name: 'NaN beside integers',
+        run: () => t.add(tensor([1n, 2n]), nan),
+        code: 'ERR_ARGUMENT',
+        message: 'add: the number nan does not fit into i64',
+      },
+      {
+        name: 'a bigint',
+        run: () => t.add(tensor([1n]), 1n as unknown as number),
+        code: 'ERR_ARGUMENT',
+        message: 'add: expects a tensor or a number but got a bigint',
       },
     ],
-  },
-  binary(
-    'mul',
-    ([a, b]) => mul(a!, b!),
-    (a, b) => a * b,
-  ),
+  }),
+  binary('sub', t.sub, (a, b) => a - b, { ...exact, dtypes: signed }),
+  binary('sub', t.sub, (a, b) => a - b, {
+    ...exact,
+    title: 'sub of u8',
+    dtypes: ['u8'],
+    a: { range: [12, 20] },
+    number: 9,
+  }),
+  binary('mul', t.mul, (a, b) => a * b, exact),
+  binary('div', t.div, (a, b) => a / b, {
+    family: 'exact',
+    b: positive,
+    errors: [
+      {
+        name: 'integers',
+        run: () => t.div(tensor([1, 2], { dtype: 'i32' }), 2),
+        code: 'ERR_DTYPE',
+        message: "div: is defined for floating-point tensors, not for i32; cast it, for example with to('f32')",
+      },
+    ],
+  }),
+  binary('pow', t.pow, power, {
+    a: positive,
+    number: 3,
+    errors: [
+      {
+        name: 'a negative power of integers',
+        run: () => t.pow(tensor([1, 2], { dtype: 'i32' }), -1),
+        code: 'ERR_ARGUMENT',
+        message: 'pow: an integer (i32) has no power of -1',
+      },
+    ],
+  }),
+  binary('pow', t.pow, power, { title: 'squares', number: 2, a: positive }),
+  binary('pow', t.pow, power, { title: 'pow of integers', dtypes: ['i64', 'i32'], b: { range: [0, 6] }, number: 3 }),
+  binary('maximum', t.maximum, Math.max, { ...exact, covers: ['maximum_input_grad'] }),
+  binary('minimum', t.minimum, Math.min, exact),
+  clampRow('clamp between numbers', -0.5, 1, { dtypes: floats }),
+  clampRow('clamp from below', 0.3, null, { dtypes: floats }),
+  clampRow('clamp of integers', 2, 6, { dtypes: integers }),
+  clampRow('clamp of integers from above', null, 4, { dtypes: integers }),
+  unary('neg', t.neg, (x) => -x, { ...exact, dtypes: signed }),
+  unary('abs', t.abs, Math.abs, { ...exact, distinct: true }),
+  unary('square', t.square, (x) => x * x, exact),
+  unary('sign', t.sign, (x) => (x > 0 ? 1 : x < 0 ? -1 : 0), { ...exact, distinct: true }),
 ];

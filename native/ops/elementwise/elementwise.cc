@@ -68,11 +68,9 @@ void infer(InferContext& ctx, int inputs, int params, const Accepts& accepts, bo
       ctx.fail(ErrorCode::argument, "expects two tensors, or one and a number");
     if (scalar) check_scalar(ctx, ctx.attrs.number("scalar"), dtype);
   } else if (inputs == 3) {
-    if (!ctx.has(0)) ctx.fail(ErrorCode::argument, "expects a tensor as its first operand");
+    if (ctx.input_count != 3) ctx.fail(ErrorCode::argument, "expects three operands");
     if (!ctx.has(1)) check_scalar(ctx, ctx.attrs.number("scalar_b"), dtype);
     if (!ctx.has(2)) check_scalar(ctx, ctx.attrs.number("scalar_c"), dtype);
-  } else if (!ctx.has(0)) {
-    ctx.fail(ErrorCode::argument, "expects a tensor");
   }
   check_params(ctx, dtype, inputs == 1 ? 0 : 2, params);
   Shape shape;
@@ -102,7 +100,7 @@ void infer(InferContext& ctx, int inputs, int params, const Accepts& accepts, bo
 #define TG_SELECTS_SELECT true
 #define TG_MIN_INPUTS_1 1
 #define TG_MIN_INPUTS_2 1
-#define TG_MIN_INPUTS_3 3
+#define TG_MIN_INPUTS_3 1
 
 #define TG_FUNCTION(inputs_, result, name_, dtypes, params, expression)                        \
   static void name_##_infer(InferContext& ctx) {                                               \
