@@ -3,6 +3,7 @@
 // are the scalar functions of core/random.h in loops over the 64 words, which the compiler vectorises.
 #include "ops/random/random_simd.h"
 
+#include "core/cpu/half.h"
 #include "core/cpu/simd.h"
 
 #if defined(__SSE2__)
@@ -111,6 +112,18 @@ TG_SIMD void fill_pairs(const GroupRange& range, T* out, Convert convert) {
       });
 }
 
+// n elements as floats and back, on vectors for the 16-bit types.
+template <class T>
+TG_SIMD void widen(const T* from, float* to, int n) {
+  (dtype_of<T>::value == DType::f16 ? widen_f16 : widen_bf16)(
+      reinterpret_cast<const uint16_t*>(from), to, n);
+}
+template <class T>
+TG_SIMD void narrow(const float* from, T* to, int n) {
+  (dtype_of<T>::value == DType::f16 ? narrow_f16 : narrow_bf16)(from,
+                                                                reinterpret_cast<uint16_t*>(to), n);
+}
+
 template <class T>
 constexpr int kUnitBits = 24;
 template <>
@@ -131,11 +144,30 @@ void uniform(const GroupRange& range, double low_value, double high_value, doubl
           return value > most ? most : value;
         });
   } else {
-    fill_words(
-        range, static_cast<T*>(out), [=](uint32_t word) __attribute__((always_inline)) {
-          const C value = random::unit_f32(word, kUnitBits<T>) * span + low;
-          return static_cast<T>(value > most ? most : value);
+    fill_groups<random::kWords>(
+        range, static_cast<T*>(out),
+        [=](const uint32_t* words, T* to, int64_t) __attribute__((always_inline)) {
+          alignas(64) float values[random::kWords];
+          for (int i = 0; i < random::kWords; ++i) {
+            const float value = random::unit_f32(words[i], kUnitBits<T>) * span + low;
+            values[i] = value > most ? most : value;
+          }
+          if constexpr (sizeof(T) == 4)
+            __builtin_memcpy(to, values, sizeof values);
+          else
+            narrow(values, to, random::kWords);
         });
+  }
+}
+
+TG_SIMD void normal_words(const uint32_t* words, float mean, float std, float* to) {
+  for (int half = 0; half < 64; half += 32) {
+    for (int i = half; i < half + 16; ++i) {
+      float first, second;
+      random::normal_pair(words[i], words[i + 16], &first, &second);
+      to[i] = first * std + mean;
+      to[i + 16] = second * std + mean;
+    }
   }
 }
 
@@ -159,13 +191,12 @@ void normal(const GroupRange& range, double mean_value, double std_value, void* 
     fill_groups<random::kWords>(
         range, static_cast<T*>(out),
         [=](const uint32_t* words, T* to, int64_t) __attribute__((always_inline)) {
-          for (int half = 0; half < 64; half += 32) {
-            for (int i = half; i < half + 16; ++i) {
-              C first, second;
-              random::normal_pair(words[i], words[i + 16], &first, &second);
-              to[i] = static_cast<T>(first * std + mean);
-              to[i + 16] = static_cast<T>(second * std + mean);
-            }
+          if constexpr (sizeof(T) == 4) {
+            normal_words(words, mean, std, to);
+          } else {
+            alignas(64) float wide[random::kWords];
+            normal_words(words, mean, std, wide);
+            narrow(wide, to, random::kWords);
           }
         });
   }
@@ -228,8 +259,14 @@ void dropout(const GroupRange& range, uint64_t threshold, double scale_value, co
       [=](const uint32_t* words, T* to, int64_t at) __attribute__((always_inline)) {
         const T* x = static_cast<const T*>(x_data) + at;
         const int count = static_cast<int>(range.n - at < 64 ? range.n - at : 64);
-        for (int i = 0; i < count; ++i)
-          to[i] = static_cast<T>(static_cast<C>(x[i]) * (words[i] < limit ? C(0) : scale));
+        if constexpr (sizeof(T) == 2) {
+          alignas(64) float wide[random::kWords];
+          widen(x, wide, count);
+          for (int i = 0; i < count; ++i) wide[i] *= words[i] < limit ? C(0) : scale;
+          narrow(wide, to, count);
+        } else {
+          for (int i = 0; i < count; ++i) to[i] = x[i] * (words[i] < limit ? C(0) : scale);
+        }
       });
 }
 
