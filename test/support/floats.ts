@@ -25,11 +25,12 @@ export function roundingUnit(dtype: DType): number {
 
 const double = new Float64Array(1);
 const doubleBits = new BigInt64Array(double.buffer);
+const doubleBytes = new DataView(double.buffer);
 
 /** The exponent e of x = m * 2^e with 1 <= |m| < 2; x is finite and not 0. */
 function exponentOf(x: number): number {
-  double[0] = x;
-  const biased = Number((doubleBits[0]! >> 52n) & 0x7ffn);
+  doubleBytes.setFloat64(0, x);
+  const biased = (doubleBytes.getUint16(0) >> 4) & 0x7ff;
   return biased === 0 ? exponentOf(x * 2 ** 60) - 60 : biased - 1023;
 }
 

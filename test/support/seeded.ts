@@ -46,10 +46,10 @@ function drawn(spec: InputSpec, dtype: DType, random: () => number): Float64Arra
   if (isFloat(dtype)) {
     if (spec.distinct) return distinctFloats(n, spec.range, random);
     const [low, high] = spec.range ?? [-2, 2];
-    return Float64Array.from({ length: n }, () => low + (high - low) * random());
+    return new Float64Array(n).map(() => low + (high - low) * random());
   }
   const [low, high] = dtype === 'bool' ? [0, 1] : (spec.range ?? (dtype === 'u8' ? [0, 9] : [-9, 9])).map(Math.round);
-  return Float64Array.from({ length: n }, () => low! + Math.floor((high! - low! + 1) * random()));
+  return new Float64Array(n).map(() => low! + Math.floor((high! - low! + 1) * random()));
 }
 
 /** The values of an input for the dtype under test. */
