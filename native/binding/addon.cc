@@ -116,7 +116,7 @@ Napi::Value release(const Napi::CallbackInfo& info) {
     EnvState& state = state_of(env);
     bool known;
     size_t freed = state.handles.release(handle_argument(info[0]), &known);
-    if (freed) state.account(env, -static_cast<int64_t>(freed));
+    state.account(env, -static_cast<int64_t>(freed));
     return Napi::Boolean::New(env, known);
   });
 }

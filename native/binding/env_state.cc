@@ -12,6 +12,9 @@ namespace {
 constexpr uint32_t kIndexBits = 24;
 constexpr double kIndexSpan = 1 << kIndexBits;
 constexpr int64_t kAccountStep = 1 << 20;
+// What V8 is told of a tensor besides its bytes. Only a full collection finds dropped tensors, and V8 starts one by its
+// own account of memory, to which thousands of small tensors would else be nothing.
+constexpr int64_t kTensorWeight = 2048;
 // Below, a copy costs less than an external buffer, whose finalizer has to wait for a macrotask.
 constexpr size_t kLeastExternal = 4096;
 }  // namespace
@@ -215,7 +218,8 @@ EnvState::EnvState(Napi::Env env) : mailbox(std::make_shared<Mailbox>(env)) {
 EnvState::~EnvState() { mailbox->close(); }
 
 void EnvState::account(napi_env env, int64_t delta) {
-  unreported_ += delta;
+  unreported_ += delta + (handles.live() - reported_handles_) * kTensorWeight;
+  reported_handles_ = handles.live();
   if (unreported_ < kAccountStep && unreported_ > -kAccountStep) return;
   int64_t total;
   napi_adjust_external_memory(env, unreported_, &total);

@@ -82,11 +82,12 @@ struct EnvState {
   std::shared_ptr<Mailbox> mailbox;
   Napi::FunctionReference error_class;
 
-  /// Tells V8 of native memory in steps of at least 1 MiB; JavaScript thread only.
+  /// Tells V8 of native memory and of the number of tensors in steps of at least 1 MiB; JavaScript thread only.
   void account(napi_env env, int64_t delta);
 
  private:
   int64_t unreported_ = 0;
+  int64_t reported_handles_ = 0;
 };
 
 inline EnvState& state_of(Napi::Env env) { return *env.GetInstanceData<EnvState>(); }

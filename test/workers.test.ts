@@ -1,0 +1,21 @@
+// Devices and pools belong to the process, tensors to a thread: threads train at once, end cleanly and leave nothing.
+import { expect, test } from 'vitest';
+import { runProgram } from './support/child.ts';
+
+interface Losses {
+  first: number;
+  last: number;
+  code?: number;
+}
+
+test('the main thread and two workers train at once, others are terminated in a kernel', async () => {
+  const { ended, stdout, stderr } = await runProgram('workers.mjs', [], { nodeArgs: ['--expose-gc'] });
+  expect({ ended, stderr }).toEqual({ ended: 0, stderr: '' });
+  const { main, workers, stopped, before, after } = JSON.parse(stdout);
+  expect(main.last).toBeLessThan(main.first / 2);
+  // The same seeds give the same bits, whoever else is computing.
+  expect(workers).toEqual([0, 0].map((code): Losses => ({ code, ...main })));
+  expect(stopped).toEqual([1, 1]);
+  expect(after.liveBytes).toBe(before.liveBytes);
+  expect(after.liveTensors).toBe(before.liveTensors);
+});
