@@ -1,29 +1,116 @@
-// Reductions over dimensions.
-import { defineOp, type Grads } from '../op.ts';
+// Reductions over dimensions: sums, means, products, any and all.
+import type { Attrs } from '../graph.ts';
+import { defineOp, type Grads, type OnnxCall, type OnnxGraph, type Run } from '../op.ts';
 import { type Shape, Tensor } from '../tensor.ts';
+import { cast } from './cast.ts';
+import { eq, where } from './comparisons.ts';
+import { div, mul } from './elementwise.ts';
 import { expand, reshape, resolveDim } from './views.ts';
 
-function reduced(op: string, x: Tensor, dim: number | readonly number[] | null | undefined): number[] {
-  if (dim === undefined || dim === null) return x.shape.map((_, i) => i);
-  return (typeof dim === 'number' ? [dim] : dim).map((d) => resolveDim(op, d, x.rank));
+/** One dimension, several, or all (undefined, null or an empty list). */
+export type Dims = number | readonly number[] | null | undefined;
+
+/** The dimensions as a list of numbers that are not negative. @internal */
+export function reducedDims(op: string, x: Tensor, dim: Dims): number[] {
+  if (typeof dim === 'number') return x.rank === 0 && resolveDim(op, dim, 0) === 0 ? [] : [resolveDim(op, dim, x.rank)];
+  if (dim === undefined || dim === null || dim.length === 0) return x.shape.map((_, i) => i);
+  return dim.map((d) => resolveDim(op, d, x.rank));
 }
 
+/** Shapes the signature (x, dim, keepdim) of most reductions. @internal */
+export const reduction =
+  (op: string) =>
+  (run: Run) =>
+  (x: Tensor, dim?: Dims, keepdim = false): Tensor =>
+    run([x], { dims: reducedDims(op, x, dim), keepdim });
+
+/** A result of the reduction with the reduced dimensions back at size 1. @internal */
+export function unreduced(y: Tensor, shape: Shape, attrs: Attrs): Tensor {
+  if (attrs.keepdim) return y;
+  const dims = attrs.dims as number[];
+  return reshape(
+    y,
+    shape.map((size, i) => (dims.includes(i) ? 1 : size)),
+  );
+}
+
+/** The number of elements of each result. @internal */
+export const reducedCount = (shape: Shape, attrs: Attrs): number =>
+  (attrs.dims as number[]).reduce((n, d) => n * (shape[d] as number), 1);
+
+/** A 16-bit float as f32, for what takes several steps. @internal */
+export const widened = (x: Tensor): Tensor => (x.dtype === 'f16' || x.dtype === 'bf16' ? cast(x, 'f32') : x);
+
+/** ONNX's reductions of opset 18: the axes are an input. @internal */
+export const onnxReduce =
+  (type: string) =>
+  (graph: OnnxGraph, { inputs, attrs }: OnnxCall): string =>
+    graph.node(type, [inputs[0] as string, graph.constant(attrs.dims as number[], 'i64')], {
+      keepdims: attrs.keepdim ? 1 : 0,
+      noop_with_empty_axes: 1,
+    });
+
 /**
- * The sum over `dim` (one, several, or all by default); `keepdim` leaves them with size 1. As torch.sum.
+ * The sum over `dim` (one, several, or all by default); `keepdim` leaves them with size 1. Floats keep their dtype,
+ * integers and bools give i64. As torch.sum.
  */
 export const sum = defineOp('sum', {
-  call:
-    (run) =>
-    (x: Tensor, dim?: number | readonly number[] | null, keepdim = false): Tensor =>
-      run([x], { dims: reduced('sum', x, dim), keepdim }),
+  call: reduction('sum'),
   grad: (ctx, dout): Grads => {
     const { shape } = ctx.inputMeta(0);
-    const dims = ctx.attrs.dims as number[];
-    const kept = shape.map((size, i) => (dims.includes(i) ? 1 : size));
-    return [expand(reshape(dout, kept), shape)];
+    return [expand(unreduced(dout, shape, ctx.attrs), shape)];
   },
-  onnx: 'none',
+  onnx: onnxReduce('ReduceSum'),
 });
+
+/**
+ * The mean over `dim` (default all) of floats; NaN where there are no elements. Throws ERR_DTYPE for integers.
+ * As torch.mean.
+ */
+export const mean = defineOp('mean', {
+  call: reduction('mean'),
+  grad: (ctx, dout): Grads => {
+    const { shape } = ctx.inputMeta(0);
+    return [expand(unreduced(mul(dout, 1 / Math.max(reducedCount(shape, ctx.attrs), 1)), shape, ctx.attrs), shape)];
+  },
+  onnx: onnxReduce('ReduceMean'),
+});
+
+/**
+ * The product over `dim` (default all); 1 where there are no elements. Floats keep their dtype, integers and bools give
+ * i64. As torch.prod.
+ */
+export const prod = defineOp('prod', {
+  call: reduction('prod'),
+  saves: { inputs: [0] },
+  // The product of the others, which is not y / x where x is 0.
+  grad: (ctx, dout): Grads => {
+    const x = widened(ctx.input(0));
+    const dims = ctx.attrs.dims as number[];
+    const zero = eq(x, 0);
+    const factors = where(zero, 1, x);
+    const product = prod(factors, dims, true);
+    const zeros = sum(zero, dims, true);
+    const alone = mul(cast(zero, x.dtype), product);
+    const others = where(eq(zeros, 0), div(product, factors), where(eq(zeros, 1), alone, 0));
+    return [cast(mul(unreduced(widened(dout), x.shape, ctx.attrs), others), dout.dtype)];
+  },
+  onnx: onnxReduce('ReduceProd'),
+});
+
+const onnxLogical =
+  (type: string) =>
+  (graph: OnnxGraph, call: OnnxCall): string => {
+    const asBool = graph.node('Cast', call.inputs.slice(0, 1), { to: 9 });
+    const numbers = graph.node('Cast', [asBool], { to: 6 });
+    return graph.node('Cast', [onnxReduce(type)(graph, { ...call, inputs: [numbers] })], { to: 9 });
+  };
+
+/** Whether any element over `dim` (default all) is not zero, as bool; NaN is not zero. As torch.any. */
+export const any = defineOp('any', { call: reduction('any'), grad: 'none', onnx: onnxLogical('ReduceMax') });
+
+/** Whether all elements over `dim` (default all) are not zero, as bool; true where there are none. As torch.all. */
+export const all = defineOp('all', { call: reduction('all'), grad: 'none', onnx: onnxLogical('ReduceMin') });
 
 /** Sums a broadcast result back to `shape`: the gradient of broadcasting. */
 export function sumTo(x: Tensor, shape: Shape): Tensor {
@@ -35,10 +122,32 @@ export function sumTo(x: Tensor, shape: Shape): Tensor {
 
 declare module '../tensor.ts' {
   interface Tensor {
-    sum(dim?: number | readonly number[] | null, keepdim?: boolean): Tensor;
+    /** {@link sum}. */
+    sum(dim?: Dims, keepdim?: boolean): Tensor;
+    /** {@link mean}. */
+    mean(dim?: Dims, keepdim?: boolean): Tensor;
+    /** {@link prod}. */
+    prod(dim?: Dims, keepdim?: boolean): Tensor;
+    /** {@link any}. */
+    any(dim?: Dims, keepdim?: boolean): Tensor;
+    /** {@link all}. */
+    all(dim?: Dims, keepdim?: boolean): Tensor;
   }
 }
 
-Tensor.prototype.sum = function (dim, keepdim) {
+const { prototype } = Tensor;
+prototype.sum = function (dim, keepdim) {
   return sum(this, dim, keepdim);
+};
+prototype.mean = function (dim, keepdim) {
+  return mean(this, dim, keepdim);
+};
+prototype.prod = function (dim, keepdim) {
+  return prod(this, dim, keepdim);
+};
+prototype.any = function (dim, keepdim) {
+  return any(this, dim, keepdim);
+};
+prototype.all = function (dim, keepdim) {
+  return all(this, dim, keepdim);
 };

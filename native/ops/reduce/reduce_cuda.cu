@@ -19,13 +19,15 @@ struct total_of {
 };
 template <class T>
 using Total = typename total_of<T>::type;
+template <class T>
+using Sum = std::conditional_t<std::is_integral_v<T>, int64_t, T>;
 
 constexpr int kThreads = 256;
 constexpr int64_t kFew = 32;  // values per result up to which a thread takes them all
 
 template <class T>
 __global__ void __launch_bounds__(kThreads)
-    sum_by_thread(const T* __restrict__ x, T* __restrict__ out, const Strided<1> kept,
+    sum_by_thread(const T* __restrict__ x, Sum<T>* __restrict__ out, const Strided<1> kept,
                   const Strided<1> reduced) {
   const int64_t step = int64_t{kThreads} * gridDim.x;
   for (int64_t o = int64_t{blockIdx.x} * kThreads + threadIdx.x; o < kept.numel; o += step) {
@@ -36,13 +38,13 @@ __global__ void __launch_bounds__(kThreads)
       reduced.locate(i, at);
       total += static_cast<Total<T>>(x[base[0] + at[0]]);
     }
-    out[o] = static_cast<T>(total);
+    out[o] = static_cast<Sum<T>>(total);
   }
 }
 
 template <class T>
 __global__ void __launch_bounds__(kThreads)
-    sum_by_block(const T* __restrict__ x, T* __restrict__ out, const Strided<1> kept,
+    sum_by_block(const T* __restrict__ x, Sum<T>* __restrict__ out, const Strided<1> kept,
                  const Strided<1> reduced) {
   for (int64_t o = blockIdx.x; o < kept.numel; o += gridDim.x) {
     int64_t base[1], at[1];
@@ -53,7 +55,7 @@ __global__ void __launch_bounds__(kThreads)
       total += static_cast<Total<T>>(x[base[0] + at[0]]);
     }
     total = cuda::block_reduce<kThreads>(total, cuda::Sum{});
-    if (threadIdx.x == 0) out[o] = static_cast<T>(total);
+    if (threadIdx.x == 0) out[o] = static_cast<Sum<T>>(total);
   }
 }
 
@@ -82,10 +84,10 @@ void sum_cuda(KernelArgs& args) {
   auto& stream = cuda::stream_of(args.stream);
   const bool few = reduced.numel <= kFew;
   const int grid = cuda::grid_size(stream, kept.numel, few ? kThreads : 1);
-  TG_DISPATCH_NUMBER(x.dtype, T, {
+  TG_DISPATCH_ALL(x.dtype, T, {
     auto* kernel = few ? sum_by_thread<T> : sum_by_block<T>;
     cuda::check(launch(kernel, dim3(grid), dim3(kThreads), 0, stream.handle(), x.as<T>(),
-                       out.as<T>(), kept, reduced),
+                       out.as<Sum<T>>(), kept, reduced),
                 "launch");
   });
 }
