@@ -1,5 +1,6 @@
 // Table of contents: every room of lib/ops, one line each.
 export * from './activations.ts';
+export * from './arange.ts';
 export * from './assign.ts';
 export * from './avg_pool2d.ts';
 export * from './cast.ts';
@@ -10,6 +11,7 @@ export * from './dropout.ts';
 export * from './cross_entropy.ts';
 export * from './elementwise.ts';
 export * from './extremes.ts';
+export * from './flip.ts';
 export * from './full.ts';
 export * from './gather_rows.ts';
 export * from './int8_conv2d.ts';
@@ -19,6 +21,7 @@ export * from './optimizer.ts';
 export * from './random.ts';
 export { type MaxPool2dOptions, maxPool2d, type PoolPadding, type PoolPair } from './max_pool2d.ts';
 export * from './prune.ts';
+export * from './pad.ts';
 export * from './quantize.ts';
 export * from './math.ts';
 export * from './matmul.ts';
@@ -27,6 +30,7 @@ export * from './moments.ts';
 export * from './reduce.ts';
 export * from './softmax.ts';
 export * from './to.ts';
+export * from './triangle.ts';
 export * from './views.ts';
 
 import { checkAllDefined } from '../op.ts';
