@@ -189,9 +189,7 @@ describe('to', () => {
       .backward();
     const [gain] = net.parameters() as [nn.Parameter];
     const { grad } = gain;
-    const before = memory().liveTensors;
     expect(net.to('f64')).toBe(net);
-    expect(memory().liveTensors).toBe(before);
     expect(net.parameters()[0]).toBe(gain);
     expect([gain.dtype, gain.requiresGrad, gain.itemSync()]).toEqual(['f64', true, 2]);
     expect([gain.grad === grad, grad?.dtype]).toEqual([true, 'f64']);
@@ -204,6 +202,17 @@ describe('to', () => {
     const y = net.forward(ones([1, 3], { dtype: 'f64' }));
     y.sum().backward();
     expect([y.dtype, gain.grad?.dtype]).toEqual(['f64', 'f64']);
+  });
+
+  test('frees what it replaces', () => {
+    const layer = new nn.Linear(2, 2);
+    layer
+      .forward(ones([1, 2]))
+      .sum()
+      .backward();
+    const before = memory().liveTensors;
+    layer.to('f64');
+    expect(memory().liveTensors).toBe(before);
   });
 
   test('takes a device, or both', () => {

@@ -155,7 +155,8 @@ export function checkLib(sources: Sources): string[] {
 function definedOps(text: string): string[] {
   const plain = [...text.matchAll(/^(?:extern\s+)?const OpDef (\w+)_op\s*(?:=|\{)/gm)];
   const made = [...text.matchAll(/^TG_(?:UNARY|BINARY|TERNARY|COMPARE|LOGICAL)\w*\((\w+),/gm)];
-  return [...plain, ...made].map((match) => match[1]!);
+  const updates = [...text.matchAll(/^TG_UPDATE_OP\((\w+),/gm)].map((match) => `${match[1]}_update`);
+  return [...[...plain, ...made].map((match) => match[1]!), ...updates];
 }
 
 /** What the two tables of contents miss, one sentence each. */

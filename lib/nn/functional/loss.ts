@@ -9,6 +9,7 @@ import {
   lt,
   log,
   maximum,
+  mean,
   mul,
   neg,
   type Reduction,
@@ -28,7 +29,7 @@ export interface LossOptions {
 export function reduceLoss(user: string, loss: Tensor, reduction: Reduction = 'mean'): Tensor {
   if (reduction === 'none') return loss;
   if (reduction === 'sum') return sum(loss);
-  if (reduction === 'mean') return div(sum(loss), loss.numel);
+  if (reduction === 'mean') return mean(loss);
   throw new TilegradError('ERR_ARGUMENT', `${user}: reduction must be 'mean', 'sum' or 'none' but is '${reduction}'`);
 }
 
