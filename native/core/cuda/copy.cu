@@ -51,4 +51,16 @@ void check_kernels(int ordinal) {
   fail(ErrorCode::device, "cuda:", ordinal, " cannot run this build: ", cudaGetErrorString(error));
 }
 
+BufferRef workspace(CudaStream& stream, size_t bytes) {
+  return device_at(1 + stream.traits().ordinal).allocator().allocate(bytes);
+}
+
+View contiguous_cuda(CudaStream& stream, const View& view, BufferRef* kept) {
+  if (view.layout.is_contiguous()) return view;
+  *kept = workspace(stream, static_cast<size_t>(view.numel()) * dtype_size(view.dtype));
+  const View copy{(*kept)->data, Layout::contiguous(view.shape()), view.dtype};
+  copy_strided_cuda(stream, view, copy);
+  return copy;
+}
+
 }  // namespace tilegrad::cuda

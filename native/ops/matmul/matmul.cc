@@ -41,7 +41,7 @@ const OpDef matmul_op = {.name = "matmul",
                          .inputs = {2, 3},
                          .infer = matmul_infer,
                          .cpu = matmul_cpu,
-                         .cuda = nullptr,
+                         .cuda = TILEGRAD_CUDA_KERNEL(matmul_cuda),
                          .strided = true};
 
 }  // namespace tilegrad

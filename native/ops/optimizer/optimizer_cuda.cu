@@ -62,15 +62,11 @@ struct Staged {
 };
 
 // The view itself, or a contiguous copy of it that `staged` keeps.
-View contiguous_view(cuda::CudaStream& stream, const View& view, bool written,
-                     std::vector<Staged>* staged) {
-  if (view.layout.is_contiguous()) return view;
-  BufferRef buffer = device_at(1 + stream.traits().ordinal)
-                         .allocator()
-                         .allocate(static_cast<size_t>(view.numel()) * dtype_size(view.dtype));
-  const View copy{buffer->data, Layout::contiguous(view.shape()), view.dtype};
-  cuda::copy_strided_cuda(stream, view, copy);
-  staged->push_back({view, copy, written, std::move(buffer)});
+View staged_view(cuda::CudaStream& stream, const View& view, bool written,
+                 std::vector<Staged>* staged) {
+  BufferRef kept;
+  const View copy = cuda::contiguous_cuda(stream, view, &kept);
+  if (kept) staged->push_back({view, copy, written, std::move(kept)});
   return copy;
 }
 
@@ -97,7 +93,7 @@ void update_all(KernelArgs& args, const Call& call, std::vector<Staged>* staged)
     if (args.inputs[p].dtype != dtype_of<T>::value || numel == 0) continue;
     for (int k = 0; k < K; ++k)
       table.arrays[used][k] =
-          contiguous_view(stream, args.inputs[k * count + p], k + 1 < K, staged).template as<T>();
+          staged_view(stream, args.inputs[k * count + p], k + 1 < K, staged).template as<T>();
     table.numel[used] = numel;
     table.first_block[used + 1] =
         table.first_block[used] + static_cast<int>(ceil_div<int64_t>(numel, kChunk));

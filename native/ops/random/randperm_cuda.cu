@@ -1,6 +1,7 @@
 // randperm on CUDA: a bitonic sort of the keys of randperm.cc, padded to a power of two with keys that
 // no number has. Steps within 2048 keys run in shared memory, wider ones in one launch each.
 // Bytes moved: 16 n for each launch, about (log2 n - 10)^2 / 2 launches.
+#include "core/cuda/copy.h"
 #include "core/cuda/cuda_device.h"
 #include "core/cuda/launch.cuh"
 #include "ops/random/random.h"
@@ -93,10 +94,7 @@ void randperm_cuda(KernelArgs& args) {
   const int64_t n = out.numel();
   int64_t padded = 1;
   while (padded < n) padded *= 2;
-  // Given back at the end, and reused only behind these launches.
-  const BufferRef space = device_at(1 + stream.traits().ordinal)
-                              .allocator()
-                              .allocate(static_cast<size_t>(padded) * sizeof(uint64_t));
+  const BufferRef space = cuda::workspace(stream, static_cast<size_t>(padded) * sizeof(uint64_t));
   auto* keys = static_cast<uint64_t*>(space->data);
   const int bits = random::index_bits(n);
   cuda::check(launch(make_keys, dim3(cuda::grid_size(stream, padded, kThreads)), dim3(kThreads), 0,
