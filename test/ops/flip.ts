@@ -47,7 +47,7 @@ export default [
   }),
   defineRows({
     name: 'fliplr',
-    dtypes: ['f32'],
+    dtypes: ['f32', 'f64'],
     family: 'exact',
     call: ([a]) => [fliplr(a as Tensor), flipud(a as Tensor)],
     reference: ([a]) => {
