@@ -23,6 +23,8 @@ export * from './ops/index.ts';
 export * as optim from './optim/index.ts';
 export * as io from './io/index.ts';
 export { defaultGenerator, Generator, type GeneratorState, manualSeed } from './random.ts';
+export * as prune from './prune/index.ts';
+export * as quantize from './quantize/index.ts';
 export { keep, Scope, tidy } from './scope.ts';
 export { type Nested, type Shape, Tensor, type TensorOptions, tensor } from './tensor.ts';
 export { version } from './version.ts';

@@ -23,7 +23,7 @@ const scaleOf = (scale: QuantizeParameter, x: Tensor): Tensor =>
 const zeroPointOf = (zeroPoint: QuantizeParameter, x: Tensor): Tensor =>
   typeof zeroPoint === 'number' ? tensor(zeroPoint, { dtype: 'i32', device: x.device }) : zeroPoint;
 
-const quantizeOp = defineOp('quantize', {
+const quantizeOp = defineOp('quantize_linear', {
   call: (run) => run,
   grad: 'none',
   onnx: 'none',
@@ -34,13 +34,13 @@ const quantizeOp = defineOp('quantize', {
  * becomes the zero point. `scale` (f32) and `zeroPoint` (i32) are numbers or one per channel along `axis`.
  * Throws ERR_SHAPE, ERR_DTYPE, ERR_ARGUMENT. As torch.quantize_per_tensor, torch.quantize_per_channel.
  */
-export function quantize(
+export function quantizeLinear(
   x: Tensor,
   scale: QuantizeParameter,
   zeroPoint: QuantizeParameter = 0,
   options: QuantizeOptions = {},
 ): Tensor {
-  checkOptions('quantize', options, ['dtype', 'axis', 'quantMin', 'quantMax']);
+  checkOptions('quantizeLinear', options, ['dtype', 'axis', 'quantMin', 'quantMax']);
   const { dtype = 'u8', axis = 0, quantMin, quantMax } = options;
   return quantizeOp([x, scaleOf(scale, x), zeroPointOf(zeroPoint, x)], {
     axis,
@@ -50,24 +50,24 @@ export function quantize(
   });
 }
 
-const dequantizeOp = defineOp('dequantize', {
+const dequantizeOp = defineOp('dequantize_linear', {
   call: (run) => run,
   grad: 'none',
   onnx: 'none',
 });
 
-/** (x - zeroPoint) * scale of a u8, i8 or i32 tensor, as f32; parameters as of {@link quantize}. As torch.dequantize. */
-export function dequantize(
+/** (x - zeroPoint) * scale of a u8, i8 or i32 tensor, as f32; parameters as of {@link quantizeLinear}. As torch.dequantize. */
+export function dequantizeLinear(
   x: Tensor,
   scale: QuantizeParameter,
   zeroPoint: QuantizeParameter = 0,
   options: { axis?: number | undefined } = {},
 ): Tensor {
-  checkOptions('dequantize', options, ['axis']);
+  checkOptions('dequantizeLinear', options, ['axis']);
   return dequantizeOp([x, scaleOf(scale, x), zeroPointOf(zeroPoint, x)], { axis: options.axis ?? 0 });
 }
 
-/** What {@link dynamicQuantize} gives. */
+/** What {@link dynamicQuantizeLinear} gives. */
 export interface DynamicQuantized {
   /** u8, in the shape of the input. */
   values: Tensor;
@@ -81,7 +81,7 @@ export interface DynamicQuantized {
  * Quantises an f32, f16 or bf16 tensor to u8 with the scale and zero point that its own least and most (and 0) ask for; NaN takes no part
  * and becomes the zero point. Nothing waits for the values. Throws ERR_DTYPE. As ONNX's DynamicQuantizeLinear.
  */
-export const dynamicQuantize = defineOp('dynamic_quantize', {
+export const dynamicQuantizeLinear = defineOp('dynamic_quantize_linear', {
   call:
     (run) =>
     (x: Tensor): DynamicQuantized => {
@@ -117,7 +117,7 @@ const fakeQuantizeOp = defineOp('fake_quantize', {
 });
 
 /**
- * What {@link quantize} and {@link dequantize} make of `x`, in its own dtype: for training with quantisation in mind. The gradient is
+ * What {@link quantizeLinear} and {@link dequantizeLinear} make of `x`, in its own dtype: for training with quantisation in mind. The gradient is
  * straight through where the level lies within `quantMin` and `quantMax`, else 0. As torch.fake_quantize_per_tensor_affine.
  */
 export function fakeQuantize(

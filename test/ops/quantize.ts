@@ -1,4 +1,4 @@
-import { dequantize, dynamicQuantize, fakeQuantize, quantize, type Tensor } from 'tilegrad';
+import { dequantizeLinear, dynamicQuantizeLinear, fakeQuantize, quantizeLinear, type Tensor } from 'tilegrad';
 import { defineRows, type InputSpec, type NdArray, ndarray } from '../support/op_rows.ts';
 
 const roundHalfEven = (x: number): number => {
@@ -34,11 +34,11 @@ const zero = (...shape: number[]): InputSpec => ({ shape, dtype: 'i32', range: [
 
 const quantized = (dtype: 'u8' | 'i8') =>
   defineRows<{ axis?: number } | undefined>({
-    name: 'quantize',
+    name: 'quantize_linear',
     dtypes: [dtype],
     family: 'exact',
     differentiable: false,
-    call: ([x, s, z], attrs) => quantize(x as Tensor, s as Tensor, z as Tensor, { dtype, ...attrs }),
+    call: ([x, s, z], attrs) => quantizeLinear(x as Tensor, s as Tensor, z as Tensor, { dtype, ...attrs }),
     reference: (inputs, attrs) => {
       const [low, high] = dtype === 'u8' ? [0, 255] : [-128, 127];
       return perChannel(inputs as NdArray[], attrs?.axis ?? 0, (x, s, z) => level(x, s, z, low, high));
@@ -55,11 +55,11 @@ const quantized = (dtype: 'u8' | 'i8') =>
   });
 
 const dequantized = defineRows<{ axis?: number } | undefined>({
-  name: 'dequantize',
+  name: 'dequantize_linear',
   dtypes: ['f32'],
   family: 'elementwise',
   differentiable: false,
-  call: ([x, s, z], attrs) => dequantize(x as Tensor, s as Tensor, z as Tensor, attrs),
+  call: ([x, s, z], attrs) => dequantizeLinear(x as Tensor, s as Tensor, z as Tensor, attrs),
   reference: (inputs, attrs) => perChannel(inputs as NdArray[], attrs?.axis ?? 0, (x, s, z) => (x - z) * s),
   samples: (['u8', 'i8', 'i32'] as const).flatMap((dtype) => [
     { inputs: [{ shape: [3, 37], dtype }, scale(), zero()] },
@@ -85,12 +85,12 @@ const fake = defineRows<{ axis?: number } | undefined>({
 });
 
 const dynamic = defineRows({
-  name: 'dynamic_quantize',
+  name: 'dynamic_quantize_linear',
   dtypes: ['f32', 'f16', 'bf16'],
   family: 'exact',
   differentiable: false,
   call: ([x]) => {
-    const { values, scale: step, zeroPoint } = dynamicQuantize(x as Tensor);
+    const { values, scale: step, zeroPoint } = dynamicQuantizeLinear(x as Tensor);
     return [values, step, zeroPoint];
   },
   reference: ([x]) => {

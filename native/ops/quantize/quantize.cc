@@ -35,7 +35,7 @@ void expect_single_float(const InferContext& ctx, int i, const char* what) {
     ctx.fail(ErrorCode::dtype, what, " must be f32, f16 or bf16 but is f64");
 }
 
-void quantize_infer(InferContext& ctx) {
+void quantize_linear_infer(InferContext& ctx) {
   expect_single_float(ctx, 0, "the input");
   expect_parameters(ctx, 0, 1);
   const DType to = ctx.attrs.dtype("dtype");
@@ -45,7 +45,7 @@ void quantize_infer(InferContext& ctx) {
   ctx.output(ctx.shape(0), to);
 }
 
-void dequantize_infer(InferContext& ctx) {
+void dequantize_linear_infer(InferContext& ctx) {
   if (!is_integer(ctx.dtype(0)) || ctx.dtype(0) == DType::i64)
     ctx.fail(ErrorCode::dtype, "the input must be u8, i8 or i32 but is ", ctx.dtype(0));
   expect_parameters(ctx, 0, 1);
@@ -70,7 +70,7 @@ void fake_quantize_input_grad_infer(InferContext& ctx) {
   ctx.output(ctx.shape(0), ctx.dtype(0));
 }
 
-void dynamic_quantize_infer(InferContext& ctx) {
+void dynamic_quantize_linear_infer(InferContext& ctx) {
   expect_single_float(ctx, 0, "the input");
   ctx.output(ctx.shape(0), DType::u8);
   ctx.output({}, DType::f32);
@@ -79,21 +79,21 @@ void dynamic_quantize_infer(InferContext& ctx) {
 
 }  // namespace
 
-extern const OpDef quantize_op, dequantize_op, fake_quantize_op, fake_quantize_input_grad_op,
-    dynamic_quantize_op;
-const OpDef quantize_op = {.name = "quantize",
-                           .inputs = {3, 3},
-                           .attrs = {{"axis", AttrType::integer},
-                                     {"dtype", AttrType::dtype},
-                                     {"low", AttrType::integer},
-                                     {"high", AttrType::integer}},
-                           .infer = quantize_infer,
-                           .cpu = quantize_cpu};
-const OpDef dequantize_op = {.name = "dequantize",
-                             .inputs = {3, 3},
-                             .attrs = {{"axis", AttrType::integer}},
-                             .infer = dequantize_infer,
-                             .cpu = dequantize_cpu};
+extern const OpDef quantize_linear_op, dequantize_linear_op, fake_quantize_op,
+    fake_quantize_input_grad_op, dynamic_quantize_linear_op;
+const OpDef quantize_linear_op = {.name = "quantize_linear",
+                                  .inputs = {3, 3},
+                                  .attrs = {{"axis", AttrType::integer},
+                                            {"dtype", AttrType::dtype},
+                                            {"low", AttrType::integer},
+                                            {"high", AttrType::integer}},
+                                  .infer = quantize_linear_infer,
+                                  .cpu = quantize_linear_cpu};
+const OpDef dequantize_linear_op = {.name = "dequantize_linear",
+                                    .inputs = {3, 3},
+                                    .attrs = {{"axis", AttrType::integer}},
+                                    .infer = dequantize_linear_infer,
+                                    .cpu = dequantize_linear_cpu};
 const OpDef fake_quantize_op = {
     .name = "fake_quantize",
     .inputs = {3, 3},
@@ -106,9 +106,9 @@ const OpDef fake_quantize_input_grad_op = {
     .attrs = {{"axis", AttrType::integer}, {"low", AttrType::integer}, {"high", AttrType::integer}},
     .infer = fake_quantize_input_grad_infer,
     .cpu = fake_quantize_input_grad_cpu};
-const OpDef dynamic_quantize_op = {.name = "dynamic_quantize",
-                                   .inputs = {1, 1},
-                                   .infer = dynamic_quantize_infer,
-                                   .cpu = dynamic_quantize_cpu};
+const OpDef dynamic_quantize_linear_op = {.name = "dynamic_quantize_linear",
+                                          .inputs = {1, 1},
+                                          .infer = dynamic_quantize_linear_infer,
+                                          .cpu = dynamic_quantize_linear_cpu};
 
 }  // namespace tilegrad

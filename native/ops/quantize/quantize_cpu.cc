@@ -71,12 +71,12 @@ int32_t high(const KernelArgs& args) { return static_cast<int32_t>(args.attrs.in
 
 }  // namespace
 
-void quantize_cpu(KernelArgs& args) {
+void quantize_linear_cpu(KernelArgs& args) {
   run(args, 0, 1, TILEGRAD_SIMD(quantize_row)(args.inputs[0].dtype, args.outputs[0].dtype),
       low(args), high(args));
 }
 
-void dequantize_cpu(KernelArgs& args) {
+void dequantize_linear_cpu(KernelArgs& args) {
   run(args, 0, 1, TILEGRAD_SIMD(dequantize_row)(args.inputs[0].dtype), 0, 0);
 }
 
@@ -89,7 +89,7 @@ void fake_quantize_input_grad_cpu(KernelArgs& args) {
       high(args));
 }
 
-void dynamic_quantize_cpu(KernelArgs& args) {
+void dynamic_quantize_linear_cpu(KernelArgs& args) {
   const View &x = args.inputs[0], &out = args.outputs[0];
   const int64_t n = x.numel(), size = static_cast<int64_t>(dtype_size(x.dtype));
   const char* from = static_cast<const char*>(x.data) + x.layout.offset * size;

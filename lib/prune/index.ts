@@ -1,0 +1,176 @@
+// Pruning the parameters of modules, with PyTorch's meaning: the parameter moves to `<name>_orig`, its mask becomes the
+// buffer `<name>_mask`, and before every forward `<name>` is their product.
+import { TilegradError } from '../error.ts';
+import { noGrad } from '../graph.ts';
+import { type AnyModule, Buffer, Parameter } from '../nn/index.ts';
+import { assign, cast, nmMask, sum, where } from '../ops/index.ts';
+import type { Generator } from '../random.ts';
+import { keep, tidy } from '../scope.ts';
+import { Tensor } from '../tensor.ts';
+import { type Amount, globalL1, l1, ln, random, randomSlices } from './masks.ts';
+
+export type { Amount, MaskOptions } from './masks.ts';
+export * as masks from './masks.ts';
+
+type Fields = Record<string, unknown>;
+
+const unhook = new WeakMap<AnyModule, Map<string, () => void>>();
+const fields = (module: AnyModule): Fields => module as unknown as Fields;
+
+/** The parameter before pruning, and its mask so far. */
+function target(user: string, module: AnyModule, name: string): { values: Parameter; mask: Tensor | null } {
+  const pruned = unhook.get(module)?.has(name) ?? false;
+  const values = fields(module)[pruned ? `${name}_orig` : name];
+  if (!(values instanceof Parameter)) {
+    const known = module.namedParameters({ recurse: false }).map(([own]) => own);
+    const has = known.length > 0 ? `it has ${known.join(', ')}` : 'it has none of its own';
+    throw new TilegradError('ERR_ARGUMENT', `${user}: ${module.constructor.name} has no parameter '${name}'; ${has}`);
+  }
+  return { values, mask: pruned ? (fields(module)[`${name}_mask`] as Tensor) : null };
+}
+
+function refresh(module: AnyModule, name: string): void {
+  const own = fields(module);
+  const before = own[name];
+  const values = own[`${name}_orig`] as Parameter;
+  // Gradients flow where the mask does; where() gives plain zeros, also for infinite values.
+  own[name] = keep(tidy(() => where(own[`${name}_mask`] as Tensor, values, 0)));
+  if (before instanceof Tensor) before.dispose();
+}
+
+/** Prunes by a mask (bool, true = kept) made outside; with an earlier mask, what either drops is dropped. As torch.nn.utils.prune.custom_from_mask. */
+export function customFromMask<M extends AnyModule>(module: M, name: string, mask: Tensor): M {
+  const { values, mask: before } = target('prune.customFromMask', module, name);
+  if (mask.dtype !== 'bool' || mask.shape.join() !== values.shape.join())
+    throw new TilegradError(
+      'ERR_SHAPE',
+      `prune: the mask of '${name}' must be bool of shape [${values.shape.join(', ')}] but is ${mask.dtype} of shape [${mask.shape.join(', ')}]`,
+    );
+  const own = fields(module);
+  if (before) {
+    noGrad(() => tidy(() => assign(before, where(before, mask, before))));
+  } else {
+    delete own[name];
+    own[`${name}_orig`] = values;
+    own[`${name}_mask`] = new Buffer(mask);
+    const removers = unhook.get(module) ?? new Map<string, () => void>();
+    unhook.set(module, removers);
+    const hook = (): undefined => refresh(module, name) as undefined;
+    removers.set(
+      name,
+      (module as { registerForwardPreHook(h: () => undefined): () => void }).registerForwardPreHook(hook),
+    );
+  }
+  noGrad(() => refresh(module, name));
+  return module;
+}
+
+function prune<M extends AnyModule>(
+  user: string,
+  module: M,
+  name: string,
+  make: (values: Parameter, mask: Tensor | null) => Tensor,
+): M {
+  const { values, mask } = target(user, module, name);
+  const made = noGrad(() => make(values, mask));
+  customFromMask(module, name, made);
+  made.dispose();
+  return module;
+}
+
+/** Zeroes the smallest magnitudes of the parameter `name`. Returns the module. As torch.nn.utils.prune.l1_unstructured. */
+export function l1Unstructured<M extends AnyModule>(module: M, name: string, amount: Amount): M {
+  return prune('prune.l1Unstructured', module, name, (values, mask) => l1(values, amount, { mask }));
+}
+
+/** Zeroes elements by chance. As torch.nn.utils.prune.random_unstructured. */
+export function randomUnstructured<M extends AnyModule>(
+  module: M,
+  name: string,
+  amount: Amount,
+  options: { readonly generator?: Generator | undefined } = {},
+): M {
+  return prune('prune.randomUnstructured', module, name, (values, mask) =>
+    random(values, amount, { mask, ...options }),
+  );
+}
+
+/** Zeroes the slices along `dim` of the smallest n-norm. As torch.nn.utils.prune.ln_structured. */
+export function lnStructured<M extends AnyModule>(module: M, name: string, amount: Amount, n: number, dim: number): M {
+  return prune('prune.lnStructured', module, name, (values, mask) => ln(values, amount, n, dim, { mask }));
+}
+
+/** Zeroes slices along `dim` by chance. As torch.nn.utils.prune.random_structured. */
+export function randomStructured<M extends AnyModule>(
+  module: M,
+  name: string,
+  amount: Amount,
+  dim: number,
+  options: { readonly generator?: Generator | undefined } = {},
+): M {
+  const make = (values: Parameter, mask: Tensor | null): Tensor =>
+    randomSlices(values, amount, dim, { mask, ...options });
+  return prune('prune.randomStructured', module, name, make);
+}
+
+/** Keeps the `n` largest magnitudes of every `m` neighbours along `dim` (default: the last). 2:4 is what sparse tensor cores take. */
+export function nmStructured<M extends AnyModule>(module: M, name: string, n: number, m: number, dim = -1): M {
+  return prune('prune.nmStructured', module, name, (values, mask) =>
+    tidy(() => nmMask(mask ? where(mask, values, 0) : values, n, m, { dim })),
+  );
+}
+
+/** One threshold over several parameters, given as [module, name]. As torch.nn.utils.prune.global_unstructured with L1Unstructured. */
+export function globalUnstructured(parameters: readonly (readonly [AnyModule, string])[], amount: Amount): void {
+  const found = parameters.map(([module, name]) => target('prune.globalUnstructured', module, name));
+  const made = noGrad(() =>
+    globalL1(
+      found.map(({ values }) => values),
+      amount,
+      { masks: found.map(({ mask }) => mask) },
+    ),
+  );
+  parameters.forEach(([module, name], i) => {
+    const mask = made[i] as Tensor;
+    customFromMask(module, name, mask);
+    mask.dispose();
+  });
+}
+
+/** Makes the pruning permanent: `name` is a plain parameter again, with zeros. As torch.nn.utils.prune.remove. */
+export function remove<M extends AnyModule>(module: M, name: string): M {
+  const stop = unhook.get(module)?.get(name);
+  if (!stop)
+    throw new TilegradError('ERR_ARGUMENT', `prune.remove: '${name}' of ${module.constructor.name} is not pruned`);
+  stop();
+  unhook.get(module)?.delete(name);
+  const own = fields(module);
+  const values = own[`${name}_orig`] as Parameter;
+  const mask = own[`${name}_mask`] as Tensor;
+  noGrad(() => tidy(() => assign(values, where(mask, values, 0))));
+  (own[name] as Tensor).dispose();
+  mask.dispose();
+  delete own[`${name}_orig`];
+  delete own[`${name}_mask`];
+  own[name] = values;
+  return module;
+}
+
+/** Whether a parameter of the module, or of one in it, is pruned. As torch.nn.utils.prune.is_pruned. */
+export function isPruned(module: AnyModule): boolean {
+  return module.modules().some((each) => (unhook.get(each)?.size ?? 0) > 0);
+}
+
+/** The share of zeros that masks make among all parameters of the module, from 0 to 1. Blocks until it is known. */
+export function sparsity(module: AnyModule): number {
+  let dropped = 0;
+  let total = 0;
+  for (const each of module.modules())
+    for (const parameter of each.parameters({ recurse: false })) total += parameter.numel;
+  for (const each of module.modules())
+    for (const name of unhook.get(each)?.keys() ?? []) {
+      const mask = fields(each)[`${name}_mask`] as Tensor;
+      dropped += mask.numel - tidy(() => sum(cast(mask, 'i32')).itemSync());
+    }
+  return total === 0 ? 0 : dropped / total;
+}

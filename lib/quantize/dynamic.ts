@@ -1,0 +1,162 @@
+// Dynamic quantisation: weights become i8 once, inputs u8 at every call, by their own range; products are integer and exact.
+import { checkOptions, TilegradError } from '../error.ts';
+import { noGrad } from '../graph.ts';
+import { type AnyModule, Buffer, Conv2d, Linear, Module } from '../nn/index.ts';
+import {
+  abs,
+  amax,
+  cast,
+  clamp,
+  dynamicQuantizeLinear,
+  int8Conv2d,
+  int8Matmul,
+  mul,
+  quantizeLinear,
+  reshape,
+} from '../ops/index.ts';
+import { tidy } from '../scope.ts';
+import type { Tensor } from '../tensor.ts';
+
+export interface DynamicOptions {
+  /** One scale per output channel instead of one per weight. Default: true. */
+  readonly perChannel?: boolean | undefined;
+}
+
+/** Symmetric i8 weights: the largest magnitude, of each output channel or of all, becomes 127. */
+function quantizeWeight(weight: Tensor, perChannel: boolean): { values: Buffer; scale: Buffer } {
+  return noGrad(() => {
+    const made = tidy(() => {
+      const dims = weight.shape.map((_, i) => i).slice(perChannel ? 1 : 0);
+      const largest = dims.length === 0 ? abs(weight) : amax(abs(weight), dims);
+      // A channel of zeros keeps a scale above 0, so that nothing is divided by 0.
+      const scale = clamp(mul(cast(largest, 'f32'), 1 / 127), 2 ** -126);
+      return { values: quantizeLinear(weight, scale, 0, { dtype: 'i8', quantMin: -127 }), scale };
+    });
+    const held = { values: new Buffer(made.values), scale: new Buffer(made.scale) };
+    made.values.dispose();
+    made.scale.dispose();
+    return held;
+  });
+}
+
+const copied = (bias: Tensor | null): Buffer | null => {
+  if (!bias) return null;
+  const detached = cast(bias.detach(), 'f32');
+  const buffer = new Buffer(detached);
+  detached.dispose();
+  return buffer;
+};
+
+/** A Linear layer with i8 weights. As torch.ao.nn.quantized.dynamic.Linear, with u8 inputs of all 256 levels. */
+export class DynamicLinear extends Module {
+  static override readonly stateNames = { weightScale: 'weight_scale' };
+  readonly inFeatures: number;
+  readonly outFeatures: number;
+  /** i8, (outFeatures, inFeatures). */
+  readonly weight: Buffer;
+  readonly weightScale: Buffer;
+  readonly bias: Buffer | null;
+
+  constructor(linear: Linear, options: DynamicOptions = {}) {
+    super();
+    checkOptions('DynamicLinear', options, ['perChannel']);
+    this.inFeatures = linear.inFeatures;
+    this.outFeatures = linear.outFeatures;
+    const { values, scale } = quantizeWeight(linear.weight, options.perChannel ?? true);
+    this.weight = values;
+    this.weightScale = scale;
+    this.bias = copied(linear.bias);
+  }
+
+  forward(x: Tensor): Tensor {
+    return noGrad(() =>
+      tidy(() => {
+        const { values, scale, zeroPoint } = dynamicQuantizeLinear(x);
+        const rows = x.rank === 1 ? reshape(values, [1, -1]) : values;
+        const y = int8Matmul(rows, this.weight.transpose(0, 1), {
+          aZeroPoint: zeroPoint,
+          scale: mul(this.weightScale, scale),
+          bias: this.bias,
+        });
+        const shaped = x.rank === 1 ? reshape(y, [-1]) : y;
+        return cast(shaped, x.dtype);
+      }),
+    );
+  }
+
+  override extraRepr(): string {
+    return `inFeatures=${this.inFeatures}, outFeatures=${this.outFeatures}, dtype=i8`;
+  }
+}
+
+/** A Conv2d layer with i8 weights. */
+export class DynamicConv2d extends Module {
+  static override readonly stateNames = { weightScale: 'weight_scale' };
+  /** i8, (outChannels, inChannels / groups, R, S). */
+  readonly weight: Buffer;
+  readonly weightScale: Buffer;
+  readonly bias: Buffer | null;
+  readonly #geometry: Pick<Conv2d, 'stride' | 'padding' | 'dilation' | 'groups'>;
+
+  constructor(conv: Conv2d, options: DynamicOptions = {}) {
+    super();
+    checkOptions('DynamicConv2d', options, ['perChannel']);
+    const { values, scale } = quantizeWeight(conv.weight, options.perChannel ?? true);
+    this.weight = values;
+    this.weightScale = scale;
+    this.bias = copied(conv.bias);
+    const { stride, padding, dilation, groups } = conv;
+    this.#geometry = { stride, padding, dilation, groups };
+  }
+
+  forward(x: Tensor): Tensor {
+    return noGrad(() =>
+      tidy(() => {
+        const { values, scale, zeroPoint } = dynamicQuantizeLinear(x);
+        const y = int8Conv2d(values, this.weight, {
+          ...this.#geometry,
+          xZeroPoint: zeroPoint,
+          scale: mul(this.weightScale, scale),
+          bias: this.bias,
+        });
+        return cast(y, x.dtype);
+      }),
+    );
+  }
+
+  override extraRepr(): string {
+    return `weight=[${this.weight.shape.join(', ')}], dtype=i8`;
+  }
+}
+
+/**
+ * Replaces every Linear and Conv2d in `model` by its quantised form, in place, frees the replaced parameters, and returns the
+ * model (the quantised layer, if `model` is one of these itself). For inference: gradients end here. As
+ * torch.ao.quantization.quantize_dynamic with inplace.
+ */
+export function dynamic<M extends AnyModule>(model: M, options: DynamicOptions = {}): AnyModule {
+  checkOptions('quantize.dynamic', options, ['perChannel']);
+  const replaced = quantizedLayer(model, options);
+  if (replaced) return replaced;
+  let count = 0;
+  for (const [name, module] of model.namedModules()) {
+    const layer = quantizedLayer(module, options);
+    if (!layer) continue;
+    model.setSubmodule(name, layer);
+    count += 1;
+  }
+  if (count === 0)
+    throw new TilegradError('ERR_ARGUMENT', `quantize.dynamic: ${model.constructor.name} has no Linear and no Conv2d`);
+  return model;
+}
+
+function quantizedLayer(module: AnyModule, options: DynamicOptions): DynamicLinear | DynamicConv2d | null {
+  const layer =
+    module instanceof Linear
+      ? new DynamicLinear(module, options)
+      : module instanceof Conv2d
+        ? new DynamicConv2d(module, options)
+        : null;
+  if (layer) module.dispose();
+  return layer;
+}

@@ -1,0 +1,120 @@
+import { manualSeed, memory, nn, noGrad, optim, prune, type Tensor, tensor, tidy, zeros } from 'tilegrad';
+import { describe, expect, it } from 'vitest';
+
+const weights = [
+  [0.1, -0.5, 0.3, -0.2],
+  [0.9, 0.05, -0.7, 0.6],
+];
+
+const numbers = (x: Tensor): number[] => Array.from(x.dataSync() as Float32Array, Number);
+
+function layer(): nn.Linear {
+  const linear = new nn.Linear(4, 2);
+  linear.loadStateDict({ weight: tensor(weights), bias: zeros([2]) });
+  return linear;
+}
+
+describe('prune', () => {
+  it('moves the parameter and multiplies it with its mask before every forward', () => {
+    const linear = prune.l1Unstructured(layer(), 'weight', 0.5);
+    expect(linear.namedParameters().map(([name]) => name)).toEqual(['bias', 'weight_orig']);
+    expect(linear.namedBuffers().map(([name]) => name)).toEqual(['weight_mask']);
+    expect(linear.weight.tolistSync()).toEqual(
+      tensor([
+        [0, -0.5, 0, 0],
+        [0.9, 0, -0.7, 0.6],
+      ]).tolistSync(),
+    );
+    const y = linear.forward(tensor([[1, 1, 1, 1]]));
+    expect(numbers(y)).toEqual([Math.fround(-0.5), Math.fround(0.8)].map((v) => expect.closeTo(v, 6)));
+  });
+
+  it('counts a second amount over what is left', () => {
+    const linear = prune.l1Unstructured(layer(), 'weight', 0.5);
+    prune.l1Unstructured(linear, 'weight', 0.5);
+    expect(prune.sparsity(linear)).toBeCloseTo(6 / 10);
+    expect(numbers(linear.weight).filter((w) => w !== 0).length).toBe(2);
+  });
+
+  it('takes a number up to 1 as a fraction, one above as a count, and says more in words', () => {
+    expect(numbers(prune.masks.l1(tensor(weights), 3)).filter((kept) => kept === 0).length).toBe(3);
+    expect(numbers(prune.masks.l1(tensor(weights), { count: 1 })).filter((kept) => kept === 0).length).toBe(1);
+    expect(numbers(prune.masks.l1(tensor(weights), 1))).toEqual([0, 0, 0, 0, 0, 0, 0, 0]);
+    expect(() => prune.masks.l1(tensor(weights), 9)).toThrow('whole number from 0 to 8 but is 9');
+    expect(() => prune.masks.l1(tensor(weights), -0.1)).toThrow('from 0 to 1 but is -0.1');
+  });
+
+  it('drops whole rows and columns', () => {
+    const rows = prune.masks.ln(tensor(weights), { count: 1 }, 2, 0);
+    expect(rows.tolistSync()).toEqual([
+      [false, false, false, false],
+      [true, true, true, true],
+    ]);
+    const columns = prune.masks.ln(tensor(weights), 0.5, Infinity, 1);
+    expect(columns.tolistSync()).toEqual([
+      [true, false, true, false],
+      [true, false, true, false],
+    ]);
+  });
+
+  it('takes one threshold over several layers', () => {
+    const [a, b] = [layer(), layer()];
+    prune.globalUnstructured(
+      [
+        [a, 'weight'],
+        [b, 'weight'],
+      ],
+      0.25,
+    );
+    expect(prune.sparsity(a) * 10 + prune.sparsity(b) * 10).toBeCloseTo(4);
+  });
+
+  it('keeps pruned weights at zero while training, with momentum and decay', () => {
+    manualSeed(0);
+    const linear = prune.nmStructured(layer(), 'weight', 2, 4);
+    const before = numbers(linear.weight).map((w) => w !== 0);
+    const optimizer = new optim.SGD(linear.parameters(), { lr: 0.1, momentum: 0.9, weightDecay: 0.1 });
+    for (let step = 0; step < 5; step++)
+      tidy(() => {
+        optimizer.zeroGrad();
+        linear
+          .forward(tensor([[1, 2, 3, 4]]))
+          .sum()
+          .backward();
+        optimizer.step();
+      });
+    linear.forward(tensor([[1, 2, 3, 4]]));
+    expect(numbers(linear.weight).map((w) => w !== 0)).toEqual(before);
+  });
+
+  it('is made permanent by remove', () => {
+    const linear = prune.l1Unstructured(layer(), 'weight', 0.5);
+    expect(prune.isPruned(linear)).toBe(true);
+    prune.remove(linear, 'weight');
+    expect(prune.isPruned(linear)).toBe(false);
+    expect(linear.namedParameters().map(([name]) => name)).toEqual(['bias', 'weight']);
+    expect(numbers(linear.weight).filter((w) => w === 0).length).toBe(4);
+    expect(() => prune.remove(linear, 'weight')).toThrow("'weight' of Linear is not pruned");
+  });
+
+  it('names the parameters that there are', () => {
+    expect(() => prune.l1Unstructured(layer(), 'wieght', 0.5)).toThrow(
+      "prune.l1Unstructured: Linear has no parameter 'wieght'; it has weight, bias",
+    );
+    expect(() => prune.customFromMask(layer(), 'weight', zeros([2, 4]))).toThrow(
+      'must be bool of shape [2, 4] but is f32',
+    );
+  });
+
+  it('leaves nothing behind', async () => {
+    const live = memory().liveTensors;
+    const linear = tidy(layer);
+    prune.l1Unstructured(linear, 'weight', 0.5);
+    prune.l1Unstructured(linear, 'weight', 0.5);
+    prune.nmStructured(linear, 'weight', 1, 4);
+    noGrad(() => tidy(() => linear.forward(zeros([1, 4])))).dispose();
+    prune.remove(linear, 'weight');
+    linear.dispose();
+    expect(memory().liveTensors).toBe(live);
+  });
+});

@@ -1,0 +1,64 @@
+import { manualSeed, memory, nn, quantize, randn, tensor, tidy } from 'tilegrad';
+import { describe, expect, it } from 'vitest';
+
+const { dynamic } = quantize;
+
+function close(got: ArrayLike<number | bigint>, want: ArrayLike<number | bigint>, share: number): void {
+  let largest = 0;
+  for (let i = 0; i < want.length; i++) largest = Math.max(largest, Math.abs(Number(want[i])));
+  for (let i = 0; i < want.length; i++)
+    expect(Math.abs(Number(got[i]) - Number(want[i]))).toBeLessThan(share * largest);
+}
+
+describe('quantize.dynamic', () => {
+  it('keeps the answers of a network within a few percent', () => {
+    manualSeed(3);
+    const model = new nn.Sequential(
+      new nn.Conv2d(3, 8, 3, { padding: 1 }),
+      new nn.ReLU(),
+      new nn.Flatten(),
+      new nn.Linear(8 * 6 * 6, 10),
+    ).eval();
+    const x = randn([4, 3, 6, 6]);
+    const before = model.forward(x).dataSync();
+    expect(dynamic(model)).toBe(model);
+    expect(model.toString()).toContain('DynamicLinear(inFeatures=288, outFeatures=10, dtype=i8)');
+    close(model.forward(x).dataSync(), before, 0.04);
+  });
+
+  it('takes vectors, batches of several dimensions, and a layer by itself', () => {
+    manualSeed(4);
+    const linear = new nn.Linear(16, 5);
+    const x = randn([2, 3, 16]);
+    const before = linear.forward(x).dataSync();
+    const layer = dynamic(linear) as quantize.DynamicLinear;
+    close(layer.forward(x).dataSync(), before, 0.03);
+    expect(layer.forward(randn([16])).shape).toEqual([5]);
+  });
+
+  it('gives channels of zeros zeros', () => {
+    const linear = new nn.Linear(3, 2, { bias: false });
+    linear.loadStateDict({
+      weight: tensor([
+        [0, 0, 0],
+        [1, 2, 4],
+      ]),
+    });
+    const y = (dynamic(linear) as quantize.DynamicLinear).forward(tensor([1, 1, 1])).dataSync();
+    expect(y[0]).toBe(0);
+    expect(y[1]).toBeCloseTo(7, 1);
+  });
+
+  it('says where there is nothing to quantise', () => {
+    expect(() => dynamic(new nn.Sequential(new nn.ReLU()))).toThrow('Sequential has no Linear and no Conv2d');
+  });
+
+  it('frees the layers that it replaces, and leaves nothing behind', () => {
+    const live = memory().liveTensors;
+    const model = new nn.Sequential(new nn.Linear(4, 4), new nn.Linear(4, 4));
+    dynamic(model);
+    tidy(() => model.forward(randn([2, 4]))).dispose();
+    model.dispose();
+    expect(memory().liveTensors).toBe(live);
+  });
+});
