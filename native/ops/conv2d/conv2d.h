@@ -14,4 +14,8 @@ void conv2d_cpu(KernelArgs& args);              // x, weight, bias or absent
 void conv2d_input_grad_cpu(KernelArgs& args);   // dy, weight; attribute shape: that of x
 void conv2d_weight_grad_cpu(KernelArgs& args);  // x, dy; attribute shape: that of weight
 
+void conv2d_cuda(KernelArgs& args);
+void conv2d_input_grad_cuda(KernelArgs& args);
+void conv2d_weight_grad_cuda(KernelArgs& args);
+
 }  // namespace tilegrad
