@@ -13,6 +13,7 @@ import {
   noGrad,
   optim,
   TilegradError,
+  tidy,
 } from 'tilegrad';
 
 const help = `npm run quickstart -- [options]
@@ -123,12 +124,8 @@ async function predict(model: nn.Module, images: data.ImageDataset, place: Devic
   const predicted: number[] = [];
   model.eval();
   for await (const { input } of new data.DataLoader(images, { batchSize: 500, device: place })) {
-    const logits = noGrad(() => model.forward(input));
-    const values = Array.from(await logits.data(), Number);
-    for (let i = 0; i < values.length; i += logits.size(1)) {
-      const row = values.slice(i, i + logits.size(1));
-      predicted.push(row.indexOf(Math.max(...row)));
-    }
+    const classes = tidy(() => noGrad(() => model.forward(input).argmax(1)));
+    predicted.push(...Array.from(await classes.data(), Number));
   }
   model.train();
   return predicted;

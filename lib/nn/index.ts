@@ -6,8 +6,27 @@ export { Flatten, Unflatten } from './flatten.ts';
 export * as functional from './functional/index.ts';
 export * as init from './init.ts';
 export { Identity, Linear, type LinearOptions } from './linear.ts';
-export { CrossEntropyLoss, NLLLoss } from './loss.ts';
+export {
+  BCELoss,
+  BCEWithLogitsLoss,
+  CrossEntropyLoss,
+  HuberLoss,
+  KLDivLoss,
+  L1Loss,
+  MSELoss,
+  NLLLoss,
+  PoissonNLLLoss,
+  SmoothL1Loss,
+} from './loss.ts';
 export { type AnyModule, type ForwardHook, type ForwardPreHook, Module } from './module.ts';
+export {
+  GroupNorm,
+  type GroupNormOptions,
+  LayerNorm,
+  type LayerNormOptions,
+  RMSNorm,
+} from './normalization.ts';
 export { Buffer, Parameter, type PlaceOptions } from './parameter.ts';
 export { AdaptiveAvgPool2d, AvgPool2d, MaxPool2d } from './pooling.ts';
 export type { LoadReport, StateDict } from './state.ts';
+export * as utils from './clip_grad.ts';

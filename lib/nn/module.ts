@@ -1,12 +1,12 @@
 // The base of all layers and models.
 import { inspect } from 'node:util';
-import type { Device, DeviceName } from '../device.ts';
-import { isFloat } from '../dtype.ts';
+import { Device } from '../device.ts';
+import { type DType, dtypes, isFloat } from '../dtype.ts';
 import { checkOptions, TilegradError } from '../error.ts';
 import { noGrad } from '../graph.ts';
-import { heldTensors, keep } from '../scope.ts';
+import { to, type ToTarget } from '../ops/index.ts';
+import { heldTensors, keep, tidy } from '../scope.ts';
 import { Tensor } from '../tensor.ts';
-import { convert, type Destination, destination } from './destination.ts';
 import { Buffer, Parameter, replaceData } from './parameter.ts';
 import { type LoadReport, loadState, type StateDict } from './state.ts';
 
@@ -194,21 +194,29 @@ export abstract class Module<Inputs extends readonly unknown[] = [Tensor], Outpu
   }
 
   /**
-   * Moves parameters and buffers to a device, casts the floating-point ones to a dtype, or both. They remain the same
-   * objects, gradients move along. Returns this module.
+   * Moves parameters and buffers to a device, casts the floating-point ones to a floating-point dtype, or both. They remain
+   * the same objects, gradients move along. Returns this module. As torch.nn.Module.to.
    */
-  to(target: Device | DeviceName | Destination['dtype'] | Destination): this {
-    const place = destination('Module.to', target);
+  to(target: ToTarget): this {
+    const dtype = typeof target === 'string' ? target : target instanceof Device ? undefined : target?.dtype;
+    if (dtypes.includes(dtype as DType) && !isFloat(dtype as DType))
+      throw new TilegradError('ERR_DTYPE', `Module.to: parameters cannot be ${dtype}; use a floating-point dtype`);
     noGrad(() => {
-      for (const tensor of [...this.parameters(), ...this.buffers()]) {
-        const { grad } = tensor;
-        for (const each of grad ? [tensor, grad] : [tensor]) {
-          const moved = convert(each, isFloat(each.dtype) ? place : { device: place.device });
-          if (moved === each) continue;
-          replaceData(each, moved);
-          moved.dispose();
-        }
-      }
+      const tensors = [...this.parameters(), ...this.buffers()];
+      const all = tensors.flatMap((tensor) => (tensor.grad ? [tensor, tensor.grad] : [tensor]));
+      // Everything is converted before anything is replaced: a target that fails leaves the module as it was.
+      const moved = tidy(() =>
+        all.map((tensor) => {
+          const place = isFloat(tensor.dtype) ? target : deviceOnly(target);
+          return place === null ? tensor : to(tensor, place);
+        }),
+      );
+      moved.forEach((source, i) => {
+        const tensor = all[i] as Tensor;
+        if (source === tensor) return;
+        replaceData(tensor, source);
+        source.dispose();
+      });
     });
     return this;
   }
@@ -331,6 +339,14 @@ export abstract class Module<Inputs extends readonly unknown[] = [Tensor], Outpu
     for (const parameter of this.parameters()) yield* parameter.grad ? [parameter, parameter.grad] : [parameter];
     yield* this.buffers();
   }
+}
+
+/** The device of a target, for tensors that are not cast; null if it names none. */
+function deviceOnly(target: ToTarget): ToTarget | null {
+  if (dtypes.includes(target as DType)) return null;
+  if (target instanceof Device || typeof target !== 'object' || target === null) return target;
+  checkOptions('to', target, ['dtype', 'device']);
+  return target.device === undefined ? null : target.device;
 }
 
 const path = (prefix: string, name: string): string => (prefix === '' ? name : `${prefix}.${name}`);

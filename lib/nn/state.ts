@@ -1,10 +1,9 @@
 // Loading a state dict: first all checks, then all copies.
 import { TilegradError } from '../error.ts';
 import { noGrad } from '../graph.ts';
-import { assign } from '../ops/index.ts';
+import { assign, to } from '../ops/index.ts';
 import { tidy } from '../scope.ts';
 import { Tensor } from '../tensor.ts';
-import { convert } from './destination.ts';
 
 /** Tensors by name. */
 export type StateDict = Record<string, Tensor>;
@@ -55,7 +54,7 @@ export function loadState(
   noGrad(() =>
     tidy(() => {
       for (const [, target, source] of pairs)
-        assign(target, convert(source.detach(), { dtype: target.dtype, device: target.device }));
+        assign(target, to(source, { dtype: target.dtype, device: target.device }));
     }),
   );
   return { missingKeys, unexpectedKeys };

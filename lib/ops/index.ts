@@ -3,6 +3,7 @@ export * from './activations.ts';
 export * from './arange.ts';
 export * from './assign.ts';
 export * from './avg_pool2d.ts';
+export * from './batch_norm.ts';
 export * from './cast.ts';
 export * from './comparisons.ts';
 export * from './concat.ts';

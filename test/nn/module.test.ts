@@ -179,6 +179,59 @@ test('gradients flow to all parameters, freeze with requiresGrad_, and are freed
   expect(net.gain.grad).not.toBeNull();
 });
 
+describe('to', () => {
+  test('casts floats and their gradients, in the same objects', () => {
+    const net = new Net();
+    net.registerBuffer('steps', tensor([3], { dtype: 'i64' }));
+    net
+      .forward(ones([1, 3]))
+      .sum()
+      .backward();
+    const [gain] = net.parameters() as [nn.Parameter];
+    const { grad } = gain;
+    expect(net.to('f64')).toBe(net);
+    expect(net.parameters()[0]).toBe(gain);
+    expect([gain.dtype, gain.requiresGrad, gain.itemSync()]).toEqual(['f64', true, 2]);
+    expect([gain.grad === grad, grad?.dtype]).toEqual([true, 'f64']);
+    expect(net.namedBuffers().map(([name, buffer]) => `${name} ${buffer.dtype}`)).toEqual([
+      'steps i64',
+      'block.seen f64',
+      'block.scratch f64',
+    ]);
+    net.zeroGrad();
+    const y = net.forward(ones([1, 3], { dtype: 'f64' }));
+    y.sum().backward();
+    expect([y.dtype, gain.grad?.dtype]).toEqual(['f64', 'f64']);
+  });
+
+  test('frees what it replaces', () => {
+    const layer = new nn.Linear(2, 2);
+    layer
+      .forward(ones([1, 2]))
+      .sum()
+      .backward();
+    const before = memory().liveTensors;
+    layer.to('f64');
+    expect(memory().liveTensors).toBe(before);
+  });
+
+  test('takes a device, or both', () => {
+    const layer = new nn.Linear(2, 2);
+    expect(layer.to('cpu').to({ dtype: 'bf16', device: 'cpu' }).weight.dtype).toBe('bf16');
+    expect(layer.to({}).weight.dtype).toBe('bf16');
+    expect(() => layer.to('i32')).toThrow('Module.to: parameters cannot be i32');
+    expect(() => layer.to({ dtyp: 'f32' } as object)).toThrow("did you mean 'dtype'?");
+    expect(() => layer.to('gpu' as never)).toThrow(expect.objectContaining({ code: 'ERR_DEVICE' }));
+    expect(layer.weight.dtype).toBe('bf16');
+  });
+
+  test('lets a state dict of another dtype in', () => {
+    const layer = new nn.Linear(1, 1).to('f64');
+    layer.loadStateDict({ weight: tensor([[2]]), bias: tensor([1], { dtype: 'bf16' }) });
+    expect([layer.weight.dtype, layer.weight.itemSync(), layer.bias?.itemSync()]).toEqual(['f64', 2, 1]);
+  });
+});
+
 describe('hooks', () => {
   test('see and replace what goes in and out of inner layers, and go away', () => {
     const model = new nn.Sequential(new nn.Identity(), new nn.ReLU());

@@ -85,6 +85,11 @@ export default defineRows<Options>({
     sample([1, 9, 5, 3], [15, 9, 3, 3], { padding: 1 }),
     sample([1, 2, 3, 3], [2, 2, 3, 3], { padding: 4 }),
     sample([1, 2, 4, 70], [3, 2, 1, 7], { stride: [1, 3], padding: [0, 3] }),
+    // Rows of 8, 12, 24 and 4 columns: the ends of two rows share a vector.
+    sample([2, 2, 7, 10], [16, 2, 3, 3]),
+    sample([1, 2, 5, 14], [3, 2, 3, 3]),
+    sample([1, 2, 6, 26], [6, 2, 2, 3]),
+    sample([1, 2, 5, 6], [7, 2, 3, 3], { padding: [0, 0] }),
     sample([0, 2, 4, 4], [3, 2, 3, 3]),
     sample([2, 0, 4, 4], [3, 0, 3, 3]),
     sample([2, 3, 4, 4], [0, 3, 3, 3]),

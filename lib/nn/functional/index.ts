@@ -18,3 +18,28 @@ export {
   relu,
   softmax,
 } from '../../ops/index.ts';
+export {
+  type BinaryCrossEntropyOptions,
+  type BinaryCrossEntropyWithLogitsOptions,
+  binaryCrossEntropy,
+  binaryCrossEntropyWithLogits,
+  type HuberLossOptions,
+  huberLoss,
+  type KlDivOptions,
+  klDiv,
+  type LossOptions,
+  l1Loss,
+  mseLoss,
+  type PoissonNllLossOptions,
+  poissonNllLoss,
+  type SmoothL1LossOptions,
+  smoothL1Loss,
+} from './loss.ts';
+export {
+  type AffineOptions,
+  groupNorm,
+  layerNorm,
+  type NormalizeOptions,
+  normalize,
+  rmsNorm,
+} from './normalization.ts';

@@ -213,6 +213,33 @@ TG_SIMD void store_partial(T* p, Vec<T> v, int n) {
 #endif
 }
 
+// Vectors whose halves lie apart, for rows shorter than a vector.
+#if defined(TILEGRAD_ISA_AVX512)
+constexpr bool kSplitVectors = true;
+template <class T>
+TG_SIMD Vec<T> load_halves(const T* low, const T* high) {
+  const auto half = [](const T* p) __attribute__((always_inline)) {
+    return _mm256_loadu_pd(reinterpret_cast<const double*>(p));
+  };
+  return (Vec<T>)_mm512_insertf64x4(_mm512_castpd256_pd512(half(low)), half(high), 1);
+}
+template <class T>
+TG_SIMD void store_halves(T* low, T* high, Vec<T> v) {
+  _mm256_storeu_pd(reinterpret_cast<double*>(low), _mm512_castpd512_pd256((__m512d)v));
+  _mm256_storeu_pd(reinterpret_cast<double*>(high), _mm512_extractf64x4_pd((__m512d)v, 1));
+}
+#else
+constexpr bool kSplitVectors = false;
+template <class T>
+TG_SIMD Vec<T> load_halves(const T* low, const T*) {
+  return load<T>(low);
+}
+template <class T>
+TG_SIMD void store_halves(T* low, T*, Vec<T> v) {
+  store<T>(low, v);
+}
+#endif
+
 // NaN in either argument gives NaN, as torch.maximum and torch.minimum.
 template <class T>
 TG_SIMD Vec<T> max_nan(Vec<T> a, Vec<T> b) {

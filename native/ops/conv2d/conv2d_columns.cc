@@ -46,7 +46,8 @@ void run(const ConvShape& s, const T* dy, const T* weight, T* dx) {
 
   const int64_t work = filters * positions * taps * channels;
   const auto run_task = [&](int64_t task) {
-    T* columns = static_cast<T*>(scratch(ScratchSlot::chunk, sizeof(T) * taps * positions));
+    const int64_t elements = ceil_div(taps * positions, lanes) * lanes;
+    T* columns = static_cast<T*>(scratch(ScratchSlot::chunk, sizeof(T) * (elements + s.h * lanes)));
     const int64_t group = task % s.groups;
     for (int64_t c = 0; c < channels; ++c) {
       for (int64_t row = 0; row < taps; row += panel_rows) {
@@ -63,7 +64,8 @@ void run(const ConvShape& s, const T* dy, const T* weight, T* dx) {
         kernels.panel(panel);
       }
       kernels.gather_columns({s.r, s.s, s.p, s.q, s.dilation_h, s.dilation_w, s.pad_top, s.pad_left,
-                              columns, s.h, s.w, dx + (task * channels + c) * s.h * s.w});
+                              columns, columns + elements, s.h, s.w,
+                              dx + (task * channels + c) * s.h * s.w});
     }
   };
   parallel_for(s.n * s.groups, grain_for(work, kTaskWork), [&](int64_t begin, int64_t end) {

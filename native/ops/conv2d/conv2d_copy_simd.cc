@@ -57,37 +57,36 @@ TG_SIMD void copy_image(const CopyImage<T>& c) {
   }
 }
 
-// What one vector of output columns gets from tap column b: rows a0 to a1 of it, at lane 0 = column q.
+// One vector of output columns over all rows at a time, which are summed in `sums` (h, W): tap after tap
+// adds its rows, a window of lanes each.
 template <class T>
-TG_SIMD Vec<T> gather_rows(const T* from, int64_t step, int64_t count, Window<T> lanes) {
-  Vec<T> sum = {};
-  for (int64_t a = 0; a < count; ++a) sum += load<T>(from + a * step, lanes);
-  return sum;
+TG_SIMD void add_rows(const T* from, int64_t pitch, Window<T> lanes, int64_t count, T* sums) {
+  constexpr int W = kLanes<T>;
+  for (int64_t i = 0; i < count; ++i, from += pitch, sums += W) {
+    store<T>(sums, load<T>(sums) + load<T>(from, lanes));
+  }
 }
 
-// Each output vector collects its taps in a register; a tap covers the lanes whose column lies inside.
 template <class T>
 TG_SIMD void gather_columns(const GatherColumns<T>& c) {
   constexpr int W = kLanes<T>;
-  const int64_t step = c.s * c.p * c.q - c.dilation_h * c.q;  // from tap row a to a + 1
-  for (int64_t i = 0; i < c.h; ++i) {
-    // Tap rows a0 to a1: p = top - a * dilation_h in [0, c.p).
-    const int64_t top = i + c.pad_top;
-    int64_t a0 = 0, a1 = c.r;
-    while (a0 < a1 && top - a0 * c.dilation_h >= c.p) ++a0;
-    while (a0 < a1 && top - (a1 - 1) * c.dilation_h < 0) --a1;
-    for (int64_t j = 0; j < c.w; j += W) {
-      Vec<T> sum = {};
-      for (int64_t b = 0; b < c.s; ++b) {
-        const int64_t q = j + c.pad_left - b * c.dilation_w;
-        const int64_t begin = q < 0 ? -q : 0, end = c.q - q < W ? c.q - q : W;
-        if (begin >= end) continue;
-        const int64_t first = ((a0 * c.s + b) * c.p + top - a0 * c.dilation_h) * c.q + q;
-        sum += gather_rows<T>(c.columns + first, step, a1 - a0,
-                              window<T>(static_cast<int>(begin), static_cast<int>(end)));
+  for (int64_t j = 0; j < c.w; j += W) {
+    for (int64_t i = 0; i < c.h; ++i) store<T>(c.sums + i * W, Vec<T>{});
+    for (int64_t b = 0; b < c.s; ++b) {
+      const int64_t q = j + c.pad_left - b * c.dilation_w;  // of lane 0
+      const int64_t begin = q < 0 ? -q : 0, end = c.q - q < W ? c.q - q : W;
+      if (begin >= end) continue;
+      const Window<T> lanes = window<T>(static_cast<int>(begin), static_cast<int>(end));
+      for (int64_t a = 0; a < c.r; ++a) {
+        const int64_t shift = a * c.dilation_h - c.pad_top;  // from row p to output row p + shift
+        const int64_t first = shift < 0 ? -shift : 0, last = c.h - shift < c.p ? c.h - shift : c.p;
+        const T* from = c.columns + ((a * c.s + b) * c.p + first) * c.q + q;
+        add_rows<T>(from, c.q, lanes, last - first, c.sums + (shift + first) * W);
       }
-      const int64_t left = c.w - j;
-      store_partial<T>(c.out + i * c.w + j, sum, static_cast<int>(left < W ? left : W));
+    }
+    const int left = static_cast<int>(c.w - j < W ? c.w - j : W);
+    for (int64_t i = 0; i < c.h; ++i) {
+      store_partial<T>(c.out + i * c.w + j, load<T>(c.sums + i * W), left);
     }
   }
 }

@@ -1,8 +1,8 @@
 // A task is one image, one group, one band of output rows: it copies the band of the image where padding
 // or stride ask for it, then runs every panel of output channels over all vectors of output columns.
-// Vectors start at each row of the output and the last of a row overlaps its neighbour; where rows are
-// shorter than a vector, or much of the last one would be waste, vectors run through the rows of the
-// image instead ("flat"), and the columns between rows are dropped when the result is copied out.
+// Vectors start at each row of the output and the last of a row overlaps its neighbour. Where much of
+// that one would be waste, the ends of two rows make one vector ("split"), or vectors run through the rows
+// of the image ("flat") and the columns between rows are dropped when the result is written.
 #include "ops/conv2d/conv2d_direct.h"
 
 #include <algorithm>
@@ -22,10 +22,15 @@ constexpr int64_t kEnoughTasks = 32;
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
 
-// The vectors of one band.
+// How output columns lie in vectors.
+enum class Lanes { rows, split, flat };
+
+// The vectors of one band. Of those from `whole` on, the upper half lies apart from the lower one.
 struct Vectors {
   std::vector<int64_t> image_base, out_base;
-  std::vector<ConvSegment> segments;  // where they are written straight from registers
+  int64_t whole = 0;
+  std::vector<int64_t> image_high, out_high;  // of the split ones
+  std::vector<ConvSegment> segments;          // where they are written straight from registers
   std::vector<int64_t> first_segment;
   int64_t wide_row = 0;       // between rows of the wide result
   int64_t wide_elements = 0;  // of one output channel
@@ -42,12 +47,13 @@ class Direct {
     panel_rows_ = ceil_div(conv.rows, panels);
     band_ = band_rows();
     in_place_ = image.reads_in_place(conv.out_h);
-    flat_ = prefers_flat(in_place_ ? conv.in_w : image.pitch());
+    lanes_are_ = choose_lanes(in_place_ ? conv.in_w : image.pitch());
+    const bool flat = lanes_are_ == Lanes::flat;
     // Flat runs over whole vectors inside the image: a shorter band is copied, with slack behind it.
     const int64_t last_band = conv.out_h - (ceil_div(conv.out_h, band_) - 1) * band_;
-    if (flat_ && flat_length(last_band, conv.in_w) < lanes()) in_place_ = false;
-    segmented_ = flat_ && conv.out_col == 1 && kernels_.geometry.masked_stores;
-    direct_store_ = segmented_ || (!flat_ && conv.out_col == 1);
+    if (flat && flat_length(last_band, conv.in_w) < lanes()) in_place_ = false;
+    segmented_ = flat && conv.out_col == 1 && kernels_.geometry.masked_stores;
+    direct_store_ = segmented_ || (!flat && conv.out_col == 1);
     offsets_ = in_place_ ? image.offsets_in_place(conv.channels)
                          : image.offsets_in_copy(conv.channels, band_);
   }
@@ -60,10 +66,27 @@ class Direct {
     return (rows - 1) * pitch + conv_.out_w;
   }
 
-  // Copying a flat result out or cutting it costs a vector about as much as 8 taps.
-  bool prefers_flat(int64_t pitch) const {
-    if (conv_.out_w < lanes()) return true;
-    return round_up(conv_.out_w, lanes()) * depth_ > pitch * (depth_ + 8);
+  // Split vectors at the end of each row: 0, 1, or 2 where the row has no other.
+  int64_t row_halves() const {
+    const int64_t rest = conv_.out_w % lanes();
+    if (rest == 0 || (2 * rest > lanes() && conv_.out_w > lanes())) return 0;
+    return 2 * rest > lanes() ? 2 : 1;
+  }
+
+  // By the taps that vectors cost: writing a flat one takes as long as about 8 taps, loading two halves a
+  // fifth longer than a whole vector.
+  Lanes choose_lanes(int64_t pitch) const {
+    const int64_t h = conv_.out_h, w = lanes();
+    const int64_t flat = ceil_div(flat_length(h, pitch), w) * (5 * depth_ + 40);
+    const bool may_split = kernels_.geometry.split_vectors && conv_.out_col == 1;
+    const int64_t halves = row_halves();
+    if (may_split && halves > 0 && 2 * conv_.out_w >= w) {
+      const int64_t split =
+          h * (conv_.out_w / w) * 5 * depth_ + ceil_div(h * halves, 2) * 6 * depth_;
+      if (split < flat) return Lanes::split;
+    }
+    return conv_.out_w < w || flat < h * ceil_div(conv_.out_w, w) * 5 * depth_ ? Lanes::flat
+                                                                               : Lanes::rows;
   }
 
   int64_t band_rows() const {
@@ -81,6 +104,7 @@ class Direct {
 
   void pack_weights(T* out, int64_t group, int64_t row) const;
   Vectors vectors(int64_t rows) const;
+  void add_halves(Vectors& v, int64_t rows, int64_t pitch) const;
   void cut_segments(Vectors& v, int64_t length, int64_t pitch) const;
   void run_band(const T* weights, int64_t task) const;
   void run_panels(const T* weights, const T* image, const Vectors& v, int64_t group, T* out,
@@ -91,7 +115,8 @@ class Direct {
   const ConvKernels<T> kernels_;
   const int64_t depth_;
   int64_t panel_rows_, band_;
-  bool in_place_, flat_, segmented_, direct_store_;
+  bool in_place_, segmented_, direct_store_;
+  Lanes lanes_are_;
   std::vector<int64_t> offsets_;
   Vectors whole_, last_;  // of a whole band, and of the last one where it is shorter
 };
@@ -125,17 +150,32 @@ void Direct<T>::cut_segments(Vectors& v, int64_t length, int64_t pitch) const {
   v.first_segment.push_back(static_cast<int64_t>(v.segments.size()));
 }
 
+// Pairs the halves that end each row; an odd one out is paired with itself.
+template <class T>
+void Direct<T>::add_halves(Vectors& v, int64_t rows, int64_t pitch) const {
+  const int64_t per_row = row_halves(), half = lanes() / 2, count = rows * per_row;
+  const auto column = [&](int64_t i) { return i % per_row + 1 < per_row ? 0 : conv_.out_w - half; };
+  for (int64_t i = 0; i < count; i += 2) {
+    const int64_t j = std::min(i + 1, count - 1);
+    v.image_base.push_back(i / per_row * pitch + column(i));
+    v.out_base.push_back(i / per_row * v.wide_row + column(i));
+    v.image_high.push_back(j / per_row * pitch + column(j));
+    v.out_high.push_back(j / per_row * v.wide_row + column(j));
+  }
+}
+
 template <class T>
 Vectors Direct<T>::vectors(int64_t rows) const {
   const int64_t pitch = in_place_ ? conv_.in_w : image_.pitch();
   const int64_t w = lanes();
   Vectors v;
-  if (flat_) {
+  if (lanes_are_ == Lanes::flat) {
     const int64_t length = flat_length(rows, pitch);
     for (int64_t j = 0; j < length; j += w) {
       v.image_base.push_back(std::max<int64_t>(std::min(j, length - w), 0));
     }
     v.out_base = v.image_base;
+    v.whole = static_cast<int64_t>(v.image_base.size());
     if (segmented_) cut_segments(v, length, pitch);
     v.wide_row = pitch;
     v.wide_elements = round_up(std::max(length, w), w);
@@ -143,13 +183,17 @@ Vectors Direct<T>::vectors(int64_t rows) const {
   }
   v.wide_row = direct_store_ ? conv_.out_row : conv_.out_w;
   v.wide_elements = rows * conv_.out_w;
+  const bool split = lanes_are_ == Lanes::split;
+  const int64_t columns = split ? conv_.out_w / w * w : conv_.out_w;
   for (int64_t p = 0; p < rows; ++p) {
-    for (int64_t j = 0; j < conv_.out_w; j += w) {
+    for (int64_t j = 0; j < columns; j += w) {
       const int64_t q = std::min(j, conv_.out_w - w);
       v.image_base.push_back(p * pitch + q);
       v.out_base.push_back(p * v.wide_row + q);
     }
   }
+  v.whole = static_cast<int64_t>(v.image_base.size());
+  if (split) add_halves(v, rows, pitch);
   return v;
 }
 
@@ -164,7 +208,7 @@ void Direct<T>::run_panels(const T* weights, const T* image, const Vectors& v, i
     panel.weights = weights + row * depth_;
     panel.offsets = offsets_.data();
     panel.image = image;
-    panel.vectors = static_cast<int64_t>(v.image_base.size());
+    panel.vectors = v.whole;
     panel.image_base = v.image_base.data();
     panel.out_base = v.out_base.data();
     panel.segments = segmented_ ? v.segments.data() : nullptr;
@@ -173,7 +217,13 @@ void Direct<T>::run_panels(const T* weights, const T* image, const Vectors& v, i
     panel.out_row = direct_store_ ? conv_.out_plane : v.wide_elements;
     panel.bias = conv_.bias != nullptr ? conv_.bias + group * conv_.rows + row : nullptr;
     panel.relu = conv_.relu;
-    kernels_.panel(panel);
+    if (v.whole > 0) kernels_.panel(panel);
+    if (!v.image_high.empty()) {
+      panel.vectors = static_cast<int64_t>(v.image_high.size());
+      panel.image_base += v.whole, panel.out_base += v.whole;
+      panel.image_high = v.image_high.data(), panel.out_high = v.out_high.data();
+      kernels_.panel(panel);
+    }
     for (int i = 0; i < panel.rows && !direct_store_; ++i) {
       kernels_.copy_rows({rows, conv_.out_w, wide + i * v.wide_elements, v.wide_row,
                           plane + i * conv_.out_plane, conv_.out_row, conv_.out_col});

@@ -26,7 +26,32 @@ constexpr bool kMaskedStores = false;
 constexpr int max_vectors(int rows) { return rows <= 2 ? 4 : rows <= 3 ? 3 : 2; }
 #endif
 
+// Where the vectors are written.
+enum class Target { rows, halves, segments };
+
 template <class T, int MR, int NV>
+TG_SIMD void store_segments(const ConvPanel<T>& c, int64_t first, const Vec<T> (&acc)[MR][NV]) {
+  T* const base = c.out;
+  const int64_t row = c.out_row;
+#pragma GCC unroll 4
+  for (int v = 0; v < NV; ++v) {
+    const int64_t end = c.first_segment[first + v + 1];
+    for (int64_t s = c.first_segment[first + v]; s < end; ++s) {
+      const ConvSegment segment = c.segments[s];
+      T* const out = base + segment.out;
+      if (segment.end - segment.begin == kLanes<T>) {
+#pragma GCC unroll 16
+        for (int i = 0; i < MR; ++i) store<T>(out + i * row, acc[i][v]);
+        continue;
+      }
+      const Window<T> lanes = window<T>(segment.begin, segment.end);
+#pragma GCC unroll 16
+      for (int i = 0; i < MR; ++i) store<T>(out + i * row, acc[i][v], lanes);
+    }
+  }
+}
+
+template <class T, int MR, int NV, Target To>
 TG_SIMD void finish(const ConvPanel<T>& c, int64_t first, Vec<T> (&acc)[MR][NV]) {
 #pragma GCC unroll 16
   for (int i = 0; i < MR; ++i) {
@@ -36,36 +61,35 @@ TG_SIMD void finish(const ConvPanel<T>& c, int64_t first, Vec<T> (&acc)[MR][NV])
       if (c.relu) acc[i][v] = relu<T>(acc[i][v]);
     }
   }
+  if constexpr (To == Target::segments) return store_segments<T, MR, NV>(c, first, acc);
+  T *low[NV], *high[NV];
+  const int64_t row = c.out_row;
 #pragma GCC unroll 4
   for (int v = 0; v < NV; ++v) {
-    if (c.segments == nullptr) {
+    low[v] = c.out + c.out_base[first + v];
+    if constexpr (To == Target::halves) high[v] = c.out + c.out_high[first + v];
+  }
+#pragma GCC unroll 4
+  for (int v = 0; v < NV; ++v) {
 #pragma GCC unroll 16
-      for (int i = 0; i < MR; ++i) {
-        store<T>(c.out + i * c.out_row + c.out_base[first + v], acc[i][v]);
+    for (int i = 0; i < MR; ++i) {
+      if constexpr (To == Target::halves) {
+        store_halves<T>(low[v] + i * row, high[v] + i * row, acc[i][v]);
+      } else {
+        store<T>(low[v] + i * row, acc[i][v]);
       }
-      continue;
-    }
-    for (int64_t s = c.first_segment[first + v]; s < c.first_segment[first + v + 1]; ++s) {
-      const ConvSegment segment = c.segments[s];
-      if (segment.end - segment.begin == kLanes<T>) {
-#pragma GCC unroll 16
-        for (int i = 0; i < MR; ++i) store<T>(c.out + i * c.out_row + segment.out, acc[i][v]);
-        continue;
-      }
-      const Window<T> lanes = window<T>(segment.begin, segment.end);
-#pragma GCC unroll 16
-      for (int i = 0; i < MR; ++i) store<T>(c.out + i * c.out_row + segment.out, acc[i][v], lanes);
     }
   }
 }
 
-template <class T, int MR, int NV>
+template <class T, int MR, int NV, Target To>
 TG_SIMD void tile(const ConvPanel<T>& c, int64_t first) {
-  const T* image[NV];
+  const T *image[NV], *high[NV];
   Vec<T> acc[MR][NV];
 #pragma GCC unroll 4
   for (int v = 0; v < NV; ++v) {
     image[v] = c.image + c.image_base[first + v];
+    high[v] = To == Target::halves ? c.image + c.image_high[first + v] : nullptr;
 #pragma GCC unroll 16
     for (int i = 0; i < MR; ++i) acc[i][v] = Vec<T>{};
   }
@@ -76,8 +100,12 @@ TG_SIMD void tile(const ConvPanel<T>& c, int64_t first) {
     Vec<T> x[NV];
 #pragma GCC unroll 4
     for (int v = 0; v < NV; ++v) {
-      x[v] = load<T>(image[v] + offset);
-      keep(x[v]);
+      if constexpr (To == Target::halves) {
+        x[v] = load_halves<T>(image[v] + offset, high[v] + offset);
+      } else {
+        x[v] = load<T>(image[v] + offset);
+        keep(x[v]);
+      }
     }
 #pragma GCC unroll 16
     for (int i = 0; i < MR; ++i) {
@@ -87,33 +115,58 @@ TG_SIMD void tile(const ConvPanel<T>& c, int64_t first) {
     }
     weights += MR;
   }
-  finish<T, MR, NV>(c, first, acc);
+  finish<T, MR, NV, To>(c, first, acc);
+}
+
+// Shared out evenly: 4 vectors as 2 and 2, not as 3 and 1.
+template <class T, int MR, Target To>
+__attribute__((noinline)) void panel_rows(const ConvPanel<T>& c) {
+  constexpr int NV = max_vectors(MR);
+  const int64_t tiles = (c.vectors + NV - 1) / NV;
+  int64_t v = 0;
+  for (int64_t i = 0; i < tiles; ++i) {
+    const int64_t left = tiles - i, count = (c.vectors - v + left - 1) / left;
+    if (count == NV) {
+      tile<T, MR, NV, To>(c, v);
+    } else if (count == NV - 1) {
+      tile<T, MR, NV - 1, To>(c, v);
+    } else {
+      if constexpr (NV > 2) {
+        if (count == NV - 2) tile<T, MR, NV - 2, To>(c, v);
+      }
+      if constexpr (NV > 3) {
+        if (count == NV - 3) tile<T, MR, NV - 3, To>(c, v);
+      }
+    }
+    v += count;
+  }
 }
 
 template <class T, int MR>
-__attribute__((noinline)) void panel_rows(const ConvPanel<T>& c) {
-  constexpr int NV = max_vectors(MR);
-  int64_t v = 0;
-  for (; v + NV <= c.vectors; v += NV) tile<T, MR, NV>(c, v);
-  if constexpr (NV > 3) {
-    if (v + 3 <= c.vectors) tile<T, MR, 3>(c, v), v += 3;
+TG_SIMD void panel_to(const ConvPanel<T>& c) {
+  if constexpr (kMaskedStores) {
+    if (c.segments != nullptr) return panel_rows<T, MR, Target::segments>(c);
   }
-  if constexpr (NV > 2) {
-    if (v + 2 <= c.vectors) tile<T, MR, 2>(c, v), v += 2;
+  if constexpr (kSplitVectors) {
+    if (c.image_high != nullptr) return panel_rows<T, MR, Target::halves>(c);
   }
-  if (v < c.vectors) tile<T, MR, 1>(c, v);
+  panel_rows<T, MR, Target::rows>(c);
 }
 
 template <class T, int MR = kPanelRows>
 TG_SIMD void panel(const ConvPanel<T>& c) {
-  if (c.rows == MR) return panel_rows<T, MR>(c);
+  if (c.rows == MR) return panel_to<T, MR>(c);
   if constexpr (MR > 1) panel<T, MR - 1>(c);
 }
 
 }  // namespace
 
-ConvGeometry conv_geometry_f32() { return {kPanelRows, kLanes<float>, kMaskedStores}; }
-ConvGeometry conv_geometry_f64() { return {kPanelRows, kLanes<double>, kMaskedStores}; }
+ConvGeometry conv_geometry_f32() {
+  return {kPanelRows, kLanes<float>, kMaskedStores, kSplitVectors};
+}
+ConvGeometry conv_geometry_f64() {
+  return {kPanelRows, kLanes<double>, kMaskedStores, kSplitVectors};
+}
 void conv_panel_f32(const ConvPanel<float>& c) { panel(c); }
 void conv_panel_f64(const ConvPanel<double>& c) { panel(c); }
 

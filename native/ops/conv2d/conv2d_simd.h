@@ -27,6 +27,9 @@ struct ConvPanel {
   int64_t vectors;
   const int64_t* image_base;  // (vectors)
   const int64_t* out_base;    // (vectors)
+  // Where not null: the upper half of vector v lies here, apart from the lower one.
+  const int64_t* image_high;
+  const int64_t* out_high;
   // Instead of out_base, where not null: vector v is written in segments first_segment[v] to [v + 1].
   const ConvSegment* segments;
   const int64_t* first_segment;  // (vectors + 1)
@@ -67,6 +70,7 @@ struct GatherColumns {
   int64_t r, s, p, q;
   int64_t dilation_h, dilation_w, pad_top, pad_left;
   const T* columns;  // (r * s, p * q)
+  T* sums;           // room for h vectors
   int64_t h, w;
   T* out;  // (h, w)
 };
@@ -104,6 +108,7 @@ struct ConvWeightDot {
 struct ConvGeometry {
   int panel_rows, lanes;
   bool masked_stores;  // cheap enough to write segments straight from registers
+  bool split_vectors;  // whose halves lie apart
 };
 
 TILEGRAD_SIMD_DECLARE(ConvGeometry, conv_geometry_f32, ())

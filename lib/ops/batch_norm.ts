@@ -1,0 +1,127 @@
+// Batch normalization.
+import { TilegradError } from '../error.ts';
+import { type Attrs, isGradEnabled, noGrad } from '../graph.ts';
+import { defineOp, type Grads } from '../op.ts';
+import type { Tensor } from '../tensor.ts';
+import { add, mul, pow, sub } from './elementwise.ts';
+import { mean, sum } from './reduce.ts';
+import { reshape } from './views.ts';
+
+export interface BatchNormOptions {
+  /** Means of the channels, [C]: used where it is not training, and moved in place where it is. */
+  runningMean?: Tensor | null | undefined;
+  /** Unbiased variances of the channels, [C], as `runningMean`. */
+  runningVar?: Tensor | null | undefined;
+  /** A factor for each channel, [C]. Default: 1. */
+  weight?: Tensor | null | undefined;
+  /** A summand for each channel, [C]. Default: 0. */
+  bias?: Tensor | null | undefined;
+  /** Normalizes by the statistics of the batch. Default: false. */
+  training?: boolean | undefined;
+  /** The share of the batch in the running statistics. Default: 0.1. */
+  momentum?: number | undefined;
+  /** Added to the variance. Default: 1e-5. */
+  eps?: number | undefined;
+}
+
+/** Optional inputs at the end that are absent are left out. @internal */
+export function withOptional(inputs: Tensor[], rest: readonly (Tensor | null)[]): (Tensor | null)[] {
+  const last = rest.findLastIndex((input) => input !== null);
+  return [...inputs, ...rest.slice(0, last + 1)];
+}
+
+const normalization = defineOp('batch_norm', {
+  call: (run) => (x: Tensor, rest: readonly (Tensor | null)[], attrs: Attrs) =>
+    run.all(withOptional([x], rest), attrs) as [Tensor, Tensor, Tensor],
+  saves: { inputs: [0, 1], outputs: [1, 2] },
+  differentiable: [0],
+  grad: (ctx, dout): Grads => {
+    const x = ctx.input(0);
+    const weight = ctx.has(1) ? ctx.input(1) : null;
+    // The kernel's result has no history: to differentiate it again, it is written with ops.
+    const [dx = null, dweight = null, dbias = null] = isGradEnabled()
+      ? gradients(dout, x, weight, ctx.output(1), ctx.output(2), ctx.attrs)
+      : normalizationGrad(dout, x, ctx.output(1), ctx.output(2), weight, ctx.attrs.training as boolean);
+    return [dx, weight && dweight, ctx.has(2) ? dbias : null, null, null].slice(0, ctx.inputCount);
+  },
+  onnx: (graph, { inputs, inputMeta, attrs }) => {
+    if (attrs.training)
+      throw new TilegradError('ERR_UNSUPPORTED', 'batch_norm: a model in training is not exported; call eval() first');
+    const channels = inputMeta[0]?.shape[1] ?? 0;
+    const filled = (i: number, value: number): string =>
+      inputMeta[i] ? (inputs[i] as string) : graph.constant(Array<number>(channels).fill(value), inputMeta[0]?.dtype);
+    return graph.node(
+      'BatchNormalization',
+      [inputs[0] as string, filled(1, 1), filled(2, 0), inputs[3] as string, inputs[4] as string],
+      { epsilon: attrs.eps as number },
+    );
+  },
+});
+
+const normalizationGrad = defineOp('batch_norm_grad', {
+  call:
+    (run) =>
+    (dout: Tensor, x: Tensor, mean: Tensor, rstd: Tensor, weight: Tensor | null, training: boolean): Tensor[] =>
+      run.all(withOptional([dout, x, mean, rstd], [weight]), { training }),
+  grad: 'none',
+  onnx: 'none',
+});
+
+/** What the kernel of batch_norm_grad computes, as a function of x that has gradients. */
+function gradients(
+  dout: Tensor,
+  x: Tensor,
+  weight: Tensor | null,
+  savedMean: Tensor,
+  savedRstd: Tensor,
+  { training, eps }: Attrs,
+): Tensor[] {
+  const dims = [...x.shape.keys()].filter((d) => d !== 1);
+  const along = (v: Tensor): Tensor =>
+    reshape(
+      v,
+      x.shape.map((_, d) => (d === 1 ? -1 : 1)),
+    );
+  const average = (v: Tensor): Tensor => mean(v, dims, true);
+  const centered = sub(x, training ? average(x) : along(savedMean.detach()));
+  const rstd = training ? pow(add(average(mul(centered, centered)), eps as number), -0.5) : along(savedRstd.detach());
+  const normalized = mul(centered, rstd);
+  const given = weight ? mul(dout, along(weight)) : dout;
+  const dx = training
+    ? mul(rstd, sub(given, add(average(given), mul(normalized, average(mul(given, normalized))))))
+    : mul(rstd, given);
+  return [dx, sum(mul(dout, normalized), dims), sum(dout, dims)];
+}
+
+const update = defineOp('batch_norm_update', {
+  call:
+    (run) =>
+    (runningMean: Tensor, runningVar: Tensor, mean: Tensor, rstd: Tensor, attrs: Attrs): void => {
+      run.all([runningMean, runningVar, mean, rstd], attrs);
+    },
+  writes: () => 2,
+  grad: 'none',
+  onnx: 'none',
+});
+
+/**
+ * `x` (N, C, ...) less the mean of its channel, over the square root of its variance plus `eps`, times `weight` plus
+ * `bias`. In training the statistics are those of the batch, and the running ones are moved towards them in place; else
+ * they are the running ones. Throws ERR_SHAPE where `x` has fewer than 2 dimensions, where sizes differ, and for a single
+ * value per channel in training; ERR_DTYPE; ERR_ARGUMENT. As torch.nn.functional.batch_norm.
+ */
+export function batchNorm(x: Tensor, options: BatchNormOptions = {}): Tensor {
+  const { runningMean = null, runningVar = null, weight = null, bias = null } = options;
+  const { training = false, momentum = 0.1, eps = 1e-5 } = options;
+  if ((runningMean === null) !== (runningVar === null))
+    throw new TilegradError('ERR_ARGUMENT', 'batch_norm: runningMean and runningVar come together');
+  const running = training ? [] : [runningMean, runningVar];
+  const [y, mean, rstd] = normalization(x, [weight, bias, ...running], { training, eps });
+  if (training && runningMean && runningVar) {
+    const count = x.numel / (x.shape[1] as number);
+    noGrad(() => update(runningMean, runningVar, mean, rstd, { momentum, eps, count }));
+  }
+  mean.dispose(); // the tape keeps their elements
+  rstd.dispose();
+  return y;
+}

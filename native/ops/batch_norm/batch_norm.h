@@ -1,0 +1,15 @@
+// The inputs of the ops of this room.
+#pragma once
+
+#include "core/op.h"
+
+namespace tilegrad {
+
+enum BatchNormInput { kBnX, kBnWeight, kBnBias, kBnRunningMean, kBnRunningVar };
+enum BatchNormGradInput { kBnDout, kBnGradX, kBnMean, kBnRstd, kBnGradWeight };
+
+void batch_norm_cpu(KernelArgs& args);
+void batch_norm_grad_cpu(KernelArgs& args);
+void batch_norm_update_cpu(KernelArgs& args);
+
+}  // namespace tilegrad
