@@ -8,10 +8,6 @@ import { mean, sum } from './reduce.ts';
 import { reshape } from './views.ts';
 
 export interface BatchNormOptions {
-  /** Means of the channels, [C]: used where it is not training, and moved in place where it is. */
-  runningMean?: Tensor | null | undefined;
-  /** Unbiased variances of the channels, [C], as `runningMean`. */
-  runningVar?: Tensor | null | undefined;
   /** A factor for each channel, [C]. Default: 1. */
   weight?: Tensor | null | undefined;
   /** A summand for each channel, [C]. Default: 0. */
@@ -106,12 +102,17 @@ const update = defineOp('batch_norm_update', {
 
 /**
  * `x` (N, C, ...) less the mean of its channel, over the square root of its variance plus `eps`, times `weight` plus
- * `bias`. In training the statistics are those of the batch, and the running ones are moved towards them in place; else
- * they are the running ones. Throws ERR_SHAPE where `x` has fewer than 2 dimensions, where sizes differ, and for a single
+ * `bias`. In training the statistics are those of the batch, and `runningMean` and `runningVar` [C], if given, are moved
+ * towards them in place (the variance unbiased); else they are the running ones. Throws ERR_SHAPE where `x` has fewer than 2 dimensions, where sizes differ, and for a single
  * value per channel in training; ERR_DTYPE; ERR_ARGUMENT. As torch.nn.functional.batch_norm.
  */
-export function batchNorm(x: Tensor, options: BatchNormOptions = {}): Tensor {
-  const { runningMean = null, runningVar = null, weight = null, bias = null } = options;
+export function batchNorm(
+  x: Tensor,
+  runningMean: Tensor | null,
+  runningVar: Tensor | null,
+  options: BatchNormOptions = {},
+): Tensor {
+  const { weight = null, bias = null } = options;
   const { training = false, momentum = 0.1, eps = 1e-5 } = options;
   if ((runningMean === null) !== (runningVar === null))
     throw new TilegradError('ERR_ARGUMENT', 'batch_norm: runningMean and runningVar come together');
