@@ -1,4 +1,5 @@
 export { ReLU } from './activation.ts';
+export { BatchNorm1d, BatchNorm2d, BatchNorm3d, type BatchNormLayerOptions } from './batch_norm.ts';
 export { ModuleDict, ModuleList, Sequential } from './containers.ts';
 export { Conv2d, type Conv2dLayerOptions } from './conv.ts';
 export { Dropout, type DropoutOptions } from './dropout.ts';

@@ -13,7 +13,7 @@ const product = defineOp('matmul', {
   saves: { inputs: [0, 1] },
   grad: (ctx, dout): Grads => {
     const da = ctx.needs(0) ? product(dout, transpose(ctx.input(1))) : null;
-    const db = ctx.needs(1) ? weightGrad(ctx.input(0), dout, ctx.inputMeta(1).shape.length) : null;
+    const db = ctx.needs(1) ? weightGrad(ctx.input(0), dout, ctx.input(1)) : null;
     if (ctx.inputCount === 2) return [da, db];
     const lead = ctx.outputMeta(0).shape.map((_, i) => i);
     return [da, db, ctx.needs(2) ? sum(dout, lead.slice(0, -1)) : null];
@@ -25,10 +25,12 @@ const product = defineOp('matmul', {
 });
 
 /** a^T dout. Where one matrix b served a whole batch, the batch becomes rows instead of being summed afterwards. */
-function weightGrad(a: Tensor, dout: Tensor, rank: number): Tensor {
-  if (rank > 2 || dout.rank === 2) return product(transpose(a), dout);
+function weightGrad(a: Tensor, dout: Tensor, b: Tensor): Tensor {
+  if (b.rank > 2) return product(transpose(a), dout);
   const count = dout.shape.slice(0, -1).reduce((n, size) => n * size, 1);
-  const rows = (x: Tensor): Tensor => reshape(x, [count, x.shape.at(-1) as number]);
+  const rows = (x: Tensor): Tensor => (x.rank === 2 ? x : reshape(x, [count, x.shape.at(-1) as number]));
+  // A linear layer's b is its weight seen transposed: computed the other way round, the weight's gradient lies as it does.
+  if (b.stride()[0] === 1) return transpose(product(transpose(rows(dout)), rows(a)));
   return product(transpose(rows(a)), rows(dout));
 }
 

@@ -3,6 +3,8 @@ export {
   type AvgPool2dOptions,
   adaptiveAvgPool2d,
   avgPool2d,
+  type BatchNormOptions,
+  batchNorm,
   type Conv2dOptions,
   type CrossEntropyOptions,
   conv2d,
