@@ -22,7 +22,7 @@ const signatures: Readonly<Record<string, string>> = {
   argmax: 'input dim keepdim',
   argmin: 'input dim keepdim',
   avg_pool2d: 'input kernel_size | stride padding ceil_mode count_include_pad divisor_override',
-  batch_norm: 'input | running_mean running_var weight bias training momentum eps',
+  batch_norm: 'input running_mean running_var | weight bias training momentum eps',
   binary_cross_entropy: 'input target | weight size_average reduce reduction',
   binary_cross_entropy_with_logits: 'input target | weight size_average reduce reduction pos_weight',
   broadcast_to: 'input size',
