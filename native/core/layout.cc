@@ -14,18 +14,13 @@ std::ostream& operator<<(std::ostream& out, const Shape& shape) {
 
 void check_shape(const char* what, const Shape& shape) {
   int64_t n = 1;
-  bool empty = false;
-  for (int i = 0; i < shape.rank; ++i) {
-    if (shape[i] < 0)
-      fail(ErrorCode::shape, what, ": dimension ", i, " of shape ", shape, " is negative");
-    empty |= shape[i] == 0;
-  }
-  // With a zero among them the product is 0, but each dimension alone must still be a sane number.
   for (int i = 0; i < shape.rank; ++i) {
     int64_t d = shape[i];
-    if (d > kMaxNumel || (!empty && d > 0 && n > kMaxNumel / d))
+    if (d < 0) fail(ErrorCode::shape, what, ": dimension ", i, " of shape ", shape, " is negative");
+    // A zero makes the tensor empty, but the strides still multiply the other sizes.
+    if (d > kMaxNumel || (d > 0 && n > kMaxNumel / d))
       fail(ErrorCode::shape, what, ": shape ", shape, " has more than 2^53 elements");
-    if (!empty) n *= d;
+    if (d > 0) n *= d;
   }
 }
 

@@ -43,6 +43,7 @@ void InferContext::output(const Shape& shape, DType dtype) {
 }
 
 void InferContext::view(int i, const Layout& layout) {
+  check_shape(op.name, layout.shape);
   if (output_count == kMaxOutputs) fail(ErrorCode::argument, "more than ", kMaxOutputs, " outputs");
   outputs[output_count++] = {layout, dtype(i), i};
 }
