@@ -137,6 +137,16 @@ export function trace<R>(tracer: Tracer, fn: () => R): R {
   }
 }
 
+/** Runs synchronous `fn` while no tracer sees its op calls: the library's own reads for printing. @internal */
+export function untraced<R>(fn: () => R): R {
+  const before = tracers.splice(0);
+  try {
+    return fn();
+  } finally {
+    tracers.unshift(...before);
+  }
+}
+
 function save(tensor: Tensor | null | undefined): Saved | null {
   if (!tensor) return null;
   const storage = tensor._live('save');
