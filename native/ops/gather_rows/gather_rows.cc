@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/cpu/indexed.h"
 #include "core/op.h"
-#include "core/parallel.h"
 
 namespace tilegrad {
 
@@ -21,7 +21,7 @@ void gather_rows_infer(InferContext& ctx) {
   DType dtype = ctx.attrs.dtype("dtype");
   if (source.rank == 0) ctx.fail(ErrorCode::shape, "source must have rows but is a scalar");
   ctx.expect_rank(kIndex, "index", 1);
-  if (ctx.dtype(kIndex) != DType::i32 && ctx.dtype(kIndex) != DType::i64)
+  if (!is_index(ctx.dtype(kIndex)))
     ctx.fail(ErrorCode::dtype, "index must be i32 or i64 but is ", ctx.dtype(kIndex));
   if (ctx.has(kScale) != ctx.has(kShift))
     ctx.fail(ErrorCode::argument, "scale and shift come together");
@@ -82,9 +82,7 @@ Geometry geometry_of(const KernelArgs& args) {
 int64_t row_index(const KernelArgs& args, int64_t b, int64_t rows) {
   const View& index = args.inputs[kIndex];
   int64_t row = index.dtype == DType::i32 ? index.as<int32_t>()[b] : index.as<int64_t>()[b];
-  if (row < 0 || row >= rows)
-    fail(ErrorCode::argument, "gather_rows: index ", row, " at ", b, " is out of range for ", rows,
-         " rows");
+  if (row < 0 || row >= rows) fail_index(row, b, rows);
   return row;
 }
 
@@ -131,17 +129,15 @@ void gather(KernelArgs& args, ConvertOf&& convert_of) {
 }
 
 void gather_copies(KernelArgs& args) {
-  Geometry g = geometry_of(args);
-  TG_DISPATCH_SIZE(args.outputs[0].dtype, T, {
-    if (args.has(kOffset))
-      return gather<T, T>(args, [](int64_t) { return [](T value) { return value; }; });
-    const T* source = args.inputs[kSource].as<T>();
-    T* out = args.outputs[0].as<T>();
-    parallel_for(g.batch, grain_for(g.row()), [&](int64_t begin, int64_t end) {
-      for (int64_t b = begin; b < end; ++b)
-        std::copy_n(source + row_index(args, b, g.rows) * g.row(), g.row(), out + b * g.row());
-    });
-  });
+  const View &source = args.inputs[kSource], &out = args.outputs[0];
+  const Geometry g = geometry_of(args);
+  if (!args.has(kOffset)) {
+    const auto size = static_cast<int64_t>(dtype_size(out.dtype));
+    return copy_indexed_rows(bytes_of(source), args.inputs[kIndex], out.data, 1, g.rows,
+                             g.row() * size);
+  }
+  TG_DISPATCH_SIZE(out.dtype, T,
+                   { gather<T, T>(args, [](int64_t) { return [](T value) { return value; }; }); });
 }
 
 template <class In, class Out>

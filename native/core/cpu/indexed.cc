@@ -1,0 +1,73 @@
+#include "core/cpu/indexed.h"
+
+#include <cstring>
+
+namespace tilegrad {
+
+namespace {
+
+constexpr int64_t kGrain = 65536;  // bytes per parallel chunk
+
+template <class I>
+inline int64_t checked(const I* index, int64_t i, int64_t rows) {
+  const int64_t at = index[i];
+  if (at < 0 || at >= rows) fail_index(at, i, rows);
+  return at;
+}
+
+// One element per row: a load and a store each.
+template <class T, class I>
+void copy_elements(const T* source, const I* index, T* out, int64_t outer, int64_t n,
+                   int64_t rows) {
+  parallel_for(outer * n, kGrain / static_cast<int64_t>(sizeof(T)),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t i = begin; i < end; ++i)
+                   out[i] = source[i / n * rows + checked(index, i % n, rows)];
+               });
+}
+
+template <class I>
+void copy_rows(const char* source, const I* index, char* out, int64_t outer, int64_t n,
+               int64_t rows, int64_t bytes) {
+  parallel_for(outer * n, grain_for(bytes, kGrain), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t row = i / n * rows + checked(index, i % n, rows);
+      std::memcpy(out + i * bytes, source + row * bytes, static_cast<size_t>(bytes));
+    }
+  });
+}
+
+}  // namespace
+
+void fail_index(int64_t index, int64_t at, int64_t rows) {
+  fail(ErrorCode::argument, "index ", index, " at ", at, " is out of range for ", rows, " rows");
+}
+
+void check_index(const View& index, int64_t rows) {
+  TG_DISPATCH_INDEX(index.dtype, I, {
+    const I* values = index.as<I>();
+    for (int64_t i = 0, n = index.numel(); i < n; ++i) checked(values, i, rows);
+  })
+}
+
+void copy_indexed_rows(const void* source, const View& index, void* out, int64_t outer,
+                       int64_t rows, int64_t bytes) {
+  const int64_t n = index.numel();
+  auto elements = [&](auto one) {
+    using T = decltype(one);
+    TG_DISPATCH_INDEX(index.dtype, I, {
+      copy_elements(static_cast<const T*>(source), index.as<I>(), static_cast<T*>(out), outer, n,
+                    rows);
+    })
+  };
+  if (bytes == 1) return elements(uint8_t{});
+  if (bytes == 2) return elements(uint16_t{});
+  if (bytes == 4) return elements(uint32_t{});
+  if (bytes == 8) return elements(uint64_t{});
+  TG_DISPATCH_INDEX(index.dtype, I, {
+    copy_rows(static_cast<const char*>(source), index.as<I>(), static_cast<char*>(out), outer, n,
+              rows, bytes);
+  })
+}
+
+}  // namespace tilegrad

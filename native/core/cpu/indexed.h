@@ -1,0 +1,39 @@
+// Positions that come from a tensor: read and checked on the stream, since only there their values are known.
+#pragma once
+
+#include "core/error.h"
+#include "core/parallel.h"
+#include "core/tensor.h"
+
+namespace tilegrad {
+
+/// The dtypes of index tensors.
+inline bool is_index(DType d) { return d == DType::i64 || d == DType::i32; }
+
+// Runs `statement` with I bound to the C++ type of an index tensor's elements.
+#define TG_DISPATCH_INDEX(DTYPE, I, ...)   \
+  if ((DTYPE) == ::tilegrad::DType::i32) { \
+    using I = int32_t;                     \
+    __VA_ARGS__;                           \
+  } else {                                 \
+    using I = int64_t;                     \
+    __VA_ARGS__;                           \
+  }
+
+/// The first element's address.
+inline const char* bytes_of(const View& v) {
+  return static_cast<const char*>(v.data) +
+         v.layout.offset * static_cast<int64_t>(dtype_size(v.dtype));
+}
+
+[[noreturn]] void fail_index(int64_t index, int64_t at, int64_t rows);
+
+/// Throws ERR_ARGUMENT unless all positions in the index are from 0 to rows - 1.
+void check_index(const View& index, int64_t rows);
+
+/// source (outer, rows, inner) to out (outer, n, inner) by the n positions of index, `bytes` per row of inner elements.
+/// Throws ERR_ARGUMENT for a position that is none.
+void copy_indexed_rows(const void* source, const View& index, void* out, int64_t outer,
+                       int64_t rows, int64_t bytes);
+
+}  // namespace tilegrad

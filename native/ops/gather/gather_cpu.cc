@@ -1,0 +1,147 @@
+// gather reads, scatter writes and scatter_add adds where an index tensor says. Two elements of the index can only meet
+// when they differ in the indexed dimension alone, so each line along it stays on one thread and is walked in order: the
+// bits are the same at any thread count, and of several elements for one place scatter keeps the last.
+// 16-bit floats are added up in f32 and rounded once.
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <type_traits>
+
+#include "core/cpu/half.h"
+#include "core/cpu/indexed.h"
+#include "ops/gather/gather.h"
+
+namespace tilegrad {
+
+namespace {
+
+constexpr int64_t kGrain = 8192;   // elements per parallel chunk
+constexpr int64_t kColumns = 512;  // of a chunk that walks a dimension further out
+
+template <class I>
+inline int64_t place(const GatherPlan& p, const I* index, int64_t i) {
+  const int64_t at = index[i];
+  if (at < 0 || at >= p.size)
+    fail(ErrorCode::argument, "index ", at, " at ", i,
+         " (row-major) is out of range for dimension ", p.dim, " of size ", p.size);
+  return at * p.along;
+}
+
+template <class T, class I>
+void gather(const GatherPlan& p, const T* x, const I* index, T* out) {
+  parallel_for(p.rows, grain_for(p.n, kGrain), [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      const T* from = x + p.base(r);
+      for (int64_t i = 0; i < p.n; ++i)
+        out[r * p.n + i] = from[place(p, index, r * p.n + i) + i * p.step];
+    }
+  });
+}
+
+// Calls put(place, i) for each element i of the index, in row-major order along the indexed dimension.
+template <class I, class Put>
+void for_places(const GatherPlan& p, const I* index, const Put& put) {
+  auto row = [&](int64_t r, int64_t from, int64_t to) {
+    const int64_t base = p.base(r);
+    for (int64_t i = from; i < to; ++i)
+      put(base + place(p, index, r * p.n + i) + i * p.step, r * p.n + i);
+  };
+  if (p.dim == p.rank - 1) {
+    parallel_for(p.rows, grain_for(p.n, kGrain), [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; ++r) row(r, 0, p.n);
+    });
+    return;
+  }
+  // Rows are (outer, length, middle): those of one outer and middle share their lines.
+  int64_t middle = 1;
+  for (int d = p.dim + 1; d < p.rank - 1; ++d) middle *= p.index_shape[d];
+  const int64_t length = p.index_shape[p.dim], groups = p.rows / length;
+  const int64_t strips = groups >= 16 ? 1 : (p.n + kColumns - 1) / kColumns;
+  const int64_t width = (p.n + strips - 1) / strips;
+  parallel_for(groups * strips, grain_for(length * width, kGrain), [&](int64_t begin, int64_t end) {
+    for (int64_t chunk = begin; chunk < end; ++chunk) {
+      const int64_t group = chunk / strips, from = chunk % strips * width;
+      const int64_t first = group / middle * length * middle + group % middle;
+      for (int64_t k = 0; k < length; ++k)
+        row(first + k * middle, from, std::min(p.n, from + width));
+    }
+  });
+}
+
+template <class T>
+void scatter(KernelArgs& args, const GatherPlan& p, T value) {
+  const View& index = args.inputs[1];
+  T* out = args.outputs[0].as<T>();
+  const T* source = args.has(2) ? args.inputs[2].as<T>() : nullptr;
+  TG_DISPATCH_INDEX(index.dtype, I, {
+    for_places(p, index.as<I>(),
+               [&](int64_t at, int64_t i) { out[at] = source ? source[i] : value; });
+  })
+}
+
+template <class T>
+void scatter_add(KernelArgs& args, const GatherPlan& p, compute_t<T>* out) {
+  const View& index = args.inputs[0];
+  const T* source = args.inputs[1].as<T>();
+  TG_DISPATCH_INDEX(index.dtype, I, {
+    for_places(p, index.as<I>(), [&](int64_t at, int64_t i) {
+      if constexpr (std::is_integral_v<T>)
+        out[at] = static_cast<T>(static_cast<uint64_t>(out[at]) + static_cast<uint64_t>(source[i]));
+      else
+        out[at] += static_cast<compute_t<T>>(source[i]);
+    });
+  })
+}
+
+}  // namespace
+
+void gather_cpu(KernelArgs& args) {
+  const View &x = args.inputs[0], &index = args.inputs[1];
+  const GatherPlan p = gather_plan(args.attrs, x.shape(), index.shape());
+  TG_DISPATCH_SIZE(x.dtype, T, {TG_DISPATCH_INDEX(index.dtype, I, {
+                     gather(p, x.as<T>(), index.as<I>(), args.outputs[0].as<T>());
+                   })});
+}
+
+void scatter_cpu(KernelArgs& args) {
+  const View &x = args.inputs[0], &out = args.outputs[0];
+  const double value = args.attrs.number("value");
+  std::memcpy(out.data, bytes_of(x), static_cast<size_t>(out.numel()) * dtype_size(out.dtype));
+  if (args.inputs[1].numel() == 0) return;
+  const GatherPlan p = gather_plan(args.attrs, x.shape(), args.inputs[1].shape());
+  TG_DISPATCH_ALL(out.dtype, T,
+                  { scatter<T>(args, p, static_cast<T>(static_cast<compute_t<T>>(value))); });
+}
+
+void scatter_add_cpu(KernelArgs& args) {
+  const View& out = args.outputs[0];
+  const View base = args.has(2) ? args.inputs[2] : View{};
+  const int64_t numel = out.numel();
+  const size_t bytes = static_cast<size_t>(numel) * dtype_size(out.dtype);
+  const bool any = args.inputs[0].numel() > 0;
+  const GatherPlan p = gather_plan(args.attrs, out.shape(), args.inputs[0].shape());
+  if (out.dtype == DType::f16 || out.dtype == DType::bf16) {
+    std::unique_ptr<float[]> wide(new float[static_cast<size_t>(numel)]);
+    if (base)
+      widen(out.dtype, base.as<uint16_t>(), wide.get(), numel);
+    else
+      std::fill_n(wide.get(), numel, 0.0f);
+    if (any && out.dtype == DType::f16) scatter_add<f16>(args, p, wide.get());
+    if (any && out.dtype == DType::bf16) scatter_add<bf16>(args, p, wide.get());
+    return narrow(out.dtype, wide.get(), out.as<uint16_t>(), numel);
+  }
+  if (base)
+    std::memcpy(out.data, bytes_of(base), bytes);
+  else
+    std::memset(out.data, 0, bytes);
+  if (!any) return;
+  switch (out.dtype) {
+    TG_CASE(f32, float, T, scatter_add<T>(args, p, out.as<T>()))
+    TG_CASE(f64, double, T, scatter_add<T>(args, p, out.as<T>()))
+    TG_CASES_INTEGER(T, scatter_add<T>(args, p, out.as<T>()))
+    default:
+      __builtin_unreachable();
+  }
+}
+
+}  // namespace tilegrad
