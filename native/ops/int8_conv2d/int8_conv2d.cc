@@ -57,6 +57,7 @@ const OpDef int8_conv2d_op = {.name = "int8_conv2d",
                                         {"out_zero_point", AttrType::integer},
                                         {"relu", AttrType::boolean}},
                               .infer = int8_conv2d_infer,
-                              .cpu = int8_conv2d_cpu};
+                              .cpu = int8_conv2d_cpu,
+                              .cuda = TILEGRAD_CUDA_KERNEL(int8_conv2d_cuda)};
 
 }  // namespace tilegrad

@@ -10,5 +10,6 @@ namespace tilegrad {
 enum Int8ConvInput { kX, kWeight, kXZeroPoint, kWeightZeroPoint, kScale, kBias };
 
 void int8_conv2d_cpu(KernelArgs& args);
+void int8_conv2d_cuda(KernelArgs& args);
 
 }  // namespace tilegrad

@@ -72,6 +72,7 @@ const OpDef int8_matmul_op = {.name = "int8_matmul",
                                         {"relu", AttrType::boolean}},
                               .infer = int8_matmul_infer,
                               .cpu = int8_matmul_cpu,
+                              .cuda = TILEGRAD_CUDA_KERNEL(int8_matmul_cuda),
                               .strided = true};
 
 }  // namespace tilegrad

@@ -10,5 +10,6 @@ namespace tilegrad {
 enum Int8MatmulInput { kA, kB, kAZeroPoint, kBZeroPoint, kScale, kBias };
 
 void int8_matmul_cpu(KernelArgs& args);
+void int8_matmul_cuda(KernelArgs& args);
 
 }  // namespace tilegrad

@@ -39,12 +39,14 @@ const OpDef magnitude_mask_op = {.name = "magnitude_mask",
                                  .inputs = {1, 2},
                                  .attrs = {{"count", AttrType::integer}},
                                  .infer = magnitude_mask_infer,
-                                 .cpu = magnitude_mask_cpu};
+                                 .cpu = magnitude_mask_cpu,
+                                 .cuda = TILEGRAD_CUDA_KERNEL(magnitude_mask_cuda)};
 const OpDef nm_mask_op = {
     .name = "nm_mask",
     .inputs = {1, 1},
     .attrs = {{"n", AttrType::integer}, {"m", AttrType::integer}, {"dim", AttrType::integer}},
     .infer = nm_mask_infer,
-    .cpu = nm_mask_cpu};
+    .cpu = nm_mask_cpu,
+    .cuda = TILEGRAD_CUDA_KERNEL(nm_mask_cuda)};
 
 }  // namespace tilegrad

@@ -12,4 +12,7 @@ void magnitude_mask_cpu(KernelArgs& args);
 // x; attributes n, m, dim: of every m neighbours along dim the n largest |x| stay, of equal ones the earlier.
 void nm_mask_cpu(KernelArgs& args);
 
+void magnitude_mask_cuda(KernelArgs& args);
+void nm_mask_cuda(KernelArgs& args);
+
 }  // namespace tilegrad

@@ -88,27 +88,33 @@ const OpDef quantize_linear_op = {.name = "quantize_linear",
                                             {"low", AttrType::integer},
                                             {"high", AttrType::integer}},
                                   .infer = quantize_linear_infer,
-                                  .cpu = quantize_linear_cpu};
+                                  .cpu = quantize_linear_cpu,
+                                  .cuda = TILEGRAD_CUDA_KERNEL(quantize_linear_cuda)};
 const OpDef dequantize_linear_op = {.name = "dequantize_linear",
                                     .inputs = {3, 3},
                                     .attrs = {{"axis", AttrType::integer}},
                                     .infer = dequantize_linear_infer,
-                                    .cpu = dequantize_linear_cpu};
+                                    .cpu = dequantize_linear_cpu,
+                                    .cuda = TILEGRAD_CUDA_KERNEL(dequantize_linear_cuda)};
 const OpDef fake_quantize_op = {
     .name = "fake_quantize",
     .inputs = {3, 3},
     .attrs = {{"axis", AttrType::integer}, {"low", AttrType::integer}, {"high", AttrType::integer}},
     .infer = fake_quantize_infer,
-    .cpu = fake_quantize_cpu};
+    .cpu = fake_quantize_cpu,
+    .cuda = TILEGRAD_CUDA_KERNEL(fake_quantize_cuda)};
 const OpDef fake_quantize_input_grad_op = {
     .name = "fake_quantize_input_grad",
     .inputs = {4, 4},
     .attrs = {{"axis", AttrType::integer}, {"low", AttrType::integer}, {"high", AttrType::integer}},
     .infer = fake_quantize_input_grad_infer,
-    .cpu = fake_quantize_input_grad_cpu};
-const OpDef dynamic_quantize_linear_op = {.name = "dynamic_quantize_linear",
-                                          .inputs = {1, 1},
-                                          .infer = dynamic_quantize_linear_infer,
-                                          .cpu = dynamic_quantize_linear_cpu};
+    .cpu = fake_quantize_input_grad_cpu,
+    .cuda = TILEGRAD_CUDA_KERNEL(fake_quantize_input_grad_cuda)};
+const OpDef dynamic_quantize_linear_op = {
+    .name = "dynamic_quantize_linear",
+    .inputs = {1, 1},
+    .infer = dynamic_quantize_linear_infer,
+    .cpu = dynamic_quantize_linear_cpu,
+    .cuda = TILEGRAD_CUDA_KERNEL(dynamic_quantize_linear_cuda)};
 
 }  // namespace tilegrad

@@ -13,4 +13,10 @@ void fake_quantize_cpu(KernelArgs& args);             // float -> the same float
 void fake_quantize_input_grad_cpu(KernelArgs& args);  // dout, x, scale, zero_point
 void dynamic_quantize_linear_cpu(KernelArgs& args);   // x -> u8, its scale and zero point
 
+void quantize_linear_cuda(KernelArgs& args);
+void dequantize_linear_cuda(KernelArgs& args);
+void fake_quantize_cuda(KernelArgs& args);
+void fake_quantize_input_grad_cuda(KernelArgs& args);
+void dynamic_quantize_linear_cuda(KernelArgs& args);
+
 }  // namespace tilegrad

@@ -1,0 +1,98 @@
+// int8_matmul on CUDA by dp4a, one block per tile and matrix of the batch; any strides.
+#include "core/cuda/copy.h"
+#include "core/cuda/int8_gemm.cuh"
+#include "ops/int8_matmul/int8_matmul.h"
+
+namespace tilegrad {
+
+namespace {
+
+struct Operand {
+  const uint8_t* data;
+  int64_t outer, k;  // strides of a row of a or a column of b, and along k
+  bool is_signed;
+  __device__ int32_t operator()(int64_t at, int64_t i) const {
+    return cuda::hold_s8(data[at * outer + i * k], is_signed);
+  }
+};
+
+struct MatmulProblem {
+  Operand a_first, b_first;
+  Int8Epilogue e;
+  int64_t matrix_bytes;  // of the output
+  int rank;
+  int64_t size[kMaxRank], a_stride[kMaxRank], b_stride[kMaxRank];
+
+  __device__ Operand moved(Operand x, const int64_t (&strides)[kMaxRank], int64_t batch) const {
+    for (int d = rank - 1; d >= 0; --d) {
+      x.data += batch % size[d] * strides[d];
+      batch /= size[d];
+    }
+    return x;
+  }
+  __device__ Operand a(int64_t batch) const { return moved(a_first, a_stride, batch); }
+  __device__ Operand b(int64_t batch) const { return moved(b_first, b_stride, batch); }
+  __device__ Int8Epilogue epilogue(int64_t batch) const {
+    Int8Epilogue own = e;
+    own.out = static_cast<char*>(e.out) + batch * matrix_bytes;
+    return own;
+  }
+};
+
+// The device's view of an optional vector; strided ones are copied.
+template <class T>
+PerAxis<T> per_axis(const KernelArgs& args, cuda::CudaStream& stream, int input, bool per_row,
+                    BufferRef* kept) {
+  if (!args.has(input)) return {};
+  const View v = cuda::contiguous_cuda(stream, args.inputs[input], kept);
+  const bool many = v.numel() > 1;
+  return {v.as<T>(), many && per_row ? 1 : 0, many && !per_row ? 1 : 0};
+}
+
+void batch_strides(const Layout& layout, const Shape& out, int64_t* strides) {
+  for (int d = 0; d < out.rank - 2; ++d) {
+    const int own = d - (out.rank - layout.rank());
+    strides[d] = own < 0 || layout.shape[own] == 1 ? 0 : layout.strides[own];
+  }
+}
+
+}  // namespace
+
+void int8_matmul_cuda(KernelArgs& args) {
+  const View &a = args.inputs[kA], &b = args.inputs[kB], &out = args.outputs[0];
+  auto& stream = cuda::stream_of(args.stream);
+  const Shape& shape = out.shape();
+  const int a_rank = a.layout.rank(), b_rank = b.layout.rank();
+  const cuda::Int8Size size = {shape[shape.rank - 2], shape[shape.rank - 1], a.shape()[a_rank - 1]};
+  BufferRef kept[4];
+  MatmulProblem p = {};
+  p.a_first = {a.as<uint8_t>(), a.layout.strides[a_rank - 2], a.layout.strides[a_rank - 1],
+               a.dtype == DType::i8};
+  p.b_first = {b.as<uint8_t>(), b.layout.strides[b_rank - 1], b.layout.strides[b_rank - 2],
+               b.dtype == DType::i8};
+  p.e.k = size.k;
+  p.e.a_signed = p.a_first.is_signed, p.e.b_signed = p.b_first.is_signed;
+  p.e.a_zero = per_axis<int32_t>(args, stream, kAZeroPoint, true, &kept[0]);
+  p.e.b_zero = per_axis<int32_t>(args, stream, kBZeroPoint, false, &kept[1]);
+  p.e.scale = per_axis<float>(args, stream, kScale, false, &kept[2]);
+  if (args.has(kBias) && args.inputs[kBias].dtype == DType::f32)
+    p.e.bias_f32 = per_axis<float>(args, stream, kBias, false, &kept[3]);
+  if (args.has(kBias) && args.inputs[kBias].dtype == DType::i32)
+    p.e.bias_i32 = per_axis<int32_t>(args, stream, kBias, false, &kept[3]);
+  p.e.relu = args.attrs.boolean("relu");
+  p.e.dtype = out.dtype;
+  p.e.out_zero = static_cast<int32_t>(args.attrs.integer("out_zero_point"));
+  p.e.low = out.dtype == DType::i8 ? -128 : 0, p.e.high = out.dtype == DType::i8 ? 127 : 255;
+  const auto item = static_cast<int64_t>(dtype_size(out.dtype));
+  p.e.out = static_cast<char*>(out.data) + out.layout.offset * item;
+  p.e.out_row = size.n;
+  p.matrix_bytes = size.m * size.n * item;
+  p.rank = shape.rank - 2;
+  for (int d = 0; d < p.rank; ++d) p.size[d] = shape[d];
+  batch_strides(a.layout, shape, p.a_stride);
+  batch_strides(b.layout, shape, p.b_stride);
+  const int64_t batches = out.numel() / (size.m * size.n);
+  cuda::check(cuda::launch_int8_gemm(stream.handle(), p, size, batches), "int8_gemm_dp4a");
+}
+
+}  // namespace tilegrad

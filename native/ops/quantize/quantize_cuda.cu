@@ -1,0 +1,253 @@
+// Quantisation on CUDA: one thread per element and loop step, the channel of an element by division. dynamic_quantize_linear
+// finds the range with one block per chunk and one over the chunks. Bytes moved: one read and one write per element, of dynamic_quantize_linear
+// two reads.
+#include "core/cuda/copy.h"
+#include "core/cuda/launch.cuh"
+#include "core/cuda/reduce.cuh"
+#include "ops/quantize/quantize.h"
+
+namespace tilegrad {
+
+namespace {
+
+constexpr int kThreads = 256;
+constexpr int64_t kChunk = 16384;  // elements per block of the range
+
+// Element i has the scale and zero point i / inner % channels; steps of 0 stand for one for all.
+struct Parameters {
+  const float* scale;
+  const int32_t* zero_point;
+  int scale_step, zero_step;
+  int64_t inner, channels;
+  int32_t low, high;
+};
+
+__device__ inline float scale_of(const Parameters& p, int64_t channel) {
+  return p.scale[channel * p.scale_step];
+}
+// Within the range where there is one: the CPU refuses others, which would leave what level() rounds.
+__device__ inline int32_t zero_of(const Parameters& p, int64_t channel) {
+  const int32_t zero = p.zero_point[channel * p.zero_step];
+  if (p.low == p.high) return zero;
+  return zero < p.low ? p.low : zero > p.high ? p.high : zero;
+}
+
+// As level() of quantize_simd.cc. A division that the compiler may not approximate.
+__device__ inline int32_t level(float x, float scale, int32_t zero, int32_t low, int32_t high) {
+  float y = x / scale;
+  y = y == y ? y : 0.0f;
+  const float least = static_cast<float>(low - zero), most = static_cast<float>(high - zero);
+  y = y < least ? least : y;
+  y = y > most ? most : y;
+  return static_cast<int32_t>(float_to_bits(y + 12582912.0f)) - 0x4b400000;
+}
+
+template <class T, class Q>
+__global__ void __launch_bounds__(kThreads)
+    quantize_each(const T* __restrict__ x, Q* __restrict__ out, int64_t n, Parameters p) {
+  for (int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x; i < n;
+       i += int64_t{kThreads} * gridDim.x) {
+    const int64_t channel = i / p.inner % p.channels;
+    const int32_t zero = zero_of(p, channel);
+    out[i] = static_cast<Q>(
+        level(static_cast<float>(x[i]), scale_of(p, channel), zero, p.low, p.high) + zero);
+  }
+}
+
+template <class Q>
+__global__ void __launch_bounds__(kThreads)
+    dequantize_each(const Q* __restrict__ x, float* __restrict__ out, int64_t n, Parameters p) {
+  for (int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x; i < n;
+       i += int64_t{kThreads} * gridDim.x) {
+    const int64_t channel = i / p.inner % p.channels;
+    const uint32_t steps = static_cast<uint32_t>(x[i]) - static_cast<uint32_t>(zero_of(p, channel));
+    out[i] = static_cast<float>(static_cast<int32_t>(steps)) * scale_of(p, channel);
+  }
+}
+
+template <class T>
+__global__ void __launch_bounds__(kThreads)
+    fake_quantize_each(const T* __restrict__ x, T* __restrict__ out, int64_t n, Parameters p) {
+  for (int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x; i < n;
+       i += int64_t{kThreads} * gridDim.x) {
+    const int64_t channel = i / p.inner % p.channels;
+    const float scale = scale_of(p, channel);
+    const int32_t steps =
+        level(static_cast<float>(x[i]), scale, zero_of(p, channel), p.low, p.high);
+    out[i] = static_cast<T>(static_cast<float>(steps) * scale);
+  }
+}
+
+template <class T>
+__global__ void __launch_bounds__(kThreads)
+    fake_quantize_input_grad_each(const T* __restrict__ dout, const T* __restrict__ x,
+                                  T* __restrict__ out, int64_t n, Parameters p) {
+  for (int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x; i < n;
+       i += int64_t{kThreads} * gridDim.x) {
+    const int64_t channel = i / p.inner % p.channels;
+    const float value = static_cast<float>(x[i]), scale = scale_of(p, channel);
+    const int32_t zero = zero_of(p, channel);
+    const bool inside = value == value && level(value, scale, zero, p.low - 1, p.high + 1) ==
+                                              level(value, scale, zero, p.low, p.high);
+    out[i] = inside ? dout[i] : static_cast<T>(0.0f);
+  }
+}
+
+// 0 takes part in every range.
+struct Least {
+  template <class T>
+  __device__ static constexpr T identity() {
+    return T(0);
+  }
+  template <class T>
+  __device__ T operator()(T a, T b) const {
+    return b < a ? b : a;
+  }
+};
+struct Most {
+  template <class T>
+  __device__ static constexpr T identity() {
+    return T(0);
+  }
+  template <class T>
+  __device__ T operator()(T a, T b) const {
+    return b > a ? b : a;
+  }
+};
+
+// The range of each chunk, 0 included and NaN passed over, to parts (2, chunks).
+template <class T>
+__global__ void __launch_bounds__(kThreads)
+    chunk_ranges(const T* __restrict__ x, int64_t n, float* __restrict__ parts, int64_t chunks) {
+  float least = 0, most = 0;
+  const int64_t begin = int64_t{blockIdx.x} * kChunk, end = begin + kChunk < n ? begin + kChunk : n;
+  for (int64_t i = begin + threadIdx.x; i < end; i += kThreads) {
+    const float value = static_cast<float>(x[i]);
+    least = value < least ? value : least;
+    most = value > most ? value : most;
+  }
+  least = cuda::block_reduce<kThreads>(least, Least{});
+  most = cuda::block_reduce<kThreads>(most, Most{});
+  if (threadIdx.x == 0) {
+    parts[blockIdx.x] = least;
+    parts[chunks + blockIdx.x] = most;
+  }
+}
+
+__global__ void __launch_bounds__(kThreads)
+    range_parameters(const float* __restrict__ parts, int64_t chunks, float* __restrict__ scale,
+                     int32_t* __restrict__ zero_point) {
+  float least = 0, most = 0;
+  for (int64_t i = threadIdx.x; i < chunks; i += kThreads) {
+    least = parts[i] < least ? parts[i] : least;
+    most = parts[chunks + i] > most ? parts[chunks + i] : most;
+  }
+  least = cuda::block_reduce<kThreads>(least, Least{});
+  most = cuda::block_reduce<kThreads>(most, Most{});
+  if (threadIdx.x == 0) {
+    const float step = least == most ? 1.0f : (most - least) / 255.0f;
+    *scale = step;
+    *zero_point = level(-least, step, 0, 0, 255);
+  }
+}
+
+Parameters parameters(const KernelArgs& args, int x, int first, bool range) {
+  const View &in = args.inputs[x], &scale = args.inputs[first], &zero = args.inputs[first + 1];
+  Parameters p = {
+      scale.as<float>(), zero.as<int32_t>(), scale.layout.rank(), zero.layout.rank(), 1, 1, 0, 0};
+  if (p.scale_step + p.zero_step > 0) {
+    const Shape& shape = in.shape();
+    int64_t axis = args.attrs.integer("axis");
+    if (axis < 0) axis += shape.rank;
+    p.channels = shape[static_cast<int>(axis)];
+    for (int d = static_cast<int>(axis) + 1; d < shape.rank; ++d) p.inner *= shape[d];
+  }
+  if (range) {
+    p.low = static_cast<int32_t>(args.attrs.integer("low"));
+    p.high = static_cast<int32_t>(args.attrs.integer("high"));
+  }
+  return p;
+}
+
+template <class Kernel, class... Args>
+void run(KernelArgs& args, Kernel* kernel, const Args&... rest) {
+  auto& stream = cuda::stream_of(args.stream);
+  const int64_t n = args.outputs[0].numel();
+  cuda::check(launch(kernel, dim3(cuda::grid_size(stream, n, kThreads)), dim3(kThreads), 0,
+                     stream.handle(), rest...),
+              "launch");
+}
+
+}  // namespace
+
+// The dtypes that these ops take: floats but f64.
+#define TG_DISPATCH_SINGLE(DTYPE, T, ...)                                              \
+  switch (DTYPE) {                                                                     \
+    TG_CASE(f32, float, T, __VA_ARGS__)                                                \
+    TG_CASE(f16, ::tilegrad::f16, T, __VA_ARGS__)                                      \
+    TG_CASE(bf16, ::tilegrad::bf16, T, __VA_ARGS__) default : __builtin_unreachable(); \
+  }
+
+void quantize_linear_cuda(KernelArgs& args) {
+  const View &x = args.inputs[0], &out = args.outputs[0];
+  const Parameters p = parameters(args, 0, 1, true);
+  TG_DISPATCH_SINGLE(x.dtype, T, {
+    if (out.dtype == DType::i8) {
+      run(args, quantize_each<T, int8_t>, x.as<T>(), out.as<int8_t>(), out.numel(), p);
+    } else {
+      run(args, quantize_each<T, uint8_t>, x.as<T>(), out.as<uint8_t>(), out.numel(), p);
+    }
+  });
+}
+
+void dequantize_linear_cuda(KernelArgs& args) {
+  const View &x = args.inputs[0], &out = args.outputs[0];
+  const Parameters p = parameters(args, 0, 1, false);
+  const int64_t n = out.numel();
+  switch (x.dtype) {
+    case DType::i8:
+      return run(args, dequantize_each<int8_t>, x.as<int8_t>(), out.as<float>(), n, p);
+    case DType::u8:
+      return run(args, dequantize_each<uint8_t>, x.as<uint8_t>(), out.as<float>(), n, p);
+    default:
+      return run(args, dequantize_each<int32_t>, x.as<int32_t>(), out.as<float>(), n, p);
+  }
+}
+
+void fake_quantize_cuda(KernelArgs& args) {
+  const View &x = args.inputs[0], &out = args.outputs[0];
+  const Parameters p = parameters(args, 0, 1, true);
+  TG_DISPATCH_SINGLE(x.dtype, T,
+                     { run(args, fake_quantize_each<T>, x.as<T>(), out.as<T>(), out.numel(), p); });
+}
+
+void fake_quantize_input_grad_cuda(KernelArgs& args) {
+  const View &dout = args.inputs[0], &x = args.inputs[1], &out = args.outputs[0];
+  const Parameters p = parameters(args, 1, 2, true);
+  TG_DISPATCH_SINGLE(x.dtype, T, {
+    run(args, fake_quantize_input_grad_each<T>, dout.as<T>(), x.as<T>(), out.as<T>(), out.numel(),
+        p);
+  });
+}
+
+void dynamic_quantize_linear_cuda(KernelArgs& args) {
+  const View &x = args.inputs[0], &out = args.outputs[0];
+  auto& stream = cuda::stream_of(args.stream);
+  const int64_t n = x.numel(), chunks = ceil_div(n, kChunk);
+  const BufferRef memory = cuda::workspace(stream, sizeof(float) * 2 * static_cast<size_t>(chunks));
+  float* parts = static_cast<float*>(memory->data);
+  float* scale = args.outputs[1].as<float>();
+  int32_t* zero = args.outputs[2].as<int32_t>();
+  TG_DISPATCH_SINGLE(x.dtype, T, {
+    cuda::check(launch(chunk_ranges<T>, dim3(static_cast<unsigned>(chunks)), dim3(kThreads), 0,
+                       stream.handle(), x.as<T>(), n, parts, chunks),
+                "launch");
+    cuda::check(launch(range_parameters, dim3(1), dim3(kThreads), 0, stream.handle(), parts, chunks,
+                       scale, zero),
+                "launch");
+    run(args, quantize_each<T, uint8_t>, x.as<T>(), out.as<uint8_t>(), n,
+        Parameters{scale, zero, 0, 0, 1, 1, 0, 255});
+  });
+}
+
+}  // namespace tilegrad
