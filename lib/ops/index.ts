@@ -18,6 +18,7 @@ export * from './full.ts';
 export * from './gather.ts';
 export * from './gather_rows.ts';
 export * from './index_select.ts';
+export * from './indexing.ts';
 export * from './int8_conv2d.ts';
 export * from './int8_matmul.ts';
 export * from './matmul.ts';
