@@ -20,6 +20,21 @@ export {
   relu,
   softmax,
 } from '../../ops/index.ts';
+export { glu, hardshrink, prelu, softmin, softshrink, tanhshrink, threshold } from './activation.ts';
+export {
+  type CosineSimilarityOptions,
+  cosineEmbeddingLoss,
+  cosineSimilarity,
+  type GaussianNllLossOptions,
+  gaussianNllLoss,
+  hingeEmbeddingLoss,
+  type MarginOptions,
+  marginRankingLoss,
+  type PairwiseDistanceOptions,
+  pairwiseDistance,
+  type TripletMarginOptions,
+  tripletMarginLoss,
+} from './distance.ts';
 export {
   type BinaryCrossEntropyOptions,
   type BinaryCrossEntropyWithLogitsOptions,
