@@ -6,6 +6,8 @@
 #pragma nv_diag_suppress 186
 #endif
 
+#include <algorithm>
+#include <cstring>
 #include <type_traits>
 #include <utility>
 
@@ -122,13 +124,19 @@ struct HostOperand {
   double number = 0;
 };
 
+// The number takes the tensor's dtype, as on the CPU. Values that are only
+// moved are its bits in a T of its size.
 template <class T, class O>
-O operand(const HostOperand& from) {
+O operand(const HostOperand& from, bool moved, DType dtype) {
   O operand{};
   if (from.tensor) {
     operand.data = static_cast<decltype(operand.data)>(from.tensor->data);
+  } else if (moved) {
+    TG_DISPATCH_ALL(dtype, R, {
+      const R value = static_cast<R>(static_cast<compute_t<R>>(from.number));
+      memcpy(&operand.number, &value, std::min(sizeof value, sizeof operand.number));
+    });
   } else {
-    // The number takes the tensor's dtype, as on the CPU.
     using C = decltype(operand.number);
     operand.number = static_cast<C>(static_cast<T>(static_cast<compute_t<T>>(from.number)));
   }
@@ -200,14 +208,16 @@ void run(KernelArgs& args) {
   }
   const int per_block = kThreads * (vectors ? kPack<T> : 1);
   const HostOperand none;
-  cuda::check(
-      launch(elementwise<F, T>, dim3(cuda::grid_size(stream, layout.numel, per_block)),
-             dim3(kThreads), 0, stream.handle(), function<F>(args),
-             operand<std::conditional_t<O::kSelects, bool, T>, typename O::First>(operands[0]),
-             operand<T, typename O::Other>(N > 1 ? operands[N > 1 ? 1 : 0] : none),
-             operand<T, typename O::Other>(N > 2 ? operands[N > 2 ? 2 : 0] : none),
-             static_cast<typename O::Out*>(out.data), layout, vectors),
-      "launch");
+  cuda::check(launch(elementwise<F, T>, dim3(cuda::grid_size(stream, layout.numel, per_block)),
+                     dim3(kThreads), 0, stream.handle(), function<F>(args),
+                     operand<std::conditional_t<O::kSelects, bool, T>, typename O::First>(
+                         operands[0], false, out.dtype),
+                     operand<T, typename O::Other>(N > 1 ? operands[N > 1 ? 1 : 0] : none,
+                                                   O::kSelects, out.dtype),
+                     operand<T, typename O::Other>(N > 2 ? operands[N > 2 ? 2 : 0] : none,
+                                                   O::kSelects, out.dtype),
+                     static_cast<typename O::Out*>(out.data), layout, vectors),
+              "launch");
 }
 
 // The dtype of the operands; of a choice the first is a bool.
