@@ -10,6 +10,7 @@
 #include <mutex>
 #include <string>
 
+#include "core/cuda/fault.h"
 #include "core/cuda/pinned.h"
 #include "core/device.h"
 #include "core/stream.h"
@@ -44,6 +45,8 @@ class CudaStream final : public Stream {
   void upload(const void* source, void* target, size_t bytes);
 
   cudaStream_t handle() const { return handle_; }
+  /// Where the kernels of this stream report wrong values.
+  Fault* fault();
   const Traits& traits() const { return traits_; }
 
  private:
@@ -62,12 +65,14 @@ class CudaStream final : public Stream {
   void push_job(std::function<void()> run);
   void serve_jobs();
   void note_device_error(cudaError_t error);
+  void check_fault();
   uint64_t passed() const;
   cudaEvent_t take_event();
 
   Traits traits_;
   cudaStream_t handle_ = nullptr;
   PinnedPool pinned_;
+  std::atomic<Fault*> fault_{nullptr};
   std::recursive_mutex
       launch_;  // one thread at a time launches, so that tickets follow the stream's order
   std::atomic<uint64_t> enqueued_{0};

@@ -96,6 +96,36 @@ void CudaStream::note_device_error(cudaError_t error) {
                  cudaGetErrorName(error), "); TILEGRAD_SYNC=1 tells which op it was"));
 }
 
+Fault* CudaStream::fault() {
+  std::lock_guard<std::recursive_mutex> guard(launch_);
+  Fault* fault = fault_.load(std::memory_order_acquire);
+  if (fault) return fault;
+  void* data = nullptr;
+  check(cudaMallocHost(&data, sizeof(Fault)), "cudaMallocHost");
+  fault = new (data) Fault{};
+  fault_.store(fault, std::memory_order_release);
+  return fault;
+}
+
+// Call after the device has passed the kernels in question.
+void CudaStream::check_fault() {
+  Fault* fault = fault_.load(std::memory_order_acquire);
+  if (!fault || !std::atomic_ref<int32_t>(fault->ready).exchange(0)) return;
+  switch (fault->kind) {
+    case FaultKind::target:
+      park_error(ErrorCode::argument,
+                 str("cross_entropy: target ", fault->value, " at position ", fault->position,
+                     " is out of range for ", fault->limit, " classes"));
+      break;
+    case FaultKind::chance:
+      park_error(ErrorCode::argument,
+                 str("bernoulli: chances must be in [0, 1] but that at position ", fault->position,
+                     " is not"));
+      break;
+  }
+  std::atomic_ref<int32_t>(fault->claimed).store(0);
+}
+
 // Every ticket up to the result has passed on the device.
 uint64_t CudaStream::passed() const {
   std::lock_guard<std::mutex> guard(marks_lock_);
@@ -118,7 +148,7 @@ uint64_t CudaStream::completed() const {
 }
 
 void CudaStream::wait(uint64_t ticket) {
-  if (completed() >= ticket) return;
+  if (completed() >= ticket) return check_fault();
   cudaSetDevice(traits_.ordinal);
   if (passed() < ticket) {
     {
@@ -128,6 +158,7 @@ void CudaStream::wait(uint64_t ticket) {
     note_device_error(cudaStreamSynchronize(handle_));
     passed();
   }
+  check_fault();
   std::unique_lock<std::mutex> lock(jobs_lock_);
   while (!host_tickets_.empty() && host_tickets_.front() <= ticket) jobs_done_.wait_for(lock, kNap);
 }
@@ -158,6 +189,7 @@ void CudaStream::serve_jobs() {
       jobs_.pop_front();
     }
     note_device_error(cudaEventSynchronize(job.event));
+    check_fault();
     job.run();
     {
       std::lock_guard<std::mutex> guard(marks_lock_);

@@ -42,4 +42,27 @@ struct Sum {
   }
 };
 
+// NaN is passed over.
+struct Largest {
+  template <class T>
+  __device__ static constexpr T identity() {
+    return -static_cast<T>(__builtin_huge_valf());
+  }
+  template <class T>
+  __device__ T operator()(T a, T b) const {
+    return a > b ? a : b;
+  }
+};
+
+// Over groups of Lanes neighbouring threads: 1, 32 or the whole block. Every thread of the group gets the result.
+template <int Lanes, class T, class Op>
+__device__ T reduce_lanes(T value, Op op) {
+  if constexpr (Lanes == 1)
+    return value;
+  else if constexpr (Lanes == 32)
+    return warp_reduce(value, op);
+  else
+    return block_reduce<Lanes>(value, op);
+}
+
 }  // namespace tilegrad::cuda

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "core/conv_shape.h"
-#include "core/cuda/launch.cuh"
+#include "core/cuda/pixel.cuh"
 #include "core/dtype.h"
 
 namespace tilegrad {
@@ -36,26 +36,6 @@ struct ConvSizes {
         n(shape.n) {}
   __host__ __device__ int64_t x_image() const { return int64_t{c} * groups * h * w; }
   __host__ __device__ int64_t y_image() const { return int64_t{k} * groups * p * q; }
-};
-
-// A place in a stack of images: 32-bit division where it can be used, it is several times cheaper.
-struct Pixel {
-  int64_t image;
-  int row, column;
-  __device__ Pixel(int64_t index, int rows, int columns) {
-    const int64_t area = int64_t{rows} * columns;
-    int64_t rest;
-    if (index <= 0x7fffffff && area <= 0x7fffffff) {
-      image = static_cast<uint32_t>(index) / static_cast<uint32_t>(area);
-      rest =
-          static_cast<uint32_t>(index) - static_cast<uint32_t>(image) * static_cast<uint32_t>(area);
-    } else {
-      image = index / area;
-      rest = index - image * area;
-    }
-    row = static_cast<int>(rest / columns);
-    column = static_cast<int>(rest - int64_t{row} * columns);
-  }
 };
 
 // y (k, (n, p, q)) = weight (k, (c, r, s)) patches of x ((c, r, s), (n, p, q)) + bias (k).
@@ -91,7 +71,7 @@ struct ConvForward {
             static_cast<int>(tap - r * z.s) * z.dilation_w};
   }
   __device__ Column column(int64_t index) const {
-    const Pixel at(index, z.p, z.q);
+    const cuda::Pixel at(index, z.p, z.q);
     return {at.image * z.x_image(), at.row * z.stride_h - z.pad_top,
             at.column * z.stride_w - z.pad_left};
   }
@@ -141,7 +121,7 @@ struct ConvInputGrad {
             static_cast<int>(r) * z.dilation_h, static_cast<int>(tap - r * z.s) * z.dilation_w};
   }
   __device__ Column column(int64_t index) const {
-    const Pixel at(index, z.h, z.w);
+    const cuda::Pixel at(index, z.h, z.w);
     return {at.image * z.y_image(), at.row + z.pad_top, at.column + z.pad_left};
   }
   __device__ T a(int64_t row, const Step& step) const {
@@ -192,7 +172,7 @@ struct ConvWeightGrad {
     dw += group * z.k * columns();
   }
   __device__ Step step(int64_t index) const {
-    const Pixel at(index, z.p, z.q);
+    const cuda::Pixel at(index, z.p, z.q);
     return {at.image * z.x_image(), at.image * z.y_image() + int64_t{at.row} * z.q + at.column,
             at.row * z.stride_h - z.pad_top, at.column * z.stride_w - z.pad_left};
   }

@@ -106,13 +106,15 @@ const OpDef cross_entropy_op = {.name = "cross_entropy",
                                 .inputs = {2, 3},
                                 .attrs = {CROSS_ENTROPY_ATTRS},
                                 .infer = cross_entropy_infer,
-                                .cpu = cross_entropy_cpu};
+                                .cpu = cross_entropy_cpu,
+                                .cuda = TILEGRAD_CUDA_KERNEL(cross_entropy_cuda)};
 extern const OpDef cross_entropy_input_grad_op;
 const OpDef cross_entropy_input_grad_op = {
     .name = "cross_entropy_input_grad",
     .inputs = {4, 5},
     .attrs = {CROSS_ENTROPY_ATTRS, {"part", AttrType::choice, "all|softmax"}},
     .infer = cross_entropy_input_grad_infer,
-    .cpu = cross_entropy_input_grad_cpu};
+    .cpu = cross_entropy_input_grad_cpu,
+    .cuda = TILEGRAD_CUDA_KERNEL(cross_entropy_input_grad_cuda)};
 
 }  // namespace tilegrad

@@ -52,5 +52,7 @@ inline int64_t class_at(const View& target, int64_t position, int64_t classes, i
 
 void cross_entropy_cpu(KernelArgs& args);
 void cross_entropy_input_grad_cpu(KernelArgs& args);
+void cross_entropy_cuda(KernelArgs& args);
+void cross_entropy_input_grad_cuda(KernelArgs& args);
 
 }  // namespace tilegrad

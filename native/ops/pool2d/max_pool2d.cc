@@ -56,18 +56,21 @@ const OpDef max_pool2d_op = {
     .inputs = {1, 1},
     .attrs = {POOL_ATTRS, {"outputs", AttrType::choice, "values|taps|indices"}},
     .infer = max_pool2d_infer,
-    .cpu = max_pool2d_cpu};
+    .cpu = max_pool2d_cpu,
+    .cuda = TILEGRAD_CUDA_KERNEL(max_pool2d_cuda)};
 extern const OpDef max_pool2d_input_grad_op;
 const OpDef max_pool2d_input_grad_op = {.name = "max_pool2d_input_grad",
                                         .inputs = {2, 2},
                                         .attrs = {POOL_ATTRS, {"shape", AttrType::integers}},
                                         .infer = max_pool2d_input_grad_infer,
-                                        .cpu = max_pool2d_input_grad_cpu};
+                                        .cpu = max_pool2d_input_grad_cpu,
+                                        .cuda = TILEGRAD_CUDA_KERNEL(max_pool2d_input_grad_cuda)};
 extern const OpDef max_pool2d_pick_op;
 const OpDef max_pool2d_pick_op = {.name = "max_pool2d_pick",
                                   .inputs = {2, 2},
                                   .attrs = {POOL_ATTRS},
                                   .infer = max_pool2d_pick_infer,
-                                  .cpu = max_pool2d_pick_cpu};
+                                  .cpu = max_pool2d_pick_cpu,
+                                  .cuda = TILEGRAD_CUDA_KERNEL(max_pool2d_pick_cuda)};
 
 }  // namespace tilegrad

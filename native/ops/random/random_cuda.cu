@@ -2,6 +2,7 @@
 // Philox block and writes its 4 (64-bit values: 2) numbers, 16 elements apart, so a half warp stores
 // whole 64-byte lines. Bytes moved: one write per element, dropout one read more.
 #include "core/cuda/cuda_device.h"
+#include "core/cuda/fault.cuh"
 #include "core/cuda/launch.cuh"
 #include "ops/random/random.h"
 
@@ -106,10 +107,13 @@ struct ChanceWord {
 template <class T>
 struct EachChanceWord {
   const T* p;
+  cuda::Fault* fault;
   __device__ T operator()(uint32_t word, int64_t i) const {
     using C = compute_t<T>;
-    return static_cast<T>(
-        static_cast<C>(static_cast<C>(random::unit_f32(word, 24)) < static_cast<C>(p[i])));
+    const C chance = static_cast<C>(p[i]);
+    if (!(chance >= C(0) && chance <= C(1)))
+      cuda::report_fault(fault, cuda::FaultKind::chance, i, 0, 0);
+    return static_cast<T>(static_cast<C>(static_cast<C>(random::unit_f32(word, 24)) < chance));
   }
 };
 
@@ -207,7 +211,8 @@ void bernoulli_cuda(KernelArgs& args) {
     return;
   }
   TG_DISPATCH_FLOAT(args.outputs[0].dtype, T,
-                    run_words<T>(args, EachChanceWord<T>{args.inputs[0].as<T>()}))
+                    run_words<T>(args, EachChanceWord<T>{args.inputs[0].as<T>(),
+                                                         cuda::stream_of(args.stream).fault()}))
 }
 
 void randint_cuda(KernelArgs& args) {

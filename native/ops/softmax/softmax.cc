@@ -1,5 +1,7 @@
 // softmax and log_softmax over one dimension, and their gradients: arguments and the division into
 // slices. Rows where the dimension is the last, else columns; a chunk holds about 16384 elements.
+#include "ops/softmax/softmax.h"
+
 #include <algorithm>
 
 #include "core/cpu/scratch.h"
@@ -30,21 +32,9 @@ void softmax_grad_infer(InferContext& ctx) {
   ctx.output(ctx.shape(0), ctx.dtype(0));
 }
 
-// x as (outer, n, inner) around the dimension.
-struct Slices {
-  int64_t outer = 1, n = 1, inner = 1;
-
-  explicit Slices(const KernelArgs& args) {
-    const Shape& shape = args.outputs[0].shape();
-    int64_t dim = args.attrs.integer("dim");
-    if (dim < 0) dim += shape.rank;
-    for (int d = 0; d < shape.rank; ++d) (d < dim ? outer : d == dim ? n : inner) *= shape[d];
-  }
-};
-
 // rows(first, count) for the last dimension, columns(first element, count) for the others.
 template <class Rows, class Columns>
-void for_slices(const Slices& s, Rows&& rows, Columns&& columns) {
+void for_slices(const SoftmaxSlices& s, Rows&& rows, Columns&& columns) {
   if (s.inner == 1)
     return parallel_for(s.outer, grain_for(s.n, kChunk),
                         [&](int64_t begin, int64_t end) { rows(begin, end - begin); });
@@ -73,7 +63,7 @@ const void* data_of(const View& view) {
 template <bool kLog>
 void softmax_cpu(KernelArgs& args) {
   const DType dtype = args.inputs[0].dtype;
-  const Slices s(args);
+  const SoftmaxSlices s(args);
   const SoftmaxKernels kernels = TILEGRAD_SIMD(softmax_kernels)(dtype, kLog);
   const void* x = data_of(args.inputs[0]);
   void* y = args.outputs[0].data;
@@ -95,7 +85,7 @@ void softmax_cpu(KernelArgs& args) {
 template <bool kLog>
 void softmax_input_grad_cpu(KernelArgs& args) {
   const DType dtype = args.inputs[0].dtype;
-  const Slices s(args);
+  const SoftmaxSlices s(args);
   const SoftmaxKernels kernels = TILEGRAD_SIMD(softmax_kernels)(dtype, kLog);
   const void *dout = data_of(args.inputs[0]), *y = data_of(args.inputs[1]);
   void* dx = args.outputs[0].data;
@@ -119,24 +109,28 @@ const OpDef softmax_op = {.name = "softmax",
                           .inputs = {1, 1},
                           .attrs = {{"dim", AttrType::integer}},
                           .infer = softmax_infer,
-                          .cpu = softmax_cpu<false>};
+                          .cpu = softmax_cpu<false>,
+                          .cuda = TILEGRAD_CUDA_KERNEL(softmax_cuda)};
 extern const OpDef log_softmax_op;
 const OpDef log_softmax_op = {.name = "log_softmax",
                               .inputs = {1, 1},
                               .attrs = {{"dim", AttrType::integer}},
                               .infer = softmax_infer,
-                              .cpu = softmax_cpu<true>};
+                              .cpu = softmax_cpu<true>,
+                              .cuda = TILEGRAD_CUDA_KERNEL(log_softmax_cuda)};
 extern const OpDef softmax_input_grad_op;
 const OpDef softmax_input_grad_op = {.name = "softmax_input_grad",
                                      .inputs = {2, 2},
                                      .attrs = {{"dim", AttrType::integer}},
                                      .infer = softmax_grad_infer,
-                                     .cpu = softmax_input_grad_cpu<false>};
+                                     .cpu = softmax_input_grad_cpu<false>,
+                                     .cuda = TILEGRAD_CUDA_KERNEL(softmax_input_grad_cuda)};
 extern const OpDef log_softmax_input_grad_op;
 const OpDef log_softmax_input_grad_op = {.name = "log_softmax_input_grad",
                                          .inputs = {2, 2},
                                          .attrs = {{"dim", AttrType::integer}},
                                          .infer = softmax_grad_infer,
-                                         .cpu = softmax_input_grad_cpu<true>};
+                                         .cpu = softmax_input_grad_cpu<true>,
+                                         .cuda = TILEGRAD_CUDA_KERNEL(log_softmax_input_grad_cuda)};
 
 }  // namespace tilegrad
