@@ -3,6 +3,7 @@ export { BatchNorm1d, BatchNorm2d, BatchNorm3d, type BatchNormLayerOptions } fro
 export { ModuleDict, ModuleList, Sequential } from './containers.ts';
 export { Conv2d, type Conv2dLayerOptions } from './conv.ts';
 export { Dropout, type DropoutOptions } from './dropout.ts';
+export { Embedding, type EmbeddingLayerOptions } from './embedding.ts';
 export { Flatten, Unflatten } from './flatten.ts';
 export * as functional from './functional/index.ts';
 export * as init from './init.ts';
@@ -29,5 +30,6 @@ export {
 } from './normalization.ts';
 export { Buffer, Parameter, type PlaceOptions } from './parameter.ts';
 export { AdaptiveAvgPool2d, AvgPool2d, MaxPool2d } from './pooling.ts';
+export { GLU, LogSoftmax, PReLU, type PReLUOptions, Softmax, Softmin } from './softmax.ts';
 export type { LoadReport, StateDict } from './state.ts';
 export * as utils from './clip_grad.ts';

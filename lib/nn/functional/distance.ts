@@ -3,6 +3,9 @@ import { checkOptions, TilegradError } from '../../error.ts';
 import {
   add,
   clamp,
+  gather,
+  indexSelect,
+  reshape,
   div,
   eq,
   log,
@@ -111,6 +114,31 @@ export function tripletMarginLoss(
   const apart = swap ? minimum(far, pairwiseDistance(positive, negative, { p, eps })) : far;
   const loss = clamp(add(sub(pairwiseDistance(anchor, positive, { p, eps }), apart), margin), 0);
   return reduceLoss('tripletMarginLoss', loss, reduction);
+}
+
+export interface MultiMarginOptions extends MarginOptions {
+  /** The power, 1 or 2. Default: 1. */
+  readonly p?: 1 | 2 | undefined;
+  /** A factor for each class, [C]. Default: 1. */
+  readonly weight?: Tensor | null | undefined;
+}
+
+/**
+ * Of the scores x (N, C) or (C) of classes, the mean over the classes of max(0, margin + x - x at the target)^p, the target
+ * itself left out; margin and p are 1 by default, p may be 2. As torch.nn.functional.multi_margin_loss.
+ */
+export function multiMarginLoss(x: Tensor, target: Tensor, options: MultiMarginOptions = {}): Tensor {
+  checkOptions('multiMarginLoss', options, ['p', 'margin', 'weight', 'reduction']);
+  const { p = 1, margin = 1, weight, reduction } = options;
+  if (p !== 1 && p !== 2) throw new TilegradError('ERR_ARGUMENT', `multiMarginLoss: p must be 1 or 2 but is ${p}`);
+  const scores = x.rank === 1 ? reshape(x, [1, -1]) : x;
+  const classes = reshape(target, [-1]);
+  const reached = gather(scores, 1, reshape(classes, [-1, 1]));
+  const excess = clamp(add(sub(scores, reached), margin), 0);
+  // The target's own excess is the margin whatever its score.
+  const each = mul(sub(sum(p === 2 ? square(excess) : excess, 1), margin ** p), 1 / scores.size(1));
+  const loss = weight ? mul(each, indexSelect(weight, 0, classes)) : each;
+  return reduceLoss('multiMarginLoss', x.rank === 1 ? reshape(loss, []) : loss, reduction);
 }
 
 export interface GaussianNllLossOptions extends LossOptions {
