@@ -29,6 +29,7 @@ export { type MaxPool2dOptions, maxPool2d, type PoolPadding, type PoolPair } fro
 export * from './prune.ts';
 export * from './pad.ts';
 export * from './parts.ts';
+export * from './pooling.ts';
 export * from './quantize.ts';
 export * from './math.ts';
 export * from './matmul.ts';
