@@ -72,17 +72,22 @@ std::string HandleTable::describe_largest(int count) const {
   std::vector<const Tensor*> live;
   for (const Slot& slot : slots_)
     if (slot.used && slot.tensor.buffer) live.push_back(&slot.tensor);
-  auto larger = [](const Tensor* a, const Tensor* b) {
-    return a->buffer->capacity > b->buffer->capacity;
-  };
-  size_t n = std::min(live.size(), static_cast<size_t>(count));
-  std::partial_sort(live.begin(), live.begin() + static_cast<std::ptrdiff_t>(n), live.end(),
-                    larger);
-  if (n == 0) return "";
-  std::string text = "The largest holders are";
-  for (size_t i = 0; i < n; ++i)
-    text += str(i ? ", " : " ", live[i]->dtype, " ", live[i]->layout.shape, " (",
-                live[i]->buffer->bytes, " bytes)");
+  // Of a block's views the one that shows most of it names it.
+  std::sort(live.begin(), live.end(), [](const Tensor* a, const Tensor* b) {
+    auto [x, y] = std::pair(a->buffer->capacity, b->buffer->capacity);
+    return x != y ? x > y : a->layout.numel() > b->layout.numel();
+  });
+  std::string text;
+  std::vector<const Buffer*> named;  // views of one block hold it together
+  for (const Tensor* tensor : live) {
+    const Buffer* buffer = tensor->buffer.get();
+    if (named.size() == static_cast<size_t>(count)) break;
+    if (std::find(named.begin(), named.end(), buffer) != named.end()) continue;
+    text += str(named.empty() ? "The largest holders are " : ", ", tensor->dtype, " ",
+                tensor->layout.shape, " (", buffer->bytes, " bytes)");
+    named.push_back(buffer);
+  }
+  if (named.empty()) return "";
   return text + ". ";
 }
 
