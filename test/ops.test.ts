@@ -40,7 +40,10 @@ for (const file of readdirSync(folder).sort()) {
   }
 }
 
-const devices: DeviceName[] = cudaIsAvailable() ? ['cpu', 'cuda'] : ['cpu'];
+/** Those present, or of them the one that the variable names. */
+const devices = (cudaIsAvailable() ? (['cpu', 'cuda'] as const) : (['cpu'] as const)).filter(
+  (device) => (process.env.TILEGRAD_TEST_DEVICES ?? device) === device,
+);
 
 /** Why a row cannot run on a device; undefined if it can. */
 function absence(row: AnyRows, device: DeviceName): string | undefined {
