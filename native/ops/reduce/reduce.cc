@@ -3,7 +3,22 @@
 
 namespace tilegrad {
 
-void sum_cuda(KernelArgs& args);
+#define REDUCTION_CUDA(op) void op##_cuda(KernelArgs& args);
+REDUCTION_CUDA(sum)
+REDUCTION_CUDA(mean)
+REDUCTION_CUDA(prod)
+REDUCTION_CUDA(any)
+REDUCTION_CUDA(all)
+REDUCTION_CUDA(amax)
+REDUCTION_CUDA(amin)
+REDUCTION_CUDA(argmax)
+REDUCTION_CUDA(argmin)
+REDUCTION_CUDA(max)
+REDUCTION_CUDA(min)
+REDUCTION_CUDA(var)
+REDUCTION_CUDA(std)
+REDUCTION_CUDA(logsumexp)
+REDUCTION_CUDA(norm)
 
 namespace {
 
@@ -131,7 +146,7 @@ void logsumexp_cpu(KernelArgs& args) {
 
 }  // namespace
 
-#define REDUCTION(op, infer_fn, cpu_fn, cuda_fn, ...)                                          \
+#define REDUCTION(op, infer_fn, cpu_fn, ...)                                                   \
   extern const OpDef op##_op;                                                                  \
   const OpDef op##_op = {.name = #op,                                                          \
                          .inputs = {1, 1},                                                     \
@@ -139,23 +154,23 @@ void logsumexp_cpu(KernelArgs& args) {
                                    {"keepdim", AttrType::boolean} __VA_OPT__(, ) __VA_ARGS__}, \
                          .infer = infer_fn,                                                    \
                          .cpu = cpu_fn,                                                        \
-                         .cuda = cuda_fn,                                                      \
+                         .cuda = TILEGRAD_CUDA_KERNEL(op##_cuda),                              \
                          .strided = true};
 
-REDUCTION(sum, sum_infer, sum_cpu, TILEGRAD_CUDA_KERNEL(sum_cuda))
-REDUCTION(mean, float_infer, mean_cpu, nullptr)
-REDUCTION(prod, sum_infer, prod_cpu, nullptr)
-REDUCTION(any, bool_infer, any_cpu<false>, nullptr)
-REDUCTION(all, bool_infer, any_cpu<true>, nullptr)
-REDUCTION(amax, extreme_infer, extreme_cpu<false>, nullptr)
-REDUCTION(amin, extreme_infer, extreme_cpu<true>, nullptr)
-REDUCTION(argmax, extreme_index_infer, extreme_index_cpu<false>, nullptr)
-REDUCTION(argmin, extreme_index_infer, extreme_index_cpu<true>, nullptr)
-REDUCTION(max, extreme_with_index_infer, extreme_with_index_cpu<false>, nullptr)
-REDUCTION(min, extreme_with_index_infer, extreme_with_index_cpu<true>, nullptr)
-REDUCTION(var, float_infer, moments_cpu<false>, nullptr, {"correction", AttrType::number})
-REDUCTION(std, float_infer, moments_cpu<true>, nullptr, {"correction", AttrType::number})
-REDUCTION(logsumexp, float_infer, logsumexp_cpu, nullptr)
-REDUCTION(norm, norm_infer, norm_cpu, nullptr, {"p", AttrType::integer})
+REDUCTION(sum, sum_infer, sum_cpu)
+REDUCTION(mean, float_infer, mean_cpu)
+REDUCTION(prod, sum_infer, prod_cpu)
+REDUCTION(any, bool_infer, any_cpu<false>)
+REDUCTION(all, bool_infer, any_cpu<true>)
+REDUCTION(amax, extreme_infer, extreme_cpu<false>)
+REDUCTION(amin, extreme_infer, extreme_cpu<true>)
+REDUCTION(argmax, extreme_index_infer, extreme_index_cpu<false>)
+REDUCTION(argmin, extreme_index_infer, extreme_index_cpu<true>)
+REDUCTION(max, extreme_with_index_infer, extreme_with_index_cpu<false>)
+REDUCTION(min, extreme_with_index_infer, extreme_with_index_cpu<true>)
+REDUCTION(var, float_infer, moments_cpu<false>, {"correction", AttrType::number})
+REDUCTION(std, float_infer, moments_cpu<true>, {"correction", AttrType::number})
+REDUCTION(logsumexp, float_infer, logsumexp_cpu)
+REDUCTION(norm, norm_infer, norm_cpu, {"p", AttrType::integer})
 
 }  // namespace tilegrad
