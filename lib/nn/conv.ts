@@ -1,6 +1,6 @@
 // Convolutional layers.
 import { checkOptions, TilegradError } from '../error.ts';
-import { type Conv2dOptions, conv2d } from '../ops/index.ts';
+import { type Conv2dOptions, conv2d, conv2dPadding, type PadMode, pad } from '../ops/index.ts';
 import type { Tensor } from '../tensor.ts';
 import { initialiseLayer } from './init.ts';
 import { checkSize } from './linear.ts';
@@ -10,6 +10,8 @@ import { type Parameter, type PlaceOptions, placeOptions, zeroParameter } from '
 export interface Conv2dLayerOptions extends Conv2dOptions, PlaceOptions {
   /** Whether a bias is added. Default: true. */
   readonly bias?: boolean | undefined;
+  /** What the padding shows: zeros, the image mirrored, its edge, or its other end. Default: 'zeros'. */
+  readonly paddingMode?: 'zeros' | Exclude<PadMode, 'constant'> | undefined;
 }
 
 /** One number for both dimensions, or one for each. @internal */
@@ -34,6 +36,7 @@ export class Conv2d extends Module {
   readonly padding: NonNullable<Conv2dOptions['padding']>;
   readonly dilation: readonly [number, number];
   readonly groups: number;
+  readonly paddingMode: NonNullable<Conv2dLayerOptions['paddingMode']>;
   readonly weight: Parameter;
   readonly bias: Parameter | null;
 
@@ -44,8 +47,16 @@ export class Conv2d extends Module {
     options: Conv2dLayerOptions = {},
   ) {
     super();
-    checkOptions('Conv2d', options, ['stride', 'padding', 'dilation', 'groups', 'bias', ...placeOptions]);
-    const { groups = 1, padding = 0 } = options;
+    checkOptions('Conv2d', options, [
+      'stride',
+      'padding',
+      'dilation',
+      'groups',
+      'bias',
+      'paddingMode',
+      ...placeOptions,
+    ]);
+    const { groups = 1, padding = 0, paddingMode = 'zeros' } = options;
     checkSize('Conv2d', 'inChannels', inChannels);
     checkSize('Conv2d', 'outChannels', outChannels);
     checkSize('Conv2d', 'groups', groups);
@@ -54,6 +65,11 @@ export class Conv2d extends Module {
         'ERR_ARGUMENT',
         `Conv2d: groups ${groups} does not divide inChannels ${inChannels} and outChannels ${outChannels}`,
       );
+    if (!['zeros', 'reflect', 'replicate', 'circular'].includes(paddingMode))
+      throw new TilegradError(
+        'ERR_ARGUMENT',
+        `Conv2d: paddingMode must be 'zeros', 'reflect', 'replicate' or 'circular' but is '${paddingMode}'`,
+      );
     this.inChannels = inChannels;
     this.outChannels = outChannels;
     this.kernelSize = pairOf('Conv2d', 'kernelSize', kernelSize, 1);
@@ -61,6 +77,7 @@ export class Conv2d extends Module {
     this.padding = typeof padding === 'number' ? pairOf('Conv2d', 'padding', padding, 0) : padding;
     this.dilation = pairOf('Conv2d', 'dilation', options.dilation ?? 1, 1);
     this.groups = groups;
+    this.paddingMode = paddingMode;
     this.weight = zeroParameter([outChannels, inChannels / groups, ...this.kernelSize], options);
     this.bias = (options.bias ?? true) ? zeroParameter([outChannels], options) : null;
     this.resetParameters();
@@ -72,8 +89,11 @@ export class Conv2d extends Module {
   }
 
   forward(x: Tensor): Tensor {
-    const { bias, stride, padding, dilation, groups } = this;
-    return conv2d(x, this.weight, { bias, stride, padding, dilation, groups });
+    const { bias, stride, padding, dilation, groups, paddingMode } = this;
+    if (paddingMode === 'zeros') return conv2d(x, this.weight, { bias, stride, padding, dilation, groups });
+    const [top, bottom, left, right] = conv2dPadding({ stride, padding, dilation }, this.kernelSize);
+    const padded = pad(x, [left, right, top, bottom] as number[], { mode: paddingMode });
+    return conv2d(padded, this.weight, { bias, stride, dilation, groups });
   }
 
   override extraRepr(): string {
@@ -86,6 +106,7 @@ export class Conv2d extends Module {
     if (dilation.join() !== '1,1') settings.push(`dilation=[${dilation.join(', ')}]`);
     if (groups !== 1) settings.push(`groups=${groups}`);
     if (this.bias === null) settings.push('bias=false');
+    if (this.paddingMode !== 'zeros') settings.push(`paddingMode=${this.paddingMode}`);
     return settings.join(', ');
   }
 }

@@ -23,8 +23,8 @@ export interface Conv2dOptions {
 
 const pair = (value: Pair): readonly [number, number] => (typeof value === 'number' ? [value, value] : value);
 
-/** Zeros at top, bottom, left and right; the odd one of 'same' goes to the far side, as in PyTorch. */
-function paddingOf(options: Conv2dOptions, kernel: Shape): number[] {
+/** Places at top, bottom, left and right; the odd one of 'same' goes to the far side, as in PyTorch. @internal */
+export function conv2dPadding(options: Conv2dOptions, kernel: Shape): number[] {
   const { padding = 0 } = options;
   if (padding === 'valid') return [0, 0, 0, 0];
   if (padding !== 'same') {
@@ -105,7 +105,7 @@ export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions & { bia
 export function convAttrs(options: Conv2dOptions, weight: Tensor): Attrs {
   return {
     stride: pair(options.stride ?? 1),
-    padding: paddingOf(options, weight.shape.slice(2)),
+    padding: conv2dPadding(options, weight.shape.slice(2)),
     dilation: pair(options.dilation ?? 1),
     groups: options.groups ?? 1,
   };

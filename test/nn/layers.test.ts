@@ -33,6 +33,21 @@ describe('layers of weights', () => {
     const same = new nn.Conv2d(1, 1, 3, { padding: 'same', dilation: 2 });
     expect(same.forward(ones([1, 1, 7, 5])).shape).toEqual([1, 1, 7, 5]);
     expect(() => layer.forward(ones([1, 3, 6, 8]))).toThrow(expect.objectContaining({ code: 'ERR_SHAPE' }));
+    const round = new nn.Conv2d(1, 1, 3, { padding: 'same', paddingMode: 'circular', bias: false });
+    nn.init.ones_(round.weight);
+    // Every window of the ring of four by three places sees three rows of three of the twelve values.
+    expect(
+      round
+        .forward(count(1, 1, 4, 3))
+        .reshape(4, 3)
+        .tolistSync(),
+    ).toEqual([
+      [45, 45, 45],
+      [36, 36, 36],
+      [63, 63, 63],
+      [54, 54, 54],
+    ]);
+    expect(() => new nn.Conv2d(1, 1, 3, { paddingMode: 'mirror' as never })).toThrow("but is 'mirror'");
   });
 });
 
