@@ -32,12 +32,17 @@ export class TilegradError extends Error {
 export function checkOptions(user: string, options: object, known: readonly string[]): void {
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue;
-    const distances = known.map((other) => editDistance(name.toLowerCase(), other.toLowerCase()));
-    const best = Math.min(...distances);
-    const near = best <= Math.max(1, name.length / 3) ? known[distances.indexOf(best)] : undefined;
+    const near = nearest(name, known);
     const hint = near === undefined ? `; it has ${known.join(', ')}` : `, did you mean '${near}'?`;
     throw new TilegradError('ERR_ARGUMENT', `${user}: unknown option '${name}'${hint}`);
   }
+}
+
+/** The one of `known` that `name` was probably meant to be; undefined if none is near. @internal */
+export function nearest(name: string, known: readonly string[]): string | undefined {
+  const distances = known.map((other) => editDistance(name.toLowerCase(), other.toLowerCase()));
+  const best = Math.min(...distances);
+  return best <= Math.max(1, name.length / 3) ? known[distances.indexOf(best)] : undefined;
 }
 
 /** Insertions, deletions and replacements that lead from one word to the other (Levenshtein). */

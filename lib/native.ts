@@ -63,19 +63,25 @@ export interface NativeBinding {
 const require = createRequire(import.meta.url);
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-function libc(): string {
+/** The C library of this system: 'glibc 2.36', 'musl', or '' where there is no choice. */
+export function libc(): string {
   if (process.platform !== 'linux') return '';
   const report = process.report?.getReport() as { header?: { glibcVersionRuntime?: string } } | undefined;
   const glibc = report?.header?.glibcVersionRuntime;
-  return glibc ? `, glibc ${glibc}` : ', musl';
+  return glibc ? `glibc ${glibc}` : 'musl';
 }
 
-function load(): NativeBinding {
+interface Found {
+  binding: NativeBinding;
+  /** The file that was loaded. */
+  file: string;
+}
+
+function load(): Found {
   const chosen = process.env.TILEGRAD_ADDON;
   try {
-    return chosen
-      ? (require(chosen) as NativeBinding)
-      : (require('node-gyp-build') as (folder: string) => NativeBinding)(root);
+    const file = chosen ?? (require('node-gyp-build') as { path(folder: string): string }).path(root);
+    return { binding: require(file) as NativeBinding, file };
   } catch (cause) {
     const checkout = existsSync(fileURLToPath(new URL('../CMakeLists.txt', import.meta.url)));
     const remedy = chosen
@@ -85,7 +91,7 @@ function load(): NativeBinding {
         : 'reinstall the package: npm install tilegrad; if node_modules was copied from another platform, install it anew';
     throw new TilegradError(
       'ERR_UNSUPPORTED',
-      `tilegrad's native addon could not be loaded on ${process.platform}-${process.arch}${libc()}, Node ${process.versions.node}. ` +
+      `tilegrad's native addon could not be loaded on ${[`${process.platform}-${process.arch}`, libc()].filter(Boolean).join(', ')}, Node ${process.versions.node}. ` +
         `Looked in ${chosen ?? `${root}build/Release and ${root}prebuilds/${process.platform}-${process.arch}`}. ` +
         `To mend it: ${remedy}. Reason: ${cause instanceof Error ? cause.message : String(cause)}`,
       { cause },
@@ -93,5 +99,8 @@ function load(): NativeBinding {
   }
 }
 
-export const native: NativeBinding = load();
+const found = load();
+export const native: NativeBinding = found.binding;
+/** The file that the addon was loaded from. */
+export const addonFile: string = found.file;
 native.setErrorClass(TilegradError);
