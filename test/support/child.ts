@@ -15,7 +15,15 @@ export function runProgram(
   args: readonly string[] = [],
   { env = {}, timeout = 45_000, nodeArgs = [] as readonly string[] } = {},
 ): Promise<Ending> {
-  const program = fileURLToPath(new URL(`../programs/${name}`, import.meta.url));
+  return runFile(fileURLToPath(new URL(`../programs/${name}`, import.meta.url)), args, { env, timeout, nodeArgs });
+}
+
+/** The same for a program by its path. */
+export function runFile(
+  program: string,
+  args: readonly string[] = [],
+  { env = {}, timeout = 45_000, nodeArgs = [] as readonly string[] } = {},
+): Promise<Ending> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [...nodeArgs, program, ...args], {
       env: { ...process.env, ...env },
