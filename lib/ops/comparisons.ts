@@ -1,9 +1,9 @@
 // Comparisons, which give bool, and the choice between two values by such a mask: functors_comparisons.h.
 import { TilegradError } from '../error.ts';
-import type { Grads } from '../op.ts';
+import type { Grads, OnnxGraph, OnnxRule } from '../op.ts';
 import { Tensor } from '../tensor.ts';
 import { full } from './full.ts';
-import { attach, binary, type Operand, onnxOperands, ternary } from './operand.ts';
+import { attach, binary, type Operand, onnxOperands, ternary, unary } from './operand.ts';
 
 const comparison = (name: string, onnx: string) => binary(name, { grad: 'none', onnx });
 
@@ -22,6 +22,58 @@ export const le = comparison('le', 'LessOrEqual');
 export const gt = comparison('gt', 'Greater');
 /** a >= b, as bool. As torch.ge. */
 export const ge = comparison('ge', 'GreaterOrEqual');
+
+const onnxIsFinite = (graph: OnnxGraph, x: string): string =>
+  graph.node('Not', [graph.node('Or', [graph.node('IsNaN', [x]), graph.node('IsInf', [x])])]);
+
+/** Where x is not a number, as bool. As torch.isnan. */
+export const isnan = unary('isnan', { grad: 'none', onnx: 'IsNaN' });
+/** Where x is infinite, as bool. As torch.isinf. */
+export const isinf = unary('isinf', { grad: 'none', onnx: 'IsInf' });
+/** Where x is neither infinite nor NaN, as bool. As torch.isfinite. */
+export const isfinite = unary('isfinite', {
+  grad: 'none',
+  onnx: (graph, { inputs }) => onnxIsFinite(graph, inputs[0] as string),
+});
+
+/** The operands of a logical function in ONNX, which takes bools alone. */
+const onnxLogical =
+  (type: string): OnnxRule =>
+  (graph, call) => {
+    const count = call.inputs.length === 1 && call.attrs.side === undefined ? 1 : 2;
+    const bools = onnxOperands(graph, call, count).map((name) => graph.node('Cast', [name], { to: 9 }));
+    return graph.node(type, bools);
+  };
+
+/** Where x is 0, as bool. As torch.logical_not. */
+export const logicalNot = unary('logical_not', { grad: 'none', onnx: onnxLogical('Not') });
+/** Where neither a nor b is 0, as bool. As torch.logical_and. */
+export const logicalAnd = binary('logical_and', { grad: 'none', onnx: onnxLogical('And') });
+/** Where a or b is not 0, as bool. As torch.logical_or. */
+export const logicalOr = binary('logical_or', { grad: 'none', onnx: onnxLogical('Or') });
+/** Where one of a and b is 0 and the other is not, as bool. As torch.logical_xor. */
+export const logicalXor = binary('logical_xor', { grad: 'none', onnx: onnxLogical('Xor') });
+
+const bitwise = (name: string, onBools: string, onIntegers: string) =>
+  binary(name, {
+    grad: 'none',
+    onnx: (graph, call) => {
+      const type = call.outputMeta[0]?.dtype === 'bool' ? onBools : onIntegers;
+      return graph.node(type, onnxOperands(graph, call, 2));
+    },
+  });
+
+/** The bits of integers flipped; of bool: not. As torch.bitwise_not. */
+export const bitwiseNot = unary('bitwise_not', {
+  grad: 'none',
+  onnx: (graph, { inputs, inputMeta }) => graph.node(inputMeta[0]?.dtype === 'bool' ? 'Not' : 'BitwiseNot', inputs),
+});
+/** The bits that are set in both integers. As torch.bitwise_and. */
+export const bitwiseAnd = bitwise('bitwise_and', 'And', 'BitwiseAnd');
+/** The bits that are set in one of the integers or both. As torch.bitwise_or. */
+export const bitwiseOr = bitwise('bitwise_or', 'Or', 'BitwiseOr');
+/** The bits that are set in one of the integers but not both. As torch.bitwise_xor. */
+export const bitwiseXor = bitwise('bitwise_xor', 'Xor', 'BitwiseXor');
 
 const choice = ternary(
   'where',
@@ -65,12 +117,52 @@ declare module '../tensor.ts' {
     gt(other: Operand): Tensor;
     /** {@link ge}. */
     ge(other: Operand): Tensor;
+    /** {@link logicalAnd}. */
+    logicalAnd(other: Operand): Tensor;
+    /** {@link logicalOr}. */
+    logicalOr(other: Operand): Tensor;
+    /** {@link logicalXor}. */
+    logicalXor(other: Operand): Tensor;
+    /** {@link bitwiseAnd}. */
+    bitwiseAnd(other: Operand): Tensor;
+    /** {@link bitwiseOr}. */
+    bitwiseOr(other: Operand): Tensor;
+    /** {@link bitwiseXor}. */
+    bitwiseXor(other: Operand): Tensor;
+    /** {@link isnan}. */
+    isnan(): Tensor;
+    /** {@link isinf}. */
+    isinf(): Tensor;
+    /** {@link isfinite}. */
+    isfinite(): Tensor;
+    /** {@link logicalNot}. */
+    logicalNot(): Tensor;
+    /** {@link bitwiseNot}. */
+    bitwiseNot(): Tensor;
     /** {@link where}: this tensor where `condition` is true, else `other`. As torch.Tensor.where. */
     where(condition: Tensor, other: Operand): Tensor;
   }
 }
 
-attach({ eq, ne, lt, le, gt, ge });
+attach({
+  eq,
+  ne,
+  lt,
+  le,
+  gt,
+  ge,
+  logicalAnd,
+  logicalOr,
+  logicalXor,
+  bitwiseAnd,
+  bitwiseOr,
+  bitwiseXor,
+  isnan,
+  isinf,
+  isfinite,
+  logicalNot,
+  bitwiseNot,
+});
 Tensor.prototype.where = function (condition, other) {
   return where(condition, this, other);
 };

@@ -2,14 +2,27 @@
 // and meet by `promote`; a number takes the dtype of the tensor beside it, and throws ERR_ARGUMENT where that dtype cannot
 // hold it. Integers wrap around.
 import { isFloat } from '../dtype.ts';
-import { TilegradError } from '../error.ts';
+import { checkOptions, TilegradError } from '../error.ts';
 import type { Attrs } from '../graph.ts';
 import type { Grads } from '../op.ts';
 import { Tensor } from '../tensor.ts';
-import { eq, ge, where } from './comparisons.ts';
+import { eq, ge, isnan, le, logicalOr, where } from './comparisons.ts';
 import { full } from './full.ts';
 import { log } from './math.ts';
-import { attach, binary, binaryWith, type Operand, partials, ternary, unary, unaryWith } from './operand.ts';
+import {
+  attach,
+  binary,
+  binaryWith,
+  lastTwo,
+  like,
+  onnxOperands,
+  type Operand,
+  partials,
+  tensorOf,
+  ternary,
+  unary,
+  unaryWith,
+} from './operand.ts';
 
 /** a + b. As torch.add. */
 export const add = binary('add', {
@@ -49,8 +62,6 @@ export const div = binary('div', {
   onnx: 'Div',
 });
 
-const like = ({ dtype, device }: Tensor) => ({ dtype, device });
-
 const power = binary('pow', {
   saves: { inputs: 'all', outputs: [0] },
   grad: (ctx, dout): Grads => {
@@ -84,8 +95,7 @@ export function pow(a: Operand, b: Operand): Tensor {
 const maximumInputGrad = ternary('maximum_input_grad', {
   saves: { inputs: [1, 2] },
   grad: (ctx, dout): Grads => {
-    const own = ctx.has(1) ? ctx.input(1) : (ctx.attrs.scalar_b as number);
-    const other = ctx.has(2) ? ctx.input(2) : (ctx.attrs.scalar_c as number);
+    const [own, other] = lastTwo(ctx);
     return [maximumInputGrad(dout, own, other), null, null];
   },
   onnx: 'none',
@@ -158,8 +168,88 @@ export const square = unary('square', {
   onnx: (graph, { inputs }) => graph.node('Mul', [inputs[0] as string, inputs[0] as string]),
 });
 
+/** 1 / x. As torch.reciprocal. */
+export const reciprocal = unary('reciprocal', {
+  saves: { outputs: [0] },
+  grad: (ctx, dout): Grads => [neg(mul(dout, square(ctx.output(0))))],
+  onnx: 'Reciprocal',
+});
+
 /** -1, 0 or 1 with the sign of x; 0 for NaN. As torch.sign. */
 export const sign = unary('sign', { grad: (_, dout): Grads => [full(dout.shape, 0, like(dout))], onnx: 'Sign' });
+
+// Of two numbers the one that is chosen gets the whole gradient, at a tie a.
+const chosen = (first: typeof ge) =>
+  partials(
+    (dout, { a, b }) => where(logicalOr(first(a, b), isnan(tensorOf(b, dout))), dout, 0),
+    (dout, { a, b }) => where(logicalOr(first(a, b), isnan(tensorOf(b, dout))), 0, dout),
+  );
+/** The larger of a and b; NaN only if both are. As torch.fmax. */
+export const fmax = binary('fmax', { saves: { inputs: 'all' }, grad: chosen(ge), onnx: 'none' });
+/** The smaller of a and b; NaN only if both are. As torch.fmin. */
+export const fmin = binary('fmin', { saves: { inputs: 'all' }, grad: chosen(le), onnx: 'none' });
+
+export interface AddProductOptions {
+  /** The factor of the product or quotient. Default: 1. */
+  value?: number | undefined;
+}
+
+const fusedProduct = ternary('addcmul', {
+  saves: { inputs: [1, 2] },
+  grad: (ctx, dout): Grads => {
+    const [b, c] = lastTwo(ctx);
+    const scaled = mul(dout, ctx.attrs.value as number);
+    return [dout, ctx.needs(1) ? mul(scaled, c) : null, ctx.needs(2) ? mul(scaled, b) : null];
+  },
+  onnx: (graph, call) => {
+    const [a, b, c] = onnxOperands(graph, call, 3) as [string, string, string];
+    const value = graph.constant([call.attrs.value as number], call.inputMeta[0]?.dtype, []);
+    return graph.node('Add', [a, graph.node('Mul', [graph.node('Mul', [b, value]), c])]);
+  },
+});
+
+/** x + value * b * c in one pass. As torch.addcmul. */
+export function addcmul(x: Tensor, b: Operand, c: Operand, options: AddProductOptions = {}): Tensor {
+  checkOptions('addcmul', options, ['value']);
+  return fusedProduct(x, b, c, { value: options.value ?? 1 });
+}
+
+const fusedQuotient = ternary('addcdiv', {
+  saves: { inputs: [1, 2] },
+  grad: (ctx, dout): Grads => {
+    const [b, c] = lastTwo(ctx);
+    const scaled = div(mul(dout, ctx.attrs.value as number), c);
+    return [dout, ctx.needs(1) ? scaled : null, ctx.needs(2) ? neg(mul(scaled, div(b, c))) : null];
+  },
+  onnx: (graph, call) => {
+    const [a, b, c] = onnxOperands(graph, call, 3) as [string, string, string];
+    const value = graph.constant([call.attrs.value as number], call.inputMeta[0]?.dtype, []);
+    return graph.node('Add', [a, graph.node('Div', [graph.node('Mul', [b, value]), c])]);
+  },
+});
+
+/** x + value * b / c of floats in one pass. As torch.addcdiv. */
+export function addcdiv(x: Tensor, b: Operand, c: Operand, options: AddProductOptions = {}): Tensor {
+  checkOptions('addcdiv', options, ['value']);
+  return fusedQuotient(x, b, c, { value: options.value ?? 1 });
+}
+
+/** start + weight * (end - start) of floats, exact at both ends. As torch.lerp. */
+export const lerp: (start: Tensor, end: Operand, weight: Operand) => Tensor = ternary('lerp', {
+  saves: { inputs: 'all' },
+  grad: (ctx, dout): Grads => {
+    const [end, weight] = lastTwo(ctx);
+    return [
+      ctx.needs(0) ? mul(dout, sub(1, tensorOf(weight, dout))) : null,
+      ctx.needs(1) ? mul(dout, weight) : null,
+      ctx.needs(2) ? mul(dout, sub(end, ctx.input(0))) : null,
+    ];
+  },
+  onnx: (graph, call) => {
+    const [start, end, weight] = onnxOperands(graph, call, 3) as [string, string, string];
+    return graph.node('Add', [start, graph.node('Mul', [weight, graph.node('Sub', [end, start])])]);
+  },
+});
 
 declare module '../tensor.ts' {
   interface Tensor {
@@ -177,17 +267,30 @@ declare module '../tensor.ts' {
     maximum(other: Operand): Tensor;
     /** {@link minimum}. */
     minimum(other: Operand): Tensor;
+    /** {@link fmax}. */
+    fmax(other: Operand): Tensor;
+    /** {@link fmin}. */
+    fmin(other: Operand): Tensor;
     /** {@link clamp}. */
     clamp(min?: Operand | null, max?: Operand | null): Tensor;
+    /** {@link addcmul}. */
+    addcmul(b: Operand, c: Operand, options?: AddProductOptions): Tensor;
+    /** {@link addcdiv}. */
+    addcdiv(b: Operand, c: Operand, options?: AddProductOptions): Tensor;
+    /** {@link lerp}. */
+    lerp(end: Operand, weight: Operand): Tensor;
     /** {@link neg}. */
     neg(): Tensor;
     /** {@link abs}. */
     abs(): Tensor;
-    /** {@link square}. */
-    square(): Tensor;
     /** {@link sign}. */
     sign(): Tensor;
+    /** {@link square}. */
+    square(): Tensor;
+    /** {@link reciprocal}. */
+    reciprocal(): Tensor;
   }
 }
 
-attach({ add, sub, mul, div, pow, maximum, minimum, clamp, neg, abs, square, sign });
+attach({ add, sub, mul, div, pow, maximum, minimum, fmax, fmin, clamp, addcmul, addcdiv, lerp });
+attach({ neg, abs, sign, square, reciprocal });

@@ -36,6 +36,7 @@ export * from './matmul.ts';
 export type { Operand } from './operand.ts';
 export * from './moments.ts';
 export * from './reduce.ts';
+export * from './rounding.ts';
 export * from './softmax.ts';
 export * from './to.ts';
 export * from './triangle.ts';

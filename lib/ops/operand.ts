@@ -1,6 +1,7 @@
 // How elementwise functions take their operands: tensors of any dtypes, which meet by `promote`, and numbers, which take
 // the dtype of the tensors.
-import { promote } from '../dtype.ts';
+import type { Device } from '../device.ts';
+import { type DType, promote } from '../dtype.ts';
 import { TilegradError } from '../error.ts';
 import type { Attrs } from '../graph.ts';
 import {
@@ -14,6 +15,7 @@ import {
 } from '../op.ts';
 import { Tensor } from '../tensor.ts';
 import { cast } from './cast.ts';
+import { full } from './full.ts';
 
 /** A tensor, or a number that takes the dtype of the tensor beside it. */
 export type Operand = Tensor | number;
@@ -142,6 +144,21 @@ export function ternary(
     },
   });
 }
+
+/** The second and third operand of a recorded call of three. */
+export function lastTwo(ctx: GradContext): [Operand, Operand] {
+  return [
+    ctx.has(1) ? ctx.input(1) : (ctx.attrs.scalar_b as number),
+    ctx.has(2) ? ctx.input(2) : (ctx.attrs.scalar_c as number),
+  ];
+}
+
+/** The dtype and device of a tensor, as options of those that are made beside it. */
+export const like = ({ dtype, device }: Tensor): { dtype: DType; device: Device } => ({ dtype, device });
+
+/** The operand as a tensor: a number becomes one of no dimensions. */
+export const tensorOf = (operand: Operand, beside: Tensor): Tensor =>
+  operand instanceof Tensor ? operand : full([], operand, like(beside));
 
 /** Makes functions of a tensor methods of Tensor, under the same names. */
 export function attach(functions: Readonly<Record<string, (x: Tensor, ...rest: never[]) => Tensor>>): void {

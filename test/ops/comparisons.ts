@@ -1,5 +1,5 @@
 import * as t from 'tilegrad';
-import { all, binary, floats } from '../support/elementwise_rows.ts';
+import { all, binary, floats, integers, numbers, unary } from '../support/elementwise_rows.ts';
 import { elementwise } from '../support/ndarray.ts';
 import { defineRows, type InputSpec } from '../support/op_rows.ts';
 
@@ -9,6 +9,12 @@ type Compare = (a: t.Tensor | number, b: t.Tensor | number) => t.Tensor;
 
 const comparison = (name: string, call: Compare, holds: (a: number, b: number) => boolean) =>
   binary(name, call, (a, b) => Number(holds(a, b)), { dtypes: all, family: 'exact', number: 1, result: 'bool' });
+
+const bits = (name: string, call: Compare, fn: (a: number, b: number) => number) =>
+  binary(name, call, fn, { dtypes: [...integers, 'bool'], family: 'exact', number: 1 });
+
+const test = (name: string, call: (x: t.Tensor) => t.Tensor, holds: (x: number) => boolean) =>
+  unary(name, call, (x) => Number(holds(x)), { dtypes: numbers, family: 'exact', result: 'bool' });
 
 /** Which of the two choices are tensors; the others are the numbers 1 and 0. */
 interface Choices {
@@ -73,4 +79,17 @@ export default [
   comparison('gt', t.gt, (a, b) => a > b),
   comparison('ge', t.ge, (a, b) => a >= b),
   where,
+  test('isnan', t.isnan, Number.isNaN),
+  test('isinf', t.isinf, (x) => Math.abs(x) === inf),
+  test('isfinite', t.isfinite, Number.isFinite),
+  unary('logical_not', t.logicalNot, (x) => Number(x === 0), { dtypes: all, family: 'exact', result: 'bool' }),
+  comparison('logical_and', t.logicalAnd, (a, b) => a !== 0 && b !== 0),
+  comparison('logical_or', t.logicalOr, (a, b) => a !== 0 || b !== 0),
+  comparison('logical_xor', t.logicalXor, (a, b) => (a !== 0) !== (b !== 0)),
+  unary('bitwise_not', t.bitwiseNot, (x) => ~x, { dtypes: ['i64', 'i32', 'i8'], family: 'exact' }),
+  unary('bitwise_not', t.bitwiseNot, (x) => 255 - x, { title: 'bitwiseNot of u8', dtypes: ['u8'], family: 'exact' }),
+  unary('bitwise_not', t.bitwiseNot, (x) => 1 - x, { title: 'bitwiseNot of bool', dtypes: ['bool'], family: 'exact' }),
+  bits('bitwise_and', t.bitwiseAnd, (a, b) => a & b),
+  bits('bitwise_or', t.bitwiseOr, (a, b) => a | b),
+  bits('bitwise_xor', t.bitwiseXor, (a, b) => a ^ b),
 ];

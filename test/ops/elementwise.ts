@@ -1,4 +1,6 @@
 import * as t from 'tilegrad';
+import { elementwise } from '../support/ndarray.ts';
+import { defineRows, type InputSpec, type OpRows } from '../support/op_rows.ts';
 import { binary, floats, integers, numbers, type UnaryOptions, unary } from '../support/elementwise_rows.ts';
 
 const { tensor, zeros } = t;
@@ -17,6 +19,61 @@ const clampRow = (title: string, min: number | null, max: number | null, spec: U
     (x) => (Number.isNaN(x) ? nan : Math.min(Math.max(x, min ?? minusInf), max ?? inf)),
     { ...exact, title, distinct: true, covers: ['clamp_input_grad'], ...spec },
   );
+
+const threeShapes = [
+  [[], [], []],
+  [[37], [37], [37]],
+  [
+    [2, 1, 5],
+    [3, 1],
+    [1, 5],
+  ],
+  [[5], [4, 5], []],
+  [[0, 3], [3], [1]],
+] as const;
+
+/** The row of a function of three operands; `attrs.last` stands for the third where only two are tensors. */
+const ternary = (
+  name: string,
+  call: (a: t.Tensor, b: t.Tensor, c: t.Tensor | number) => t.Tensor,
+  fn: (round: (x: number) => number, a: number, b: number, c: number) => number,
+  dtypes: OpRows['dtypes'],
+  last: Partial<InputSpec> = {},
+) =>
+  defineRows<{ last?: number }>({
+    name,
+    dtypes,
+    family: 'accumulating',
+    call: ([a, b, c], attrs) => call(a!, b!, attrs.last ?? c!),
+    reference: ([a, b, c], attrs, round) => {
+      const third = attrs.last === undefined ? c! : { shape: [], data: Float64Array.of(attrs.last) };
+      return elementwise((x, y, z) => fn(round, x!, y!, z!), a!, b!, third);
+    },
+    samples: [
+      ...threeShapes.map(([a, b, c]) => ({
+        inputs: [{ shape: a }, { shape: b }, { ...last, shape: c }],
+        attrs: {},
+      })),
+      { inputs: [{ shape: [3, 7] }, { shape: [7] }], attrs: { last: 3 } },
+    ],
+  });
+
+const addcmul = ternary(
+  'addcmul',
+  (a, b, c) => t.addcmul(a, b, c, { value: 2 }),
+  (round, a, b, c) => round(a + round(round(2 * b) * c)),
+  [...floats, 'i64', 'i32'],
+);
+const addcdiv = ternary(
+  'addcdiv',
+  (a, b, c) => t.addcdiv(a, b, c, { value: -1.5 }),
+  (round, a, b, c) => round(a + round(round(-1.5 * b) / c)),
+  floats,
+  positive,
+);
+const lerp = ternary('lerp', t.lerp, (round, a, b, c) => round(a + round(c * round(b - a))), floats, {
+  range: [-0.5, 1.5],
+});
 
 export default [
   binary('add', t.add, (a, b) => a + b, {
@@ -98,6 +155,8 @@ export default [
   binary('pow', t.pow, power, { title: 'pow of integers', dtypes: ['i64', 'i32'], b: { range: [0, 6] }, number: 3 }),
   binary('maximum', t.maximum, Math.max, { ...exact, covers: ['maximum_input_grad'] }),
   binary('minimum', t.minimum, Math.min, exact),
+  binary('fmax', t.fmax, (a, b) => (Number.isNaN(a) ? b : Number.isNaN(b) ? a : Math.max(a, b)), exact),
+  binary('fmin', t.fmin, (a, b) => (Number.isNaN(a) ? b : Number.isNaN(b) ? a : Math.min(a, b)), exact),
   clampRow('clamp between numbers', -0.5, 1, { dtypes: floats }),
   clampRow('clamp from below', 0.3, null, { dtypes: floats }),
   clampRow('clamp of integers', 2, 6, { dtypes: integers }),
@@ -105,5 +164,9 @@ export default [
   unary('neg', t.neg, (x) => -x, { ...exact, dtypes: signed }),
   unary('abs', t.abs, Math.abs, { ...exact, distinct: true }),
   unary('square', t.square, (x) => x * x, exact),
+  unary('reciprocal', t.reciprocal, (x) => 1 / x, { ...positive, family: 'exact' }),
+  addcmul,
+  addcdiv,
+  lerp,
   unary('sign', t.sign, (x) => (x > 0 ? 1 : x < 0 ? -1 : 0), { ...exact, distinct: true }),
 ];

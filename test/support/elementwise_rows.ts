@@ -47,8 +47,11 @@ export interface UnaryOptions extends Partial<InputSpec> {
   family?: OpRows['family'];
   /** Values to try besides those that every function must stand. */
   more?: readonly number[];
+  /** False: not even those are tried. */
+  special?: false;
   /** For a function that gives bool; it has no gradient. */
   result?: 'bool';
+  errors?: OpRows['errors'];
   /** Tells rows of one name apart. */
   title?: string;
 }
@@ -60,11 +63,21 @@ export function unary(
   fn: (x: number) => number,
   options: UnaryOptions = {},
 ): OpRows {
-  const { dtypes = floats, covers, family = 'elementwise', more = [], result, title, ...spec } = options;
+  const {
+    dtypes = floats,
+    covers,
+    family = 'elementwise',
+    more = [],
+    special,
+    result,
+    errors,
+    title,
+    ...spec
+  } = options;
   const floating = dtypes.filter((dtype) => (floats as readonly DType[]).includes(dtype));
   const values = [...specials, ...more];
-  const special: Sample<undefined>[] =
-    floating.length > 0
+  const specialSamples: Sample<undefined>[] =
+    floating.length > 0 && special !== false
       ? [{ name: 'special values', inputs: [{ shape: [values.length], values, grad: false }], dtypes: floating }]
       : [];
   return defineRows({
@@ -74,9 +87,10 @@ export function unary(
     ...(title && { title }),
     ...(covers && { covers }),
     ...((result || floating.length === 0) && { differentiable: false }),
+    ...(errors && { errors }),
     call: ([x]) => call(x!),
     reference: ([x]) => typed(elementwise(fn, x!), result),
-    samples: [...unaryShapes.map((shape) => ({ inputs: [{ ...spec, shape }] })), ...special],
+    samples: [...unaryShapes.map((shape) => ({ inputs: [{ ...spec, shape }] })), ...specialSamples],
   });
 }
 

@@ -1,5 +1,5 @@
-// Arithmetic that is one for floats and integers: no overflow is undefined. Integers wrap around;
-// divided by zero they give 0; a power with a negative exponent is 0, except of 1 and -1.
+// Arithmetic that is one for floats and integers: no overflow is undefined. Integers wrap
+// around; divided by zero they give 0; a power with a negative exponent is 0, except of 1 and -1.
 #pragma once
 
 #include "core/math.h"
@@ -58,6 +58,12 @@ TG_MATH_FN T times(T a, T b) {
 }
 
 template <class T>
+TG_MATH_FN T flipped(T x) {
+  return static_cast<T>(~x);
+}
+TG_MATH_FN bool flipped(bool x) { return !x; }
+
+template <class T>
 TG_MATH_FN T absolute(T x) {
   return x < T(0) ? minus(x) : x;
 }
@@ -87,5 +93,43 @@ TG_MATH_FN T power(T base, T exponent) {
 }
 TG_MATH_FN float power(float base, float exponent) { return math::pow(base, exponent); }
 TG_MATH_FN double power(double base, double exponent) { return math::pow(base, exponent); }
+
+// Division of integers: by zero it gives 0, and the least number by -1 wraps.
+template <class T>
+TG_MATH_FN T trunc_remainder(T a, T b) {
+  if (b == T(0) || b == static_cast<T>(-1)) return T(0);
+  return static_cast<T>(a % b);
+}
+template <class T>
+TG_MATH_FN T floor_remainder(T a, T b) {
+  const T rest = trunc_remainder(a, b);
+  return rest != T(0) && (rest < T(0)) != (b < T(0)) ? static_cast<T>(rest + b) : rest;
+}
+template <class T>
+TG_MATH_FN T floor_divided(T a, T b) {
+  if (b == T(0)) return T(0);
+  if (T(0) > static_cast<T>(-1) && b == static_cast<T>(-1)) return minus(a);
+  const T quotient = static_cast<T>(a / b);
+  return floor_remainder(a, b) != static_cast<T>(a % b) ? static_cast<T>(quotient - 1) : quotient;
+}
+
+// Of floats: fmod is exact, and what follows from it is as exact as the result can be.
+#define TG_FLOAT_DIVISION(T)                                          \
+  TG_MATH_FN T trunc_remainder(T a, T b) { return math::fmod(a, b); } \
+  TG_MATH_FN T floor_remainder(T a, T b) {                            \
+    const T rest = math::fmod(a, b);                                  \
+    return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;      \
+  }                                                                   \
+  TG_MATH_FN T floor_divided(T a, T b) {                              \
+    if (b == 0) return a / b;                                         \
+    const T rest = math::fmod(a, b);                                  \
+    T quotient = (a - rest) / b;                                      \
+    if (rest != 0 && (rest < 0) != (b < 0)) quotient -= 1;            \
+    const T whole = math::floor(quotient);                            \
+    return quotient - whole > T(0.5) ? whole + 1 : whole;             \
+  }
+TG_FLOAT_DIVISION(float)
+TG_FLOAT_DIVISION(double)
+#undef TG_FLOAT_DIVISION
 
 }  // namespace tilegrad
