@@ -2,8 +2,7 @@
 import { checkOptions, TilegradError } from '../error.ts';
 import { defineOp, type Grads } from '../op.ts';
 import { type Shape, Tensor } from '../tensor.ts';
-import { mul } from './elementwise.ts';
-import { reciprocal } from './math.ts';
+import { mul, reciprocal } from './elementwise.ts';
 import { ones } from './full.ts';
 import { ne } from './comparisons.ts';
 import { to } from './to.ts';
