@@ -1,7 +1,7 @@
 // Layers that normalize single samples.
 import { checkOptions, TilegradError } from '../error.ts';
 import type { Shape, Tensor } from '../tensor.ts';
-import { groupNorm, layerNorm, rmsNorm } from './functional/normalization.ts';
+import { groupNorm, layerNorm, rmsNorm } from '../ops/layer_norm.ts';
 import { ones_ } from './init.ts';
 import { checkSize } from './linear.ts';
 import { Module } from './module.ts';

@@ -31,6 +31,7 @@ export * from './pad.ts';
 export * from './parts.ts';
 export * from './pooling.ts';
 export * from './quantize.ts';
+export * from './layer_norm.ts';
 export * from './math.ts';
 export * from './matmul.ts';
 export type { Operand } from './operand.ts';

@@ -133,7 +133,7 @@ describe('normalization', () => {
     );
     expect(`${layer}`).toBe('LayerNorm([4], eps=0.00001, elementwiseAffine=true)');
     expect(() => F.layerNorm(x, [3])).toThrow('layerNorm: the last dimensions of [3, 4] are not [3]');
-    expect(() => F.layerNorm(x, [4], { weight: x })).toThrow('weight and bias must have shape [4] but one has [3, 4]');
+    expect(() => F.layerNorm(x, [4], { weight: x })).toThrow('layer_norm: weight must have shape [4] but has [3, 4]');
     expect(new nn.LayerNorm([3, 4], { elementwiseAffine: false }).parameters()).toEqual([]);
   });
 

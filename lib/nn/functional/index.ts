@@ -1,5 +1,6 @@
 // The functions behind the layers, for use without modules. As torch.nn.functional.
 export {
+  type AffineOptions,
   type AvgPool2dOptions,
   adaptiveAvgPool2d,
   avgPool2d,
@@ -12,6 +13,8 @@ export {
   dropout,
   type EmbeddingOptions,
   embedding,
+  groupNorm,
+  layerNorm,
   linear,
   logSoftmax,
   type MaxPool2dOptions,
@@ -22,6 +25,7 @@ export {
   pad,
   type Reduction,
   relu,
+  rmsNorm,
   softmax,
 } from '../../ops/index.ts';
 export { glu, hardshrink, prelu, softmin, softshrink, tanhshrink, threshold } from './activation.ts';
@@ -58,11 +62,4 @@ export {
   type SmoothL1LossOptions,
   smoothL1Loss,
 } from './loss.ts';
-export {
-  type AffineOptions,
-  groupNorm,
-  layerNorm,
-  type NormalizeOptions,
-  normalize,
-  rmsNorm,
-} from './normalization.ts';
+export { type NormalizeOptions, normalize } from './normalization.ts';

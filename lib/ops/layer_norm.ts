@@ -1,0 +1,129 @@
+// Normalization of each sample: layer, group and root-mean-square normalization.
+import { checkOptions, TilegradError } from '../error.ts';
+import { type Attrs, isGradEnabled } from '../graph.ts';
+import { defineOp, type Grads } from '../op.ts';
+import type { Shape, Tensor } from '../tensor.ts';
+import { withOptional } from './batch_norm.ts';
+import { add, mul, pow, sub } from './elementwise.ts';
+import { mean, sum } from './reduce.ts';
+import { reshape } from './views.ts';
+
+export interface AffineOptions {
+  /** What the result is multiplied by. Default: 1. */
+  readonly weight?: Tensor | null | undefined;
+  /** What is added then. Default: 0. */
+  readonly bias?: Tensor | null | undefined;
+  /** Added to the variance. Default: 1e-5. */
+  readonly eps?: number | undefined;
+}
+
+const normalization = defineOp('layer_norm', {
+  call: (run) => (x: Tensor, weight: Tensor | null, bias: Tensor | null, attrs: Attrs) => {
+    const [y, center, rstd] = run.all(withOptional([x], [weight, bias]), attrs) as [Tensor, Tensor, Tensor];
+    center.dispose(); // the tape keeps their elements
+    rstd.dispose();
+    return y;
+  },
+  saves: { inputs: [0, 1], outputs: [1, 2] },
+  differentiable: [0],
+  grad: (ctx, dout): Grads => {
+    const x = ctx.input(0);
+    const weight = ctx.has(1) ? ctx.input(1) : null;
+    // The kernel's result has no history: to differentiate it again, it is written with ops.
+    const [dx = null, dweight = null, dbias = null] = isGradEnabled()
+      ? gradients(dout, x, weight, ctx.attrs)
+      : normalizationGrad([dout, x, ctx.output(1), ctx.output(2)], weight, {
+          dims: ctx.attrs.dims as number,
+          center: ctx.attrs.center as boolean,
+          affine: ctx.needs(1) || ctx.needs(2),
+        });
+    return [dx, weight && dweight, ctx.has(2) ? dbias : null].slice(0, ctx.inputCount);
+  },
+  onnx: (graph, { inputs, inputMeta, attrs }) => {
+    const { shape = [], dtype = 'f32' } = inputMeta[0] ?? {};
+    const last = shape.slice(shape.length - (attrs.dims as number));
+    const ones = Array<number>(last.reduce((a, b) => a * b, 1)).fill(1);
+    const weight = inputMeta[1] ? (inputs[1] as string) : graph.constant(ones, dtype, last);
+    const type = attrs.center ? 'LayerNormalization' : 'RMSNormalization';
+    return graph.node(type, [inputs[0] as string, weight, ...(inputMeta[2] ? [inputs[2] as string] : [])], {
+      axis: -last.length,
+      epsilon: attrs.eps as number,
+    });
+  },
+});
+
+const normalizationGrad = defineOp('layer_norm_grad', {
+  call:
+    (run) =>
+    (given: Tensor[], weight: Tensor | null, attrs: Attrs): Tensor[] =>
+      run.all(withOptional(given, [weight]), attrs),
+  grad: 'none',
+  onnx: 'none',
+});
+
+/** What the kernel of layer_norm_grad computes, as a function of x that has gradients. */
+function gradients(dout: Tensor, x: Tensor, weight: Tensor | null, { dims, center, eps }: Attrs): Tensor[] {
+  const all = [...x.shape.keys()];
+  const over = all.slice(x.rank - (dims as number));
+  const rows = all.slice(0, x.rank - (dims as number));
+  const average = (v: Tensor): Tensor => mean(v, over, true);
+  const centered = center ? sub(x, average(x)) : x;
+  const rstd = pow(add(average(mul(centered, centered)), eps as number), -0.5);
+  const normalized = mul(centered, rstd);
+  const given = weight ? mul(dout, weight) : dout;
+  const along = mul(normalized, average(mul(given, normalized)));
+  const dx = mul(rstd, sub(given, center ? add(average(given), along) : along));
+  const total = (v: Tensor): Tensor => (rows.length > 0 ? sum(v, rows) : v);
+  return [dx, total(mul(dout, normalized)), total(dout)];
+}
+
+const listed = (shape: Shape): string => `[${shape.join(', ')}]`;
+
+function checkLast(user: string, x: Tensor, shape: Shape): void {
+  const last = x.shape.slice(Math.max(x.rank - shape.length, 0));
+  if (shape.length === 0 || listed(last) !== listed(shape))
+    throw new TilegradError('ERR_SHAPE', `${user}: the last dimensions of ${listed(x.shape)} are not ${listed(shape)}`);
+}
+
+/**
+ * Mean 0 and variance 1 over the last dimensions, which must be `normalizedShape`, then weight and bias of that shape.
+ * Throws ERR_SHAPE, ERR_DTYPE. As torch.nn.functional.layer_norm.
+ */
+export function layerNorm(x: Tensor, normalizedShape: Shape, options: AffineOptions = {}): Tensor {
+  checkOptions('layerNorm', options, ['weight', 'bias', 'eps']);
+  const { weight = null, bias = null, eps = 1e-5 } = options;
+  checkLast('layerNorm', x, normalizedShape);
+  return normalization(x, weight, bias, { dims: normalizedShape.length, eps, center: true });
+}
+
+/**
+ * x / sqrt(mean(x^2) + eps) over the last dimensions, which must be `normalizedShape`, times the weight of that shape.
+ * Throws ERR_SHAPE, ERR_DTYPE. As torch.nn.functional.rms_norm, but with eps 1e-5 by default.
+ */
+export function rmsNorm(x: Tensor, normalizedShape: Shape, options: Omit<AffineOptions, 'bias'> = {}): Tensor {
+  checkOptions('rmsNorm', options, ['weight', 'eps']);
+  const { weight = null, eps = 1e-5 } = options;
+  checkLast('rmsNorm', x, normalizedShape);
+  return normalization(x, weight, null, { dims: normalizedShape.length, eps, center: false });
+}
+
+/**
+ * Mean 0 and variance 1 for each sample over each of `groups` groups of channels of x (N, C, ...), then weight (C) and bias
+ * (C). Throws ERR_SHAPE, ERR_DTYPE. As torch.nn.functional.group_norm.
+ */
+export function groupNorm(x: Tensor, groups: number, options: AffineOptions = {}): Tensor {
+  checkOptions('groupNorm', options, ['weight', 'bias', 'eps']);
+  const { weight, bias, eps = 1e-5 } = options;
+  const [samples, channels, ...rest] = x.shape;
+  if (samples === undefined || channels === undefined || !(groups > 0) || channels % groups !== 0)
+    throw new TilegradError(
+      'ERR_SHAPE',
+      `groupNorm: ${groups} groups do not divide the channels of ${listed(x.shape)}`,
+    );
+  const size = rest.reduce((a, b) => a * b, channels / groups);
+  const grouped = normalization(reshape(x, [samples, groups, size]), null, null, { dims: 1, eps, center: true });
+  const perChannel = (value: Tensor): Tensor => reshape(value, [channels, ...rest.map(() => 1)]);
+  const y = reshape(grouped, x.shape);
+  const scaled = weight ? mul(y, perChannel(weight)) : y;
+  return bias ? add(scaled, perChannel(bias)) : scaled;
+}

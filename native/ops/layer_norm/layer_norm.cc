@@ -1,0 +1,169 @@
+// layer_norm: x normalized over its last `dims` dimensions, by mean and variance or, with `center` off, by the mean square
+// alone (rms_norm). Outputs: y, and for each row the mean and 1 / sqrt(variance + eps), f32 at least. layer_norm_grad
+// gives the gradient of x and, with `affine`, those of weight and bias.
+// CPU: a chunk holds about 32768 elements; there are at most 64 chunks where weights have gradients, because each has sums
+// of its own for them, which are added up in order.
+#include <algorithm>
+
+#include "core/cpu/scratch.h"
+#include "core/op.h"
+#include "core/parallel.h"
+#include "ops/layer_norm/layer_norm_simd.h"
+
+namespace tilegrad {
+
+namespace {
+
+enum LayerNormInput { kX, kWeight, kBias };
+enum LayerNormGradInput { kDout, kGradX, kMean, kRstd, kGradWeight };
+
+constexpr int64_t kChunk = 32768;
+constexpr int64_t kMostSums = int64_t{1} << 22;  // values of all chunks' sums together
+
+DType statistics_dtype(DType x) { return x == DType::f64 ? DType::f64 : DType::f32; }
+
+// The first or the last dimensions of x, on the side of the normalized ones.
+Shape part_of(const InferContext& ctx, int x, bool normalized) {
+  const Shape& shape = ctx.shape(x);
+  const int64_t dims = ctx.attrs.integer("dims");
+  if (dims < 1 || dims > shape.rank)
+    ctx.fail(ErrorCode::shape, "cannot normalize over ", dims, " dimensions of ", shape);
+  Shape out;
+  for (int d = 0; d < shape.rank; ++d)
+    if ((d >= shape.rank - dims) == normalized) out.push(shape[d]);
+  return out;
+}
+
+void check_affine(InferContext& ctx, int x, int i, const char* what) {
+  if (!ctx.has(i)) return;
+  ctx.expect_same_dtype(x, i, "x", what);
+  const Shape expected = part_of(ctx, x, true);
+  if (ctx.shape(i) != expected)
+    ctx.fail(ErrorCode::shape, what, " must have shape ", expected, " but has ", ctx.shape(i),
+             " (x ", ctx.shape(x), ")");
+}
+
+void layer_norm_infer(InferContext& ctx) {
+  ctx.expect_float(kX, "x");
+  const Shape rows = part_of(ctx, kX, false);
+  check_affine(ctx, kX, kWeight, "weight");
+  check_affine(ctx, kX, kBias, "bias");
+  if (!(ctx.attrs.number("eps") >= 0))
+    ctx.fail(ErrorCode::argument, "eps must not be negative but is ", ctx.attrs.number("eps"));
+  ctx.output(ctx.shape(kX), ctx.dtype(kX));
+  ctx.output(rows, statistics_dtype(ctx.dtype(kX)));
+  ctx.output(rows, statistics_dtype(ctx.dtype(kX)));
+}
+
+void layer_norm_grad_infer(InferContext& ctx) {
+  ctx.expect_float(kGradX, "x");
+  ctx.expect_same_dtype(kDout, kGradX, "the gradient", "x");
+  if (ctx.shape(kDout) != ctx.shape(kGradX))
+    ctx.fail(ErrorCode::shape, "the gradient has shape ", ctx.shape(kDout), " but x ",
+             ctx.shape(kGradX));
+  const Shape rows = part_of(ctx, kGradX, false);
+  for (int i : {kMean, kRstd}) {
+    ctx.expect_dtype(i, "a statistic", statistics_dtype(ctx.dtype(kGradX)));
+    if (ctx.shape(i) != rows)
+      ctx.fail(ErrorCode::shape, "a statistic must have shape ", rows, " but has ", ctx.shape(i));
+  }
+  check_affine(ctx, kGradX, kGradWeight, "weight");
+  ctx.output(ctx.shape(kGradX), ctx.dtype(kGradX));
+  if (!ctx.attrs.boolean("affine")) return;
+  ctx.output(part_of(ctx, kGradX, true), ctx.dtype(kGradX));
+  ctx.output(part_of(ctx, kGradX, true), ctx.dtype(kGradX));
+}
+
+NormRows rows_of(const KernelArgs& args, const View& x) {
+  NormRows rows{1, 1, args.attrs.boolean("center"), nullptr, nullptr};
+  const int64_t first = x.layout.rank() - args.attrs.integer("dims");
+  for (int d = 0; d < x.layout.rank(); ++d) (d < first ? rows.rows : rows.n) *= x.shape()[d];
+  return rows;
+}
+
+template <class T>
+const T* optional(const KernelArgs& args, int i) {
+  return args.has(i) ? args.inputs[i].as<T>() : nullptr;
+}
+
+template <class T>
+void forward(KernelArgs& args) {
+  using C = compute_t<T>;
+  const NormRows all = rows_of(args, args.inputs[kX]);
+  const auto kernels = TILEGRAD_SIMD(layer_norm_kernels)(args.inputs[kX].dtype);
+  const T *x = args.inputs[kX].as<T>(), *weight = optional<T>(args, kWeight),
+          *bias = optional<T>(args, kBias);
+  T* y = args.outputs[0].as<T>();
+  C *mean = args.outputs[1].as<C>(), *rstd = args.outputs[2].as<C>();
+  const double eps = args.attrs.number("eps");
+  parallel_for(all.rows, grain_for(all.n, kChunk), [&](int64_t begin, int64_t end) {
+    const NormRows rows{end - begin, all.n, all.center, weight, bias};
+    kernels.forward(x + begin * all.n, y + begin * all.n, rows, eps, mean + begin, rstd + begin);
+  });
+}
+
+template <class T>
+void backward(KernelArgs& args) {
+  using C = compute_t<T>;
+  const NormRows all = rows_of(args, args.inputs[kGradX]);
+  const auto kernels = TILEGRAD_SIMD(layer_norm_kernels)(args.inputs[kGradX].dtype);
+  const T *dout = args.inputs[kDout].as<T>(), *x = args.inputs[kGradX].as<T>(),
+          *weight = optional<T>(args, kGradWeight);
+  const C *mean = args.inputs[kMean].as<C>(), *rstd = args.inputs[kRstd].as<C>();
+  T* dx = args.outputs[0].as<T>();
+  const bool affine = args.output_count > 1;
+  int64_t grain = grain_for(all.n, kChunk);
+  if (affine) {
+    const int64_t chunks = std::clamp<int64_t>(kMostSums / std::max<int64_t>(all.n, 1), 1, 64);
+    grain = std::max(grain, (all.rows + chunks - 1) / chunks);
+  }
+  const int64_t chunks = (all.rows + grain - 1) / grain, n = all.n;
+  double* sums = nullptr;
+  if (affine) {
+    const size_t count = static_cast<size_t>(std::max<int64_t>(chunks, 1) * 2 * n);
+    sums = static_cast<double*>(scratch(ScratchSlot::region, count * sizeof(double)));
+    std::fill_n(sums, count, 0.0);
+  }
+  parallel_for(all.rows, grain, [&](int64_t begin, int64_t end) {
+    const NormRows rows{end - begin, n, all.center, weight, nullptr};
+    double* dweight = affine ? sums + begin / grain * 2 * n : nullptr;
+    void* run =
+        affine ? scratch(ScratchSlot::chunk, static_cast<size_t>(2 * n) * sizeof(C)) : nullptr;
+    kernels.backward(dout + begin * n, x + begin * n, dx + begin * n, rows, mean + begin,
+                     rstd + begin, run, dweight, affine ? dweight + n : nullptr);
+  });
+  for (int64_t i = 0; affine && i < 2 * n; ++i) {
+    double total = 0;
+    for (int64_t c = 0; c < chunks; ++c) total += sums[c * 2 * n + i];
+    args.outputs[i < n ? 1 : 2].as<T>()[i < n ? i : i - n] = static_cast<T>(static_cast<C>(total));
+  }
+}
+
+void layer_norm_cpu(KernelArgs& args) {
+  TG_DISPATCH_FLOAT(args.inputs[kX].dtype, T, forward<T>(args))
+}
+void layer_norm_grad_cpu(KernelArgs& args) {
+  TG_DISPATCH_FLOAT(args.inputs[kGradX].dtype, T, backward<T>(args))
+}
+
+}  // namespace
+
+extern const OpDef layer_norm_op;
+const OpDef layer_norm_op = {.name = "layer_norm",
+                             .inputs = {1, 3},
+                             .attrs = {{"dims", AttrType::integer},
+                                       {"eps", AttrType::number},
+                                       {"center", AttrType::boolean}},
+                             .infer = layer_norm_infer,
+                             .cpu = layer_norm_cpu};
+
+extern const OpDef layer_norm_grad_op;
+const OpDef layer_norm_grad_op = {.name = "layer_norm_grad",
+                                  .inputs = {4, 5},
+                                  .attrs = {{"dims", AttrType::integer},
+                                            {"center", AttrType::boolean},
+                                            {"affine", AttrType::boolean}},
+                                  .infer = layer_norm_grad_infer,
+                                  .cpu = layer_norm_grad_cpu};
+
+}  // namespace tilegrad
