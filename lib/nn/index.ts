@@ -2,6 +2,12 @@ export { ReLU } from './activation.ts';
 export { BatchNorm1d, BatchNorm2d, BatchNorm3d, type BatchNormLayerOptions } from './batch_norm.ts';
 export { ModuleDict, ModuleList, Sequential } from './containers.ts';
 export { Conv2d, type Conv2dLayerOptions } from './conv.ts';
+export {
+  Conv1d,
+  type Conv1dLayerOptions,
+  ConvTranspose2d,
+  type ConvTranspose2dLayerOptions,
+} from './conv_transpose.ts';
 export { Dropout, type DropoutOptions } from './dropout.ts';
 export { Embedding, type EmbeddingLayerOptions } from './embedding.ts';
 export { Flatten, Unflatten } from './flatten.ts';

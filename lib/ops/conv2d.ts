@@ -69,7 +69,8 @@ const convolution = defineOp('conv2d', {
   },
 });
 
-const conv2dInputGrad = defineOp('conv2d_input_grad', {
+/** The gradient of conv2d for its input of `shape`, which is also the transposed convolution. @internal */
+export const conv2dInputGrad = defineOp('conv2d_input_grad', {
   call: (run) => (dout: Tensor, weight: Tensor, shape: Shape, attrs: Attrs) =>
     run([dout, weight], { ...settings(attrs), shape }),
   saves: { inputs: [0, 1] },
