@@ -1,6 +1,8 @@
 // randperm: the numbers 0 to n - 1 ordered by a random key each. A key is 64 random bits whose lowest give way to the
-// number itself, so no two are equal and every way of sorting gives the same order. On the CPU: least digit first
-// radix sort of the random bits, 11 at a time. Bytes moved: 16 n for each pass.
+// number itself, so no two are equal and every way of sorting gives the same order. On the CPU: one scatter into
+// buckets of about 2048 keys by the highest bits, then each bucket, in the cache, by its next 16 bits in two passes and
+// by insertion where these tie. Bytes moved: 40 n.
+#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -13,7 +15,9 @@ void randperm_cuda(KernelArgs& args);
 
 namespace {
 
-constexpr int kDigit = 11;
+constexpr int kMostBucketBits = 11;
+constexpr int64_t kBucket = 2048;  // keys
+constexpr int kDigit = 8;
 
 void randperm_infer(InferContext& ctx) {
   check_sequence(ctx);
@@ -25,45 +29,78 @@ void randperm_infer(InferContext& ctx) {
   ctx.output({n}, dtype);
 }
 
-// Sorts by the bits from `first` up; returns the array, keys or space, that holds the result.
-uint64_t* radix_sort(uint64_t* keys, uint64_t* space, int64_t n, int first) {
-  std::vector<int64_t> starts(size_t{1} << kDigit);
-  for (int shift = first; shift < 64; shift += kDigit) {
-    const uint64_t mask = (uint64_t{1} << kDigit) - 1;
-    std::fill(starts.begin(), starts.end(), 0);
-    for (int64_t i = 0; i < n; ++i) ++starts[keys[i] >> shift & mask];
-    int64_t total = 0;
-    for (int64_t& start : starts) {
-      const int64_t count = start;
-      start = total;
-      total += count;
-    }
-    for (int64_t i = 0; i < n; ++i) space[starts[keys[i] >> shift & mask]++] = keys[i];
-    std::swap(keys, space);
+// Bits that choose the bucket.
+int bucket_bits(int64_t n) {
+  int bits = 0;
+  while (bits < kMostBucketBits && n >> bits > kBucket) ++bits;
+  return bits;
+}
+
+// Counts per digit become starts; the digit is the bits from `shift` up.
+template <class Count>
+void scatter(const uint64_t* from, uint64_t* to, int64_t n, int shift, int bits, Count* starts) {
+  const uint64_t mask = (uint64_t{1} << bits) - 1;
+  std::fill_n(starts, mask + 1, 0);
+  for (int64_t i = 0; i < n; ++i) ++starts[from[i] >> shift & mask];
+  Count total = 0;
+  for (uint64_t digit = 0; digit <= mask; ++digit) {
+    const Count count = starts[digit];
+    starts[digit] = total;
+    total += count;
   }
-  return keys;
+  for (int64_t i = 0; i < n; ++i) to[starts[from[i] >> shift & mask]++] = from[i];
+}
+
+// The keys of a bucket, equal from bit `top` up; `space` is of the same length.
+void sort_bucket(uint64_t* keys, uint64_t* space, int64_t n, int top) {
+  if (n > 32) {
+    int64_t starts[1 << kDigit];
+    scatter(keys, space, n, top - 2 * kDigit, kDigit, starts);
+    scatter(space, keys, n, top - kDigit, kDigit, starts);
+  }
+  for (int64_t i = 1; i < n; ++i) {
+    const uint64_t key = keys[i];
+    int64_t j = i;
+    for (; j > 0 && keys[j - 1] > key; --j) keys[j] = keys[j - 1];
+    keys[j] = key;
+  }
+}
+
+template <class T>
+void permute(const random::Sequence& sequence, int64_t n, T* out) {
+  const int bits = random::index_bits(n), first = bucket_bits(n);
+  const std::unique_ptr<uint64_t[]> keys(new uint64_t[static_cast<size_t>(n)]);
+  const std::unique_ptr<uint64_t[]> sorted(new uint64_t[static_cast<size_t>(n)]);
+  parallel_for((n + 1) / 2, 8192, [&](int64_t begin, int64_t end) {
+    for (int64_t b = begin; b < end; ++b) {
+      const random::Block block = random::philox(sequence, static_cast<uint64_t>(b));
+      for (int64_t i = 2 * b; i < std::min(n, 2 * b + 2); ++i)
+        keys[static_cast<size_t>(i)] = random::permutation_key(block, i, bits);
+    }
+  });
+  std::vector<int64_t> ends(size_t{1} << first);  // of the buckets, once they are filled
+  if (first > 0)
+    scatter(keys.get(), sorted.get(), n, 64 - first, first, ends.data());
+  else
+    ends[0] = n, std::copy_n(keys.get(), n, sorted.get());
+  const uint64_t mask = (uint64_t{1} << bits) - 1;
+  parallel_for(static_cast<int64_t>(ends.size()), 8, [&](int64_t begin, int64_t end) {
+    for (auto bucket = static_cast<size_t>(begin); bucket < static_cast<size_t>(end); ++bucket) {
+      const int64_t start = bucket == 0 ? 0 : ends[bucket - 1];
+      sort_bucket(sorted.get() + start, keys.get() + start, ends[bucket] - start, 64 - first);
+      for (int64_t i = start; i < ends[bucket]; ++i)
+        out[i] = static_cast<T>(sorted[static_cast<size_t>(i)] & mask);
+    }
+  });
 }
 
 void randperm_cpu(KernelArgs& args) {
   const View& out = args.outputs[0];
-  const int64_t n = out.numel();
   const random::Sequence sequence = sequence_of(args.attrs);
-  const int bits = random::index_bits(n);
-  const std::unique_ptr<uint64_t[]> keys(new uint64_t[static_cast<size_t>(n)]);
-  const std::unique_ptr<uint64_t[]> space(new uint64_t[static_cast<size_t>(n)]);
-  parallel_for(n, 16384, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i)
-      keys[static_cast<size_t>(i)] = random::permutation_key(sequence, i, bits);
-  });
-  const uint64_t* sorted = radix_sort(keys.get(), space.get(), n, bits);
-  const uint64_t mask = (uint64_t{1} << bits) - 1;
-  for (int64_t i = 0; i < n; ++i) {
-    const int64_t value = static_cast<int64_t>(sorted[i] & mask);
-    if (out.dtype == DType::i64)
-      out.as<int64_t>()[i] = value;
-    else
-      out.as<int32_t>()[i] = static_cast<int32_t>(value);
-  }
+  if (out.dtype == DType::i64)
+    permute(sequence, out.numel(), out.as<int64_t>());
+  else
+    permute(sequence, out.numel(), out.as<int32_t>());
 }
 
 }  // namespace

@@ -18,7 +18,9 @@ __global__ void __launch_bounds__(kThreads)
               int bits) {
   for (int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x; i < padded;
        i += int64_t{kThreads} * gridDim.x)
-    keys[i] = i < n ? random::permutation_key(sequence, i, bits) : ~uint64_t{0};
+    keys[i] = i < n ? random::permutation_key(
+                          random::philox(sequence, static_cast<uint64_t>(i >> 1)), i, bits)
+                    : ~uint64_t{0};
 }
 
 __device__ __forceinline__ void order(uint64_t* a, uint64_t* b, bool ascending) {
