@@ -75,14 +75,16 @@ const OpDef batch_norm_op = {.name = "batch_norm",
                              .inputs = {1, 5},
                              .attrs = {{"training", AttrType::boolean}, {"eps", AttrType::number}},
                              .infer = batch_norm_infer,
-                             .cpu = batch_norm_cpu};
+                             .cpu = batch_norm_cpu,
+                             .cuda = TILEGRAD_CUDA_KERNEL(batch_norm_cuda)};
 
 extern const OpDef batch_norm_grad_op;
 const OpDef batch_norm_grad_op = {.name = "batch_norm_grad",
                                   .inputs = {4, 5},
                                   .attrs = {{"training", AttrType::boolean}},
                                   .infer = batch_norm_grad_infer,
-                                  .cpu = batch_norm_grad_cpu};
+                                  .cpu = batch_norm_grad_cpu,
+                                  .cuda = TILEGRAD_CUDA_KERNEL(batch_norm_grad_cuda)};
 
 extern const OpDef batch_norm_update_op;
 const OpDef batch_norm_update_op = {.name = "batch_norm_update",
@@ -92,6 +94,7 @@ const OpDef batch_norm_update_op = {.name = "batch_norm_update",
                                               {"count", AttrType::integer}},
                                     .infer = batch_norm_update_infer,
                                     .cpu = batch_norm_update_cpu,
+                                    .cuda = TILEGRAD_CUDA_KERNEL(batch_norm_update_cuda),
                                     .in_place = true};
 
 }  // namespace tilegrad

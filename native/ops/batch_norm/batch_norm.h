@@ -11,5 +11,8 @@ enum BatchNormGradInput { kBnDout, kBnGradX, kBnMean, kBnRstd, kBnGradWeight };
 void batch_norm_cpu(KernelArgs& args);
 void batch_norm_grad_cpu(KernelArgs& args);
 void batch_norm_update_cpu(KernelArgs& args);
+void batch_norm_cuda(KernelArgs& args);
+void batch_norm_grad_cuda(KernelArgs& args);
+void batch_norm_update_cuda(KernelArgs& args);
 
 }  // namespace tilegrad

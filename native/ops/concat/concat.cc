@@ -5,6 +5,8 @@
 
 namespace tilegrad {
 
+void concat_cuda(KernelArgs& args);
+
 namespace {
 
 void concat_infer(InferContext& ctx) {
@@ -47,6 +49,7 @@ const OpDef concat_op = {.name = "concat",
                          .attrs = {{"dim", AttrType::integer}},
                          .infer = concat_infer,
                          .cpu = concat_cpu,
+                         .cuda = TILEGRAD_CUDA_KERNEL(concat_cuda),
                          .strided = true};
 
 }  // namespace tilegrad

@@ -163,12 +163,14 @@ const OpDef reshape_op = {.name = "reshape",
                           .attrs = {{"shape", AttrType::integers}},
                           .infer = reshape_infer,
                           .cpu = copy_cpu,
+                          .cuda = TILEGRAD_CUDA_KERNEL(copy_cuda),
                           .strided = true};
 extern const OpDef contiguous_op;
 const OpDef contiguous_op = {.name = "contiguous",
                              .inputs = {1, 1},
                              .infer = contiguous_infer,
                              .cpu = copy_cpu,
+                             .cuda = TILEGRAD_CUDA_KERNEL(copy_cuda),
                              .strided = true};
 extern const OpDef permute_op;
 const OpDef permute_op = {.name = "permute",
@@ -196,6 +198,7 @@ const OpDef slice_input_grad_op = {.name = "slice_input_grad",
                                              {"steps", AttrType::integers}},
                                    .infer = slice_input_grad_infer,
                                    .cpu = slice_input_grad_cpu,
+                                   .cuda = TILEGRAD_CUDA_KERNEL(slice_input_grad_cuda),
                                    .strided = true};
 
 }  // namespace tilegrad

@@ -15,4 +15,7 @@ struct SliceSpec {
 SliceSpec slice_spec(const KernelArgs& args);
 Layout slice_layout(const Layout& layout, const SliceSpec& spec);
 
+void copy_cuda(KernelArgs& args);
+void slice_input_grad_cuda(KernelArgs& args);
+
 }  // namespace tilegrad
