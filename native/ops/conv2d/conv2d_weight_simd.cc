@@ -9,7 +9,7 @@ namespace {
 
 // Tile: MT pointers in general registers, MT * NV accumulators. Dot: MK * MT accumulators.
 #if defined(TILEGRAD_ISA_AVX512)
-constexpr int kTileTaps = 9, kTileVectors = 3, kDotFilters = 3, kDotTaps = 8;
+constexpr int kTileTaps = 9, kTileVectors = 3, kDotFilters = 3, kDotTaps = 9;
 #elif defined(TILEGRAD_ISA_NEON)
 constexpr int kTileTaps = 8, kTileVectors = 3, kDotFilters = 3, kDotTaps = 6;
 #elif defined(TILEGRAD_ISA_AVX2)
@@ -112,24 +112,41 @@ __attribute__((noinline)) void weight_dot(const ConvWeightDot<T>& c, int64_t fil
       for (int f = 0; f < MK; ++f) acc[f][t] += g[f] * xt;
     }
   };
-  const int left = static_cast<int>(c.cols % W);
+  const auto step_pair = [&](const T* dy, const T* x) __attribute__((always_inline)) {
+    Vec<T> g[MK];
+#pragma GCC unroll 4
+    for (int f = 0; f < MK; ++f) {
+      g[f] = load_halves<T>(dy + f * c.dy_plane, dy + f * c.dy_plane + c.cols);
+    }
+#pragma GCC unroll 16
+    for (int t = 0; t < MT; ++t) {
+      const Vec<T> xt = load_halves<T>(x + offset[t], x + offset[t] + c.image_row);
+#pragma GCC unroll 4
+      for (int f = 0; f < MK; ++f) acc[f][t] += g[f] * xt;
+    }
+  };
+  const int64_t cols = c.cols, whole = cols / W * W, image_row = c.image_row;
+  const int left = static_cast<int>(cols - whole);
+  const bool pairs = kSplitVectors && 2 * left == W;
+  const auto read = [](const T* a) __attribute__((always_inline)) { return load<T>(a); };
+  const auto read_left = [left](const T* a) __attribute__((always_inline)) {
+    return load_partial<T>(a, left);
+  };
   for (int64_t n = 0; n < c.images; ++n) {
     const T* dy = c.dy + n * c.dy_stride + filter * c.dy_plane;
     const T* x = c.image + n * c.image_stride;
     for (int64_t p = 0; p < c.rows; ++p) {
-      int64_t q = 0;
-      for (; q + W <= c.cols; q += W) {
-        step(
-            dy + q, x + q, [](const T* a) __attribute__((always_inline)) { return load<T>(a); });
+      for (int64_t q = 0; q < whole; q += W) step(dy + q, x + q, read);
+      if (pairs && p + 1 < c.rows) {
+        // The halves that end this row and the next make one vector.
+        for (int64_t q = 0; q < whole; q += W) step(dy + cols + q, x + image_row + q, read);
+        step_pair(dy + whole, x + whole);
+        ++p, dy += cols, x += image_row;
+      } else if (left > 0) {
+        step(dy + whole, x + whole, read_left);
       }
-      if (left > 0) {
-        step(
-            dy + q, x + q, [left](const T* a) __attribute__((always_inline)) {
-              return load_partial<T>(a, left);
-            });
-      }
-      dy += c.cols;
-      x += c.image_row;
+      dy += cols;
+      x += image_row;
     }
   }
 #pragma GCC unroll 4
