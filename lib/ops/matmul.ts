@@ -27,11 +27,9 @@ const product = defineOp('matmul', {
 /** a^T dout. Where one matrix b served a whole batch, the batch becomes rows instead of being summed afterwards. */
 function weightGrad(a: Tensor, dout: Tensor, b: Tensor): Tensor {
   if (b.rank > 2) return product(transpose(a), dout);
-  const count = dout.shape.slice(0, -1).reduce((n, size) => n * size, 1);
-  const rows = (x: Tensor): Tensor => (x.rank === 2 ? x : reshape(x, [count, x.shape.at(-1) as number]));
-  // A linear layer's b is its weight seen transposed: computed the other way round, the weight's gradient lies as it does.
-  if (b.stride()[0] === 1) return transpose(product(transpose(rows(dout)), rows(a)));
-  return product(transpose(rows(a)), rows(dout));
+  // Of a b that is a weight seen transposed, computed the other way round, the gradient lies as the weight does.
+  if (b.stride()[0] === 1) return transpose(product(transpose(asRows(dout)), asRows(a)));
+  return product(transpose(asRows(a)), asRows(dout));
 }
 
 /**
@@ -54,18 +52,38 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
   return reshape(y, dims);
 }
 
+const affine = defineOp('linear', {
+  call:
+    (run) =>
+    (x: Tensor, weight: Tensor, bias: Tensor | null): Tensor =>
+      run(bias ? [x, weight, bias] : [x, weight]),
+  saves: { inputs: [0, 1] },
+  grad: (ctx, dout): Grads => {
+    const dx = ctx.needs(0) ? product(dout, ctx.input(1)) : null;
+    const dw = ctx.needs(1) ? product(transpose(asRows(dout)), asRows(ctx.input(0))) : null;
+    return ctx.inputCount === 2 ? [dx, dw] : [dx, dw, ctx.needs(2) ? sum(asRows(dout), 0) : null];
+  },
+  onnx: (graph, { inputs, inputMeta }) => {
+    if (inputMeta[0]?.shape.length === 2) return graph.node('Gemm', inputs, { transB: 1 });
+    const y = graph.node('MatMul', [inputs[0] as string, graph.node('Transpose', [inputs[1] as string])]);
+    return inputs.length === 3 ? graph.node('Add', [y, inputs[2] as string]) : y;
+  },
+});
+
+/** All leading dimensions as one. */
+function asRows(x: Tensor): Tensor {
+  return x.rank === 2
+    ? x
+    : reshape(x, [x.shape.slice(0, -1).reduce((n, size) => n * size, 1), x.shape.at(-1) as number]);
+}
+
 /**
  * x weight^T + bias: x [..., in], weight [out, in], bias [out] (default none) give [..., out].
- * Throws as {@link matmul}. As torch.nn.functional.linear.
+ * Throws ERR_SHAPE where the sizes do not fit, ERR_DTYPE as {@link matmul}. As torch.nn.functional.linear.
  */
 export function linear(x: Tensor, weight: Tensor, bias: Tensor | null = null): Tensor {
-  if (weight.rank !== 2)
-    throw new TilegradError(
-      'ERR_SHAPE',
-      `linear: weight must have 2 dimensions but has shape [${weight.shape.join(', ')}]`,
-    );
-  if (x.rank > 1) return product(x, transpose(weight), bias);
-  return reshape(product(reshape(x, [1, -1]), transpose(weight), bias), [-1]);
+  if (x.rank !== 1) return affine(x, weight, bias);
+  return reshape(affine(reshape(x, [1, -1]), weight, bias), [-1]);
 }
 
 declare module '../tensor.ts' {
