@@ -2,12 +2,11 @@
 import { TilegradError } from './error.ts';
 import { edgeOf, type Hook, type Meta, type Node, withGrad } from './graph.ts';
 import { GradContext, type GradRule } from './op.ts';
-import { add } from './ops/elementwise.ts';
-import { assign } from './ops/assign.ts';
+import { add, mul } from './ops/elementwise.ts';
 import { full } from './ops/full.ts';
 import { sumTo } from './ops/reduce.ts';
-import { collect, keep } from './scope.ts';
-import { Tensor } from './tensor.ts';
+import { collect, keep, watch } from './scope.ts';
+import { type Shape, Tensor } from './tensor.ts';
 
 export { enableGrad, isGradEnabled, noGrad } from './graph.ts';
 
@@ -104,12 +103,18 @@ function leadsTo(ordered: readonly Node[], wanted: ReadonlySet<Node>): Set<Node>
   return leads;
 }
 
-/** An alias with the input's shape and dtype, owned by the caller. */
+function sameShape(a: Shape, b: Shape): boolean {
+  if (a === b) return true;
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
+/** The gradient in the input's shape. */
 function fitted(grad: Tensor, meta: Meta, op: string, input: number): Tensor {
   if (!(grad instanceof Tensor))
     throw new TilegradError('ERR_ARGUMENT', `${op}: its gradient rule gave no tensor for input ${input}`);
-  if (grad.shape.join() === meta.shape.join()) return grad;
-  return sumTo(grad, meta.shape);
+  return sameShape(grad.shape, meta.shape) ? grad : sumTo(grad, meta.shape);
 }
 
 function applyHooks(node: Node, grads: (Tensor | null)[], pending: Pending): void {
@@ -142,7 +147,7 @@ function propagate(
       'ERR_ARGUMENT',
       'backward: the graph was freed by an earlier pass; give that one { retainGraph: true }',
     );
-  const step = (): void => {
+  const rule = (): (Tensor | null)[] => {
     const given = grads.map(
       (grad, i) => grad ?? (node.outputs.length === 1 ? zerosLike(node.outputs[i] as Meta) : null),
     );
@@ -152,25 +157,38 @@ function propagate(
         'ERR_ARGUMENT',
         `${op.name}: its gradient rule gave ${results.length} gradients for ${node.edges.length} inputs`,
       );
-    for (let i = 0; i < results.length; i++) {
-      const edge = node.edges[i];
+    return node.edges.map((edge, i) => {
       const result = results[i];
-      if (!edge || !result || (leads && !leads.has(edge.node))) continue;
-      const grad = fitted(result, node.inputs[i] as Meta, op.name, i);
-      if (createGraph) {
-        pending.add(edge.node, edge.output, grad);
-      } else {
-        const owned = grad._alias();
-        owned._kept = true;
-        pending.add(edge.node, edge.output, owned);
-      }
-    }
+      if (!edge || !result || (leads && !leads.has(edge.node))) return null;
+      return fitted(result, node.inputs[i] as Meta, op.name, i);
+    });
   };
   if (createGraph) {
-    step();
+    file(node, rule(), pending);
     return;
   }
-  for (const tensor of collect(step).made) if (!tensor._kept) tensor.dispose();
+  const { result, made } = collect(rule);
+  file(
+    node,
+    result.map((grad) => grad && owned(grad, made)),
+    pending,
+  );
+  for (const tensor of made) if (!tensor._kept) tensor.dispose();
+}
+
+function file(node: Node, grads: readonly (Tensor | null)[], pending: Pending): void {
+  for (let i = 0; i < grads.length; i++) {
+    const edge = node.edges[i];
+    const grad = grads[i];
+    if (edge && grad) pending.add(edge.node, edge.output, grad);
+  }
+}
+
+/** The gradient itself if it was made just now for this one place, else an alias: freed by hand, so outside of all scopes. */
+function owned(grad: Tensor, made: readonly unknown[]): Tensor {
+  const own = !grad._kept && made.includes(grad) ? grad : grad._alias();
+  own._kept = true;
+  return own;
 }
 
 interface Target {
@@ -220,7 +238,7 @@ function runBackward(
           if (target.node === node && grads[target.output])
             target.grad = finish(grads[target.output] as Tensor, createGraph);
         if (node.leaf) {
-          if (!targets) accumulate(node.leaf, grads[0] as Tensor, createGraph);
+          if (!targets && accumulate(node.leaf, grads[0] as Tensor, createGraph)) grads[0] = null;
         } else if (!leads || node.edges.some((edge) => edge && leads.has(edge.node))) {
           propagate(node, grads, pending, leads, createGraph);
         }
@@ -238,17 +256,23 @@ function finish(grad: Tensor, createGraph: boolean): Tensor {
   return createGraph ? grad : keep(grad._alias());
 }
 
-function accumulate(leaf: Tensor, grad: Tensor, createGraph: boolean): void {
-  if (leaf.isDisposed) return;
+/** Adds the gradient to the leaf's; true if the leaf took the tensor over. */
+function accumulate(leaf: Tensor, grad: Tensor, createGraph: boolean): boolean {
+  if (leaf.isDisposed) return false;
   if (!leaf.grad) {
-    leaf.grad = keep(createGraph ? grad : grad._alias());
-  } else if (createGraph) {
+    const storage = grad._live('backward');
+    // What others see as well, or as a view, is copied: optimisers and clipping write into gradients.
+    const own = createGraph || (storage.count === 1 && storage.base === storage);
+    leaf.grad = keep(own ? grad : mul(grad, 1));
+    watch(leaf.grad._live('backward'));
+    return own;
+  }
+  if (createGraph) {
     leaf.grad = keep(add(leaf.grad, grad));
   } else {
-    const sum = add(leaf.grad, grad);
-    assign(leaf.grad, sum);
-    sum.dispose();
+    leaf.grad._take(add(leaf.grad, grad));
   }
+  return false;
 }
 
 /**

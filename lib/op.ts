@@ -5,7 +5,7 @@ import { TilegradError } from './error.ts';
 import { type Attrs, type AttrValue, type Meta, type Node, noGrad, record, unpack } from './graph.ts';
 import { type NativeOp, native } from './native.ts';
 import { adopt, Storage } from './scope.ts';
-import { Tensor } from './tensor.ts';
+import { type Shape, Tensor } from './tensor.ts';
 
 /** Runs the op on inputs (null: an optional one is absent) and attributes. */
 export interface Run {
@@ -244,12 +244,10 @@ function nativeRunner(
     for (let i = 0; i < total; i++) {
       const at = i * outputRecord;
       const alias = command[at + 1] as number;
-      const rank = command[at + 3] as number;
-      const shape: number[] = [];
-      for (let d = 0; d < rank; d++) shape.push(command[at + 4 + d] as number);
+      const shape = shapeOf(command, at + 3, inputs);
       const base = alias < 0 ? null : (inputs[alias] as Tensor)._storage;
       const storage = new Storage(command[at] as number, base);
-      outputs.push(new Tensor(storage, Object.freeze(shape), dtypes[command[at + 2] as number] as DType, place));
+      outputs.push(new Tensor(storage, shape, dtypes[command[at + 2] as number] as DType, place));
     }
     for (const output of outputs) adopt(output);
     if (native_.inPlace) {
@@ -261,6 +259,21 @@ function nativeRunner(
     }
     return outputs;
   };
+}
+
+/** The shape at [rank, dims...]: an input's own where it is the same, since making and freezing one takes longer. */
+function shapeOf(command: Float64Array, at: number, inputs: readonly (Tensor | null)[]): Shape {
+  const rank = command[at] as number;
+  for (let i = 0; i < inputs.length && i < 2; i++) {
+    const shape = inputs[i]?.shape;
+    if (shape?.length !== rank) continue;
+    let d = 0;
+    while (d < rank && shape[d] === command[at + 1 + d]) d++;
+    if (d === rank) return shape;
+  }
+  const shape: number[] = [];
+  for (let d = 0; d < rank; d++) shape.push(command[at + 1 + d] as number);
+  return Object.freeze(shape);
 }
 
 const noAttrs: Attrs = Object.freeze({});

@@ -1,4 +1,5 @@
 // Lifetimes. Garbage collection runs no finalizer in a synchronous loop, so scopes free tensors; GC is the net below.
+import { setImmediate } from 'node:timers';
 import { TilegradError } from './error.ts';
 import { native } from './native.ts';
 
@@ -10,6 +11,8 @@ export class Storage {
   handle: number;
   count = 1;
   version = 0;
+  /** Whether the garbage collector frees it, or will be told to. */
+  watched = false;
   readonly base: Storage;
 
   constructor(handle: number, base: Storage | null) {
@@ -24,7 +27,7 @@ export class Storage {
   /** Releases for a tensor that is disposed. If a tape still holds the storage, the net must catch a tape that is dropped. */
   releaseDisposed(): void {
     this.release();
-    if (this.count > 0) collected.register(this, this.handle);
+    if (this.count > 0) watch(this);
   }
 }
 
@@ -39,6 +42,34 @@ export interface Disposable {
 // finalizer of a storage that was released long ago is ignored by the addon.
 const collected = new FinalizationRegistry<number>((handle) => native.release(handle));
 
+// Registration costs as much as an op. Finalizers run between macrotasks only, so it can wait until the running one
+// ends: by then a training step has freed by hand nearly all that it made.
+let waiting: Storage[] = [];
+let scheduled = false;
+const smallestSweep = 4096;
+let sweepAt = smallestSweep;
+
+/** Lets the garbage collector free the storage if nobody does. @internal */
+export function watch(storage: Storage): void {
+  if (storage.watched) return;
+  storage.watched = true;
+  waiting.push(storage);
+  if (!scheduled) {
+    scheduled = true;
+    setImmediate(registerWaiting).unref();
+  } else if (waiting.length >= sweepAt) {
+    waiting = waiting.filter(({ count }) => count > 0);
+    sweepAt = Math.max(smallestSweep, 2 * waiting.length);
+  }
+}
+
+function registerWaiting(): void {
+  scheduled = false;
+  for (const storage of waiting) if (storage.count > 0) collected.register(storage, storage.handle);
+  waiting = [];
+  sweepAt = smallestSweep;
+}
+
 // A stack for synchronous code only: tidy() refuses promises, so no two asynchronous flows ever share it.
 const stack: Disposable[][] = [];
 
@@ -46,14 +77,14 @@ const stack: Disposable[][] = [];
 export function adopt(tensor: Disposable): void {
   const scope = stack[stack.length - 1];
   if (scope) scope.push(tensor);
-  else if (tensor._storage) collected.register(tensor._storage, tensor._storage.handle);
+  else if (tensor._storage) watch(tensor._storage);
 }
 
 /** Takes a tensor out of all scopes: it lives until it is disposed or collected. Returns it. */
 export function keep<T extends Disposable>(tensor: T): T {
   if (!tensor._kept) {
     tensor._kept = true;
-    if (tensor._storage) collected.register(tensor._storage, tensor._storage.handle);
+    if (tensor._storage) watch(tensor._storage);
   }
   return tensor;
 }

@@ -4,7 +4,7 @@ import { type DType, dtypeCode, type TypedArray, typedArray } from './dtype.ts';
 import { TilegradError } from './error.ts';
 import type { Node } from './graph.ts';
 import { native } from './native.ts';
-import { adopt, keep, Storage } from './scope.ts';
+import { adopt, keep, Storage, watch } from './scope.ts';
 
 /** A shape: sizes of the dimensions, outermost first. */
 export type Shape = readonly number[];
@@ -132,6 +132,15 @@ export class Tensor {
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+
+  /** Takes over the elements of `other`, which is disposed: same shape, dtype and device. @internal */
+  _take(other: Tensor): void {
+    const storage = other._live('take');
+    other._storage = null;
+    this._live('take').releaseDisposed();
+    this._storage = storage;
+    if (this._kept) watch(storage);
   }
 
   /** Takes this tensor out of all scopes; it lives until disposed or collected. Returns it. */

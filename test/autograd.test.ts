@@ -1,4 +1,4 @@
-import { add, grad, memory, mul, noGrad, relu, tensor, tidy } from 'tilegrad';
+import { add, assign, grad, memory, mul, noGrad, relu, tensor, tidy } from 'tilegrad';
 import { expect, test } from 'vitest';
 
 test('gradients flow through broadcasting, views and reuse', async () => {
@@ -19,6 +19,23 @@ test('gradients flow through broadcasting, views and reuse', async () => {
     [10, 1020, 0],
   ]);
   expect(await b.grad?.tolist()).toEqual([44, 510, 1806]);
+});
+
+test('every leaf owns the elements of its gradient', () => {
+  const [a, b] = [tensor([1, 2, 3], { requiresGrad: true }), tensor([4, 5, 6], { requiresGrad: true })];
+  // Both get the same gradient, and it is one number seen three times.
+  for (let i = 0; i < 3; i++) tidy(() => a.add(b).sum().backward());
+  expect(a.grad?.tolistSync()).toEqual([3, 3, 3]);
+  expect(b.grad?.tolistSync()).toEqual([3, 3, 3]);
+  const held = a.grad;
+  tidy(() => a.sum().backward());
+  expect(a.grad).toBe(held);
+  expect(a.grad?.tolistSync()).toEqual([4, 4, 4]);
+  expect(b.grad?.tolistSync()).toEqual([3, 3, 3]);
+  const c = tensor([7, 8, 9], { requiresGrad: true });
+  tidy(() => c.add(a).sum().backward());
+  assign(c.grad!, tensor([1, 2, 3]));
+  expect(a.grad?.tolistSync()).toEqual([5, 5, 5]);
 });
 
 test('second order', async () => {
