@@ -39,8 +39,14 @@ void copy_rows(const char* source, const I* index, char* out, int64_t outer, int
 
 }  // namespace
 
+std::string index_message(int64_t index, int64_t at, int64_t size, int dim) {
+  if (dim < 0) return str("index ", index, " at ", at, " is out of range for ", size, " rows");
+  return str("index ", index, " at ", at, " (row-major) is out of range for dimension ", dim,
+             " of size ", size);
+}
+
 void fail_index(int64_t index, int64_t at, int64_t rows) {
-  fail(ErrorCode::argument, "index ", index, " at ", at, " is out of range for ", rows, " rows");
+  throw Error(ErrorCode::argument, index_message(index, at, rows, -1));
 }
 
 void check_index(const View& index, int64_t rows) {

@@ -1,6 +1,8 @@
 // Positions that come from a tensor: read and checked on the stream, since only there their values are known.
 #pragma once
 
+#include <string>
+
 #include "core/error.h"
 #include "core/parallel.h"
 #include "core/tensor.h"
@@ -26,6 +28,9 @@ inline const char* bytes_of(const View& v) {
          v.layout.offset * static_cast<int64_t>(dtype_size(v.dtype));
 }
 
+/// What is wrong with a position `index` that stands at `at` of the index tensor: it means a place of dimension `dim` of
+/// `size` places, or one of `size` rows where dim is -1.
+std::string index_message(int64_t index, int64_t at, int64_t size, int dim);
 [[noreturn]] void fail_index(int64_t index, int64_t at, int64_t rows);
 
 /// Throws ERR_ARGUMENT unless all positions in the index are from 0 to rows - 1.

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/cuda/cuda_device.h"
+#include "core/cuda/index_fault.h"
 
 namespace tilegrad::cuda {
 
@@ -121,6 +122,9 @@ void CudaStream::check_fault() {
       park_error(ErrorCode::argument,
                  str("bernoulli: chances must be in [0, 1] but that at position ", fault->position,
                      " is not"));
+      break;
+    default:
+      park_error(ErrorCode::argument, index_fault_message(*fault));
       break;
   }
   std::atomic_ref<int32_t>(fault->claimed).store(0);

@@ -76,7 +76,8 @@ const OpDef arange_op = {.name = "arange",
                                    {"count", AttrType::integer},
                                    {"dtype", AttrType::dtype}},
                          .infer = arange_infer,
-                         .cpu = arange_cpu};
+                         .cpu = arange_cpu,
+                         .cuda = TILEGRAD_CUDA_KERNEL(arange_cuda)};
 extern const OpDef linspace_op;
 const OpDef linspace_op = {.name = "linspace",
                            .inputs = {0, 0},
@@ -85,6 +86,7 @@ const OpDef linspace_op = {.name = "linspace",
                                      {"count", AttrType::integer},
                                      {"dtype", AttrType::dtype}},
                            .infer = linspace_infer,
-                           .cpu = linspace_cpu};
+                           .cpu = linspace_cpu,
+                           .cuda = TILEGRAD_CUDA_KERNEL(linspace_cuda)};
 
 }  // namespace tilegrad

@@ -73,6 +73,7 @@ const OpDef flip_op = {.name = "flip",
                        .inputs = {1, 1},
                        .attrs = {{"dims", AttrType::integers}},
                        .infer = flip_infer,
-                       .cpu = flip_cpu};
+                       .cpu = flip_cpu,
+                       .cuda = TILEGRAD_CUDA_KERNEL(flip_cuda)};
 
 }  // namespace tilegrad

@@ -85,18 +85,21 @@ const OpDef gather_op = {.name = "gather",
                          .inputs = {2, 2},
                          .attrs = {{"dim", AttrType::integer}},
                          .infer = gather_infer,
-                         .cpu = gather_cpu};
+                         .cpu = gather_cpu,
+                         .cuda = TILEGRAD_CUDA_KERNEL(gather_cuda)};
 extern const OpDef scatter_op;
 const OpDef scatter_op = {.name = "scatter",
                           .inputs = {2, 3},
                           .attrs = {{"dim", AttrType::integer}, {"value", AttrType::number}},
                           .infer = scatter_infer,
-                          .cpu = scatter_cpu};
+                          .cpu = scatter_cpu,
+                          .cuda = TILEGRAD_CUDA_KERNEL(scatter_cuda)};
 extern const OpDef scatter_add_op;
 const OpDef scatter_add_op = {.name = "scatter_add",
                               .inputs = {2, 3},
                               .attrs = {{"dim", AttrType::integer}, {"shape", AttrType::integers}},
                               .infer = scatter_add_infer,
-                              .cpu = scatter_add_cpu};
+                              .cpu = scatter_add_cpu,
+                              .cuda = TILEGRAD_CUDA_KERNEL(scatter_add_cuda)};
 
 }  // namespace tilegrad

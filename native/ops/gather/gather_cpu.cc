@@ -21,9 +21,7 @@ constexpr int64_t kColumns = 512;  // of a chunk that walks a dimension further 
 template <class I>
 inline int64_t place(const GatherPlan& p, const I* index, int64_t i) {
   const int64_t at = index[i];
-  if (at < 0 || at >= p.size)
-    fail(ErrorCode::argument, "index ", at, " at ", i,
-         " (row-major) is out of range for dimension ", p.dim, " of size ", p.size);
+  if (at < 0 || at >= p.size) throw Error(ErrorCode::argument, index_message(at, i, p.size, p.dim));
   return at * p.along;
 }
 

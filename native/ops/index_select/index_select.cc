@@ -60,7 +60,8 @@ const OpDef index_select_op = {.name = "index_select",
                                .inputs = {2, 2},
                                .attrs = {{"dim", AttrType::integer}, {"skip", AttrType::integer}},
                                .infer = index_select_infer,
-                               .cpu = index_select_cpu};
+                               .cpu = index_select_cpu,
+                               .cuda = TILEGRAD_CUDA_KERNEL(index_select_cuda)};
 extern const OpDef index_add_op;
 const OpDef index_add_op = {.name = "index_add",
                             .inputs = {2, 3},
@@ -68,6 +69,7 @@ const OpDef index_add_op = {.name = "index_add",
                                       {"skip", AttrType::integer},
                                       {"shape", AttrType::integers}},
                             .infer = index_add_infer,
-                            .cpu = index_add_cpu};
+                            .cpu = index_add_cpu,
+                            .cuda = TILEGRAD_CUDA_KERNEL(index_add_cuda)};
 
 }  // namespace tilegrad

@@ -46,6 +46,7 @@ const OpDef one_hot_op = {.name = "one_hot",
                           .inputs = {1, 1},
                           .attrs = {{"classes", AttrType::integer}, {"dtype", AttrType::dtype}},
                           .infer = one_hot_infer,
-                          .cpu = one_hot_cpu};
+                          .cpu = one_hot_cpu,
+                          .cuda = TILEGRAD_CUDA_KERNEL(one_hot_cuda)};
 
 }  // namespace tilegrad

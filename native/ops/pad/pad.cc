@@ -70,7 +70,8 @@ const OpDef pad_op = {.name = "pad",
                                 {"mode", AttrType::choice, PAD_MODES},
                                 {"value", AttrType::number}},
                       .infer = pad_infer,
-                      .cpu = pad_cpu};
+                      .cpu = pad_cpu,
+                      .cuda = TILEGRAD_CUDA_KERNEL(pad_cuda)};
 extern const OpDef pad_input_grad_op;
 const OpDef pad_input_grad_op = {.name = "pad_input_grad",
                                  .inputs = {1, 1},
@@ -78,6 +79,7 @@ const OpDef pad_input_grad_op = {.name = "pad_input_grad",
                                            {"mode", AttrType::choice, PAD_MODES},
                                            {"shape", AttrType::integers}},
                                  .infer = pad_input_grad_infer,
-                                 .cpu = pad_input_grad_cpu};
+                                 .cpu = pad_input_grad_cpu,
+                                 .cuda = TILEGRAD_CUDA_KERNEL(pad_input_grad_cuda)};
 
 }  // namespace tilegrad

@@ -75,25 +75,29 @@ const OpDef avg_pool2d_op = {.name = "avg_pool2d",
                              .inputs = {1, 1},
                              .attrs = {AVG_POOL_ATTRS},
                              .infer = avg_pool2d_infer,
-                             .cpu = avg_pool2d_cpu};
+                             .cpu = avg_pool2d_cpu,
+                             .cuda = TILEGRAD_CUDA_KERNEL(avg_pool2d_cuda)};
 extern const OpDef avg_pool2d_input_grad_op;
 const OpDef avg_pool2d_input_grad_op = {.name = "avg_pool2d_input_grad",
                                         .inputs = {1, 1},
                                         .attrs = {AVG_POOL_ATTRS, {"shape", AttrType::integers}},
                                         .infer = avg_pool2d_input_grad_infer,
-                                        .cpu = avg_pool2d_input_grad_cpu};
+                                        .cpu = avg_pool2d_input_grad_cpu,
+                                        .cuda = TILEGRAD_CUDA_KERNEL(avg_pool2d_input_grad_cuda)};
 extern const OpDef adaptive_avg_pool2d_op;
 const OpDef adaptive_avg_pool2d_op = {.name = "adaptive_avg_pool2d",
                                       .inputs = {1, 1},
                                       .attrs = {{"size", AttrType::integers}},
                                       .infer = adaptive_avg_pool2d_infer,
-                                      .cpu = adaptive_avg_pool2d_cpu};
+                                      .cpu = adaptive_avg_pool2d_cpu,
+                                      .cuda = TILEGRAD_CUDA_KERNEL(adaptive_avg_pool2d_cuda)};
 extern const OpDef adaptive_avg_pool2d_input_grad_op;
 const OpDef adaptive_avg_pool2d_input_grad_op = {
     .name = "adaptive_avg_pool2d_input_grad",
     .inputs = {1, 1},
     .attrs = {{"size", AttrType::integers}, {"shape", AttrType::integers}},
     .infer = adaptive_avg_pool2d_input_grad_infer,
-    .cpu = adaptive_avg_pool2d_input_grad_cpu};
+    .cpu = adaptive_avg_pool2d_input_grad_cpu,
+    .cuda = TILEGRAD_CUDA_KERNEL(adaptive_avg_pool2d_input_grad_cuda)};
 
 }  // namespace tilegrad

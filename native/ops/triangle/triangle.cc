@@ -49,12 +49,14 @@ const OpDef tril_op = {.name = "tril",
                        .inputs = {1, 1},
                        .attrs = {{"diagonal", AttrType::integer}},
                        .infer = triangle_infer,
-                       .cpu = triangle_cpu<true>};
+                       .cpu = triangle_cpu<true>,
+                       .cuda = TILEGRAD_CUDA_KERNEL(tril_cuda)};
 extern const OpDef triu_op;
 const OpDef triu_op = {.name = "triu",
                        .inputs = {1, 1},
                        .attrs = {{"diagonal", AttrType::integer}},
                        .infer = triangle_infer,
-                       .cpu = triangle_cpu<false>};
+                       .cpu = triangle_cpu<false>,
+                       .cuda = TILEGRAD_CUDA_KERNEL(triu_cuda)};
 
 }  // namespace tilegrad
