@@ -1,4 +1,5 @@
-// Every TypeScript block of README and docs compiles against dist/ and runs as it stands.
+// Every TypeScript block of README and docs compiles against dist/ and runs as it stands; a `text output` block after it is
+// what it prints.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,11 +14,14 @@ const pages = ['README.md', ...readdirSync(join(root, 'docs')).map((name) => `do
 const blocks = pages
   .filter((page) => page.endsWith('.md'))
   .flatMap((page) => {
-    const found = readFileSync(join(root, page), 'utf8').matchAll(/^```ts\n([\s\S]*?)^```$/gm);
-    return Array.from(found, ([, code], i) => ({
+    const found = readFileSync(join(root, page), 'utf8').matchAll(
+      /^```ts\n([\s\S]*?)^```$(?:\n\n```text output\n([\s\S]*?)^```$)?/gm,
+    );
+    return Array.from(found, ([, code, output], i) => ({
       title: `${page}, block ${i + 1}`,
       file: `${page.replaceAll(/\W+/g, '-')}-${i + 1}`,
       code: code as string,
+      output,
     }));
   });
 
@@ -42,12 +46,13 @@ describe('README and docs', () => {
 
   test('compile', () => expect(tsc()).toBe(''));
 
-  test.for(blocks)('$title', async ({ file, code }, { skip }) => {
+  test.for(blocks)('$title', async ({ file, code, output }, { skip }) => {
     if (code.includes('data.mnist(') && !process.env.TILEGRAD_DATA) skip('TILEGRAD_DATA is not set: it would download');
-    const { ended, stderr } = await runFile(join(folder, 'js', `${file}.js`));
+    const { ended, stdout, stderr } = await runFile(join(folder, 'js', `${file}.js`));
     expect({ ended, stderr: stderr.replace(/^tilegrad: running on the CPU.*\n/, '') }).toEqual({
       ended: 0,
       stderr: '',
     });
+    if (output !== undefined) expect(stdout).toBe(output);
   });
 });
