@@ -216,6 +216,7 @@ const special: Readonly<Record<string, PythonFunction>> = {
   full: ([size, value], { dtype }) => tilegradFunction('full')(size, value, { dtype }),
   tensor: ([data], { dtype }) => tilegrad.tensor(data as number[], { dtype: dtype as DType | undefined }),
   square: ([x]) => tilegradFunction('mul')(x, x),
+  masked_select: ([x, mask]) => tilegrad.index(x as Tensor, mask as Tensor),
   max: (args, named) => largest('max', args, named),
   min: (args, named) => largest('min', args, named),
 };
@@ -264,40 +265,15 @@ const math = new Namespace((name) => {
   return typeof value === 'function' ? ([x]: readonly unknown[]) => value(x) : value;
 });
 
-/** x[1:, ..., None, 0] by views; indices that are tensors choose elements along their dimension. */
+/** x[1:, ..., None, 0] as index(x, '1:', '...', null, 0). */
 function indexed(x: Tensor, items: readonly unknown[]): Tensor {
-  const taking = items.filter((item) => item !== null && item !== ellipsis).length;
-  const filled = items.flatMap((item) =>
-    item === ellipsis ? Array.from({ length: x.rank - taking }, () => new Slice(null, null, null)) : [item],
-  );
-  const [starts, stops, steps, shape]: number[][] = [[], [], [], []];
-  const lists: [number, Tensor][] = [];
-  for (const item of filled) {
-    if (item === null) {
-      shape!.push(1);
-      continue;
-    }
-    const size = x.size(starts!.length);
-    const { start, stop, step } = item instanceof Slice ? item : new Slice(null, null, null);
-    if (item instanceof Tensor) lists.push([shape!.length, item]);
-    const at = typeof item === 'number' ? (item < 0 ? item + size : item) : undefined;
-    starts!.push(at ?? start ?? 0);
-    stops!.push(at === undefined ? (stop ?? size) : at + 1);
-    steps!.push(step ?? 1);
-    if (at === undefined) shape!.push(-1);
-  }
-  for (let d = starts!.length; d < x.rank; d++) {
-    starts!.push(0);
-    stops!.push(x.size(d));
-    steps!.push(1);
-    shape!.push(-1);
-  }
-  const taken = tilegrad.slice(x, starts!, stops!, steps!);
-  const kept = taken.shape.filter((_, d) => typeof filled.filter((item) => item !== null)[d] !== 'number');
-  const sizes = shape!.map((size) => (size === -1 ? kept.shift()! : size));
-  const viewed = tilegrad.reshape(taken, sizes);
-  if (lists.length > 1) throw new Unsupported('indexing by several tensors');
-  return lists.reduce((y, [dim, index]) => call('index_select', [y, dim, index]) as Tensor, viewed);
+  const entries = items.map((item) => {
+    if (item === ellipsis) return '...';
+    if (!(item instanceof Slice)) return item as tilegrad.Index;
+    const step = item.step === null ? '' : `:${item.step}`;
+    return `${item.start ?? ''}:${item.stop ?? ''}${step}`;
+  });
+  return tilegrad.index(x, ...entries);
 }
 
 export const semantics: Semantics = {
