@@ -1,4 +1,26 @@
-export { ReLU } from './activation.ts';
+export {
+  CELU,
+  ELU,
+  GELU,
+  Hardshrink,
+  Hardsigmoid,
+  Hardswish,
+  Hardtanh,
+  LeakyReLU,
+  LogSigmoid,
+  Mish,
+  ReLU,
+  ReLU6,
+  SELU,
+  Sigmoid,
+  SiLU,
+  Softplus,
+  Softshrink,
+  Softsign,
+  Tanh,
+  Tanhshrink,
+  Threshold,
+} from './activation.ts';
 export { BatchNorm1d, BatchNorm2d, BatchNorm3d, type BatchNormLayerOptions } from './batch_norm.ts';
 export { ModuleDict, ModuleList, Sequential } from './containers.ts';
 export { Conv2d, type Conv2dLayerOptions } from './conv.ts';

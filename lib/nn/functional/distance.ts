@@ -9,6 +9,7 @@ import {
   div,
   eq,
   log,
+  logsigmoid,
   maximum,
   minimum,
   mul,
@@ -87,6 +88,12 @@ export function hingeEmbeddingLoss(x: Tensor, target: Tensor, options: MarginOpt
   checkOptions('hingeEmbeddingLoss', options, ['margin', 'reduction']);
   const { margin = 1, reduction } = options;
   return reduceLoss('hingeEmbeddingLoss', where(eq(target, 1), x, clamp(sub(margin, x), 0)), reduction);
+}
+
+/** log(1 + e^(-target x)) for targets 1 and -1. As torch.nn.functional.soft_margin_loss. */
+export function softMarginLoss(x: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
+  checkOptions('softMarginLoss', options, ['reduction']);
+  return reduceLoss('softMarginLoss', neg(logsigmoid(mul(target, x))), options.reduction);
 }
 
 export interface TripletMarginOptions extends MarginOptions {

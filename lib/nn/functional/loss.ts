@@ -8,7 +8,7 @@ import {
   exp,
   lt,
   log,
-  maximum,
+  logsigmoid,
   mean,
   mul,
   neg,
@@ -139,8 +139,7 @@ export function binaryCrossEntropyWithLogits(
   checkOptions(user, options, ['weight', 'posWeight', 'reduction']);
   checkSame(user, input, target);
   const { weight, posWeight, reduction } = options;
-  // -log(sigmoid(x)) is max(-x, 0) + log(1 + e^-|x|).
-  const cost = add(maximum(neg(input), 0), log(add(exp(neg(abs(input))), 1)));
+  const cost = neg(logsigmoid(input));
   const factor = posWeight ? add(mul(target, sub(posWeight, 1)), 1) : null;
   const loss = add(mul(sub(1, target), input), factor ? mul(cost, factor) : cost);
   return reduceLoss(user, weighted(loss, weight), reduction);
