@@ -176,3 +176,5 @@ export function initialiseLayer(weight: Tensor, bias: Tensor | null): void {
   const bound = fanIn > 0 ? 1 / Math.sqrt(fanIn) : 0;
   uniform_(bias, -bound, bound);
 }
+
+export { orthogonal_, truncNormal_ } from './orthogonal.ts';

@@ -45,6 +45,32 @@ describe('initial values', () => {
     expect((await moments(w)).mean).toBeCloseTo(2.5, 2);
   });
 
+  test('that are orthogonal have orthonormal rows or columns', async () => {
+    const products = async (x: Tensor): Promise<number[]> =>
+      Array.from(await x.matmul(x.transpose()).data(), Number).map((v) => Number(v.toFixed(9)) + 0);
+    const wide = init.orthogonal_(zeros([3, 2, 4], { dtype: 'f64' }), 2).reshape(3, 8);
+    expect(await products(wide)).toEqual([4, 0, 0, 0, 4, 0, 0, 0, 4]);
+    const tall = init.orthogonal_(zeros([5, 2], { dtype: 'f64' }));
+    expect(await products(tall.transpose())).toEqual([1, 0, 0, 1]);
+    expect(() => init.orthogonal_(zeros([3]))).toThrow(expect.objectContaining({ code: 'ERR_SHAPE' }));
+  });
+
+  test('of a truncated normal distribution stay within the bounds', async () => {
+    manualSeed(3);
+    const x = init.truncNormal_(zeros([200, 200]), 1, 2, 0, 4);
+    const values = Array.from(await x.data(), Number);
+    expect(Math.min(...values)).toBeGreaterThanOrEqual(0);
+    expect(Math.max(...values)).toBeLessThanOrEqual(4);
+    // Mean and deviation of the normal distribution cut at -0.5 and 1.5 deviations, by its density and share there.
+    const [p, q, share] = [0.3520653, 0.1295176, 0.6246553];
+    const mean = 1 + (2 * (p - q)) / share;
+    const variance = 4 * (1 + (-0.5 * p - 1.5 * q) / share - ((p - q) / share) ** 2);
+    const found = await moments(x);
+    expect(found.mean).toBeCloseTo(mean, 1);
+    expect(found.std).toBeCloseTo(Math.sqrt(variance), 1);
+    expect(() => init.truncNormal_(x, 0, 1, 2, 1)).toThrow('low 2 below high 1');
+  });
+
   test('that are fixed', () => {
     expect(init.constant_(zeros([2]), 3).tolistSync()).toEqual([3, 3]);
     expect(init.ones_(zeros([1])).tolistSync()).toEqual([1]);
