@@ -95,9 +95,44 @@ TG_SIMD void add_rows(const T* __restrict__ x, int64_t rows, int64_t w, T* __res
   }
 }
 
+// All windows of 2 x 2 at stride 2 inside the plane: each input is loaded once and no row of sums is kept.
+TG_SIMD bool is_2x2(const PoolAxis& axis) {
+  return axis.width == 2 && axis.stride == 2 && axis.shift == 0 && axis.first == 0 &&
+         axis.last == axis.count;
+}
+
+template <class T>
+struct Means2x2 {
+  const T *top, *bottom;
+  T divisor;
+  T* y;
+
+  template <int N>
+  inline __attribute__((always_inline)) void run(int64_t q) const {
+    const auto pairs = [&](const T* p) __attribute__((always_inline)) {
+      const Lanes<T, N> lo = load_lanes<T, N>(p + 2 * q), hi = load_lanes<T, N>(p + 2 * q + N);
+      return every_second<T, N>(lo, hi, 0) + every_second<T, N>(lo, hi, 1);
+    };
+    store_lanes<T, N>(y + q, (pairs(top) + pairs(bottom)) / divisor);
+  }
+};
+
+template <class T>
+TG_SIMD void mean_rows_2x2(const AvgPool& pool, int64_t p0, int64_t p1, const T* x, T* y) {
+  constexpr int W = kLanes<T>, kLeast = 16 / static_cast<int>(sizeof(T));
+  const T divisor = divisor_of<T>(pool, pool.rows.cells[0], pool.cols.cells[0]);
+  for (int64_t p = p0; p < p1; ++p) {
+    const T* top = x + 2 * p * pool.w;
+    cover<W, kLeast>(0, pool.cols.count,
+                     Means2x2<T>{top, top + pool.w, divisor, y + p * pool.cols.count});
+  }
+}
+
 template <class T>
 TG_SIMD void mean_rows(const AvgPool& pool, int64_t p0, int64_t p1, const T* x, T* y, T* work) {
   const int64_t count = pool.cols.count;
+  if (is_2x2(pool.rows) && is_2x2(pool.cols) && count * sizeof(T) >= 16)
+    return mean_rows_2x2<T>(pool, p0, p1, x, y);
   for (int64_t p = p0; p < p1; ++p) {
     const PoolSpan& rows = pool.rows.cells[p];
     T* out = y + p * count;
@@ -157,8 +192,37 @@ TG_SIMD void spread(const AvgPool& pool, const T* __restrict__ shares, T* __rest
 }
 
 template <class T>
+struct Spread2x2 {
+  const T* dy;
+  T divisor;
+  T *top, *bottom;
+
+  template <int N>
+  inline __attribute__((always_inline)) void run(int64_t q) const {
+    const Lanes<T, N> v = load_lanes<T, N>(dy + q) / divisor;
+    store_interleaved<T, N>(top + 2 * q, v, v);
+    store_interleaved<T, N>(bottom + 2 * q, v, v);
+  }
+};
+
+template <class T>
+TG_SIMD void unpool_2x2(const AvgPool& pool, const T* dy, T* dx) {
+  constexpr int W = kLanes<T>, kLeast = 16 / static_cast<int>(sizeof(T));
+  const int64_t rows = pool.rows.count, count = pool.cols.count, w = pool.w;
+  const T divisor = divisor_of<T>(pool, pool.rows.cells[0], pool.cols.cells[0]);
+  for (int64_t p = 0; p < rows; ++p) {
+    T *top = dx + 2 * p * w, *bottom = top + w;
+    cover<W, kLeast>(0, count, Spread2x2<T>{dy + p * count, divisor, top, bottom});
+    for (int64_t i = 2 * count; i < w; ++i) top[i] = bottom[i] = T(0);
+  }
+  for (int64_t i = 2 * rows * w; i < pool.h * w; ++i) dx[i] = T(0);
+}
+
+template <class T>
 TG_SIMD void unpool(const AvgPool& pool, const T* dy, T* __restrict__ dx, T* __restrict__ work) {
   const int64_t count = pool.cols.count, w = pool.w;
+  if (is_2x2(pool.rows) && is_2x2(pool.cols) && count * sizeof(T) >= 16)
+    return unpool_2x2<T>(pool, dy, dx);
   T *shares = work, *row = work + count;
   int64_t done = 0;  // rows of dx before it hold something
   for (int64_t p = 0; p < pool.rows.count; ++p, dy += count) {
