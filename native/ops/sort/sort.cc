@@ -1,0 +1,86 @@
+// sort: the first k elements of each row (last dimension) in ascending or descending order, and where they stood. Equal
+// elements keep their order; NaN counts as the greatest number. All of a row: introsort of (value, place) pairs, a part of
+// it: a heap of k. Rows are spread over the threads. Bytes moved: one read, k values and k places written per row.
+#include <algorithm>
+
+#include "core/cpu/scratch.h"
+#include "core/op.h"
+#include "core/parallel.h"
+
+namespace tilegrad {
+
+namespace {
+
+void sort_infer(InferContext& ctx) {
+  Shape out = ctx.shape(0);
+  if (out.rank == 0) ctx.fail(ErrorCode::shape, "a scalar has no dimension to sort along");
+  const int64_t k = ctx.attrs.integer("k"), n = out[out.rank - 1];
+  if (k < 0 || k > n)
+    ctx.fail(ErrorCode::argument, "k must be from 0 to ", n, ", the size of the dimension, but is ",
+             k);
+  out[out.rank - 1] = k;
+  ctx.output(out, ctx.dtype(0));
+  ctx.output(out, DType::i64);
+}
+
+template <class C>
+struct Entry {
+  C value;
+  int64_t place;
+};
+
+// A total order, so that every algorithm gives the same result.
+template <class C, bool descending>
+bool before(const Entry<C>& a, const Entry<C>& b) {
+  const bool a_nan = a.value != a.value, b_nan = b.value != b.value;
+  if (a_nan || b_nan) {
+    if (a_nan && b_nan) return a.place < b.place;
+    return descending ? a_nan : b_nan;
+  }
+  if (a.value == b.value) return a.place < b.place;
+  return descending ? a.value > b.value : a.value < b.value;
+}
+
+template <class T, bool descending>
+void sort_rows(const T* x, int64_t rows, int64_t n, int64_t k, T* values, int64_t* places) {
+  using E = Entry<compute_t<T>>;
+  parallel_for(rows, grain_for(n * 8), [&](int64_t begin, int64_t end) {
+    auto* row = static_cast<E*>(scratch(ScratchSlot::chunk, static_cast<size_t>(n) * sizeof(E)));
+    for (int64_t r = begin; r < end; ++r) {
+      for (int64_t i = 0; i < n; ++i) row[i] = {static_cast<compute_t<T>>(x[r * n + i]), i};
+      const auto order = before<compute_t<T>, descending>;
+      if (k < n)
+        std::partial_sort(row, row + k, row + n, order);
+      else
+        std::sort(row, row + n, order);
+      for (int64_t i = 0; i < k; ++i) {
+        // The element itself, so that NaN keeps its bits.
+        values[r * k + i] = x[r * n + row[i].place];
+        places[r * k + i] = row[i].place;
+      }
+    }
+  });
+}
+
+void sort_cpu(KernelArgs& args) {
+  const View &x = args.inputs[0], &values = args.outputs[0];
+  const int64_t n = x.shape()[x.layout.rank() - 1], k = args.attrs.integer("k");
+  const int64_t rows = values.numel() / k;
+  const bool descending = args.attrs.boolean("descending");
+  auto* places = args.outputs[1].as<int64_t>();
+  TG_DISPATCH_ALL(x.dtype, T, {
+    const auto run = descending ? sort_rows<T, true> : sort_rows<T, false>;
+    run(x.as<T>(), rows, n, k, values.as<T>(), places);
+  });
+}
+
+}  // namespace
+
+extern const OpDef sort_op;
+const OpDef sort_op = {.name = "sort",
+                       .inputs = {1, 1},
+                       .attrs = {{"k", AttrType::integer}, {"descending", AttrType::boolean}},
+                       .infer = sort_infer,
+                       .cpu = sort_cpu};
+
+}  // namespace tilegrad
