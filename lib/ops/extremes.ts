@@ -1,10 +1,12 @@
 // Largest and smallest elements and their places.
 import type { DType } from '../dtype.ts';
 import { type GradRule, type Grads, defineOp, type OnnxRule } from '../op.ts';
-import { type Shape, Tensor } from '../tensor.ts';
+import { Tensor } from '../tensor.ts';
 import { cast } from './cast.ts';
 import { eq } from './comparisons.ts';
 import { div, mul } from './elementwise.ts';
+import { full } from './full.ts';
+import { scatter } from './gather.ts';
 import { type Dims, onnxReduce, reducedDims, reduction, sum, unreduced } from './reduce.ts';
 import { resolveDim } from './views.ts';
 
@@ -82,26 +84,6 @@ export const argmin = defineOp('argmin', {
   onnx: onnxPlace('ArgMin'),
 });
 
-const inputGrad = defineOp('max_input_grad', {
-  call:
-    (run) =>
-    (dout: Tensor, indices: Tensor, shape: Shape, dim: number): Tensor =>
-      run([dout, indices], { shape, dim }),
-  saves: { inputs: [1] },
-  grad: (ctx, v): Grads => [pick(v, ctx.input(1), ctx.attrs.dim as number), null],
-  onnx: 'none',
-});
-
-const pick = defineOp('max_pick', {
-  call:
-    (run) =>
-    (x: Tensor, indices: Tensor, dim: number): Tensor =>
-      run([x, indices], { dim }),
-  saves: { inputs: [1] },
-  grad: (ctx, dout): Grads => [inputGrad(dout, ctx.input(1), ctx.inputMeta(0).shape, ctx.attrs.dim as number), null],
-  onnx: 'none',
-});
-
 function extremesAlong(op: 'max' | 'min', reduce: string, place: string) {
   return defineOp(op, {
     call:
@@ -114,9 +96,11 @@ function extremesAlong(op: 'max' | 'min', reduce: string, place: string) {
     saves: { outputs: [1] },
     differentiable: [0],
     grad: (ctx, dout): Grads => {
-      const { shape } = ctx.inputMeta(0);
+      const { shape, dtype, device } = ctx.inputMeta(0);
       const [dim] = ctx.attrs.dims as [number?];
-      return [dim === undefined ? dout : inputGrad(dout, ctx.output(1), shape, dim)];
+      if (dim === undefined) return [dout];
+      const along = (x: Tensor): Tensor => unreduced(x, shape, ctx.attrs);
+      return [scatter(full(shape, 0, { dtype, device }), dim, along(ctx.output(1)), along(dout))];
     },
     onnx: (graph, call) => [
       onnxReduce(reduce)(graph, call),

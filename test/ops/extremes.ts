@@ -116,7 +116,6 @@ function pairRows(smallest: boolean): OpRows<ReduceAttrs>[] {
   const rows = (dtypes: typeof floats | typeof integers, samples: readonly Sample<ReduceAttrs>[]) =>
     defineRows<ReduceAttrs>({
       name,
-      covers: ['max_input_grad', 'max_pick'],
       dtypes,
       family: 'exact',
       call: ([x], { dim, keepdim }) => {

@@ -3,19 +3,16 @@
 // gives the gradient of x and, with `affine`, those of weight and bias.
 // CPU: a chunk holds about 32768 elements; there are at most 64 chunks where weights have gradients, because each has sums
 // of its own for them, which are added up in order.
+#include "ops/layer_norm/layer_norm.h"
+
 #include <algorithm>
 
 #include "core/cpu/scratch.h"
-#include "core/op.h"
 #include "core/parallel.h"
-#include "ops/layer_norm/layer_norm_simd.h"
 
 namespace tilegrad {
 
 namespace {
-
-enum LayerNormInput { kX, kWeight, kBias };
-enum LayerNormGradInput { kDout, kGradX, kMean, kRstd, kGradWeight };
 
 constexpr int64_t kChunk = 32768;
 constexpr int64_t kMostSums = int64_t{1} << 22;  // values of all chunks' sums together
@@ -44,41 +41,34 @@ void check_affine(InferContext& ctx, int x, int i, const char* what) {
 }
 
 void layer_norm_infer(InferContext& ctx) {
-  ctx.expect_float(kX, "x");
-  const Shape rows = part_of(ctx, kX, false);
-  check_affine(ctx, kX, kWeight, "weight");
-  check_affine(ctx, kX, kBias, "bias");
+  ctx.expect_float(kLnX, "x");
+  const Shape rows = part_of(ctx, kLnX, false);
+  check_affine(ctx, kLnX, kLnWeight, "weight");
+  check_affine(ctx, kLnX, kLnBias, "bias");
   if (!(ctx.attrs.number("eps") >= 0))
     ctx.fail(ErrorCode::argument, "eps must not be negative but is ", ctx.attrs.number("eps"));
-  ctx.output(ctx.shape(kX), ctx.dtype(kX));
-  ctx.output(rows, statistics_dtype(ctx.dtype(kX)));
-  ctx.output(rows, statistics_dtype(ctx.dtype(kX)));
+  ctx.output(ctx.shape(kLnX), ctx.dtype(kLnX));
+  ctx.output(rows, statistics_dtype(ctx.dtype(kLnX)));
+  ctx.output(rows, statistics_dtype(ctx.dtype(kLnX)));
 }
 
 void layer_norm_grad_infer(InferContext& ctx) {
-  ctx.expect_float(kGradX, "x");
-  ctx.expect_same_dtype(kDout, kGradX, "the gradient", "x");
-  if (ctx.shape(kDout) != ctx.shape(kGradX))
-    ctx.fail(ErrorCode::shape, "the gradient has shape ", ctx.shape(kDout), " but x ",
-             ctx.shape(kGradX));
-  const Shape rows = part_of(ctx, kGradX, false);
-  for (int i : {kMean, kRstd}) {
-    ctx.expect_dtype(i, "a statistic", statistics_dtype(ctx.dtype(kGradX)));
+  ctx.expect_float(kLnGradX, "x");
+  ctx.expect_same_dtype(kLnDout, kLnGradX, "the gradient", "x");
+  if (ctx.shape(kLnDout) != ctx.shape(kLnGradX))
+    ctx.fail(ErrorCode::shape, "the gradient has shape ", ctx.shape(kLnDout), " but x ",
+             ctx.shape(kLnGradX));
+  const Shape rows = part_of(ctx, kLnGradX, false);
+  for (int i : {kLnMean, kLnRstd}) {
+    ctx.expect_dtype(i, "a statistic", statistics_dtype(ctx.dtype(kLnGradX)));
     if (ctx.shape(i) != rows)
       ctx.fail(ErrorCode::shape, "a statistic must have shape ", rows, " but has ", ctx.shape(i));
   }
-  check_affine(ctx, kGradX, kGradWeight, "weight");
-  ctx.output(ctx.shape(kGradX), ctx.dtype(kGradX));
+  check_affine(ctx, kLnGradX, kLnGradWeight, "weight");
+  ctx.output(ctx.shape(kLnGradX), ctx.dtype(kLnGradX));
   if (!ctx.attrs.boolean("affine")) return;
-  ctx.output(part_of(ctx, kGradX, true), ctx.dtype(kGradX));
-  ctx.output(part_of(ctx, kGradX, true), ctx.dtype(kGradX));
-}
-
-NormRows rows_of(const KernelArgs& args, const View& x) {
-  NormRows rows{1, 1, args.attrs.boolean("center"), nullptr, nullptr};
-  const int64_t first = x.layout.rank() - args.attrs.integer("dims");
-  for (int d = 0; d < x.layout.rank(); ++d) (d < first ? rows.rows : rows.n) *= x.shape()[d];
-  return rows;
+  ctx.output(part_of(ctx, kLnGradX, true), ctx.dtype(kLnGradX));
+  ctx.output(part_of(ctx, kLnGradX, true), ctx.dtype(kLnGradX));
 }
 
 template <class T>
@@ -89,10 +79,10 @@ const T* optional(const KernelArgs& args, int i) {
 template <class T>
 void forward(KernelArgs& args) {
   using C = compute_t<T>;
-  const NormRows all = rows_of(args, args.inputs[kX]);
-  const auto kernels = TILEGRAD_SIMD(layer_norm_kernels)(args.inputs[kX].dtype);
-  const T *x = args.inputs[kX].as<T>(), *weight = optional<T>(args, kWeight),
-          *bias = optional<T>(args, kBias);
+  const NormRows all = norm_rows(args, args.inputs[kLnX]);
+  const auto kernels = TILEGRAD_SIMD(layer_norm_kernels)(args.inputs[kLnX].dtype);
+  const T *x = args.inputs[kLnX].as<T>(), *weight = optional<T>(args, kLnWeight),
+          *bias = optional<T>(args, kLnBias);
   T* y = args.outputs[0].as<T>();
   C *mean = args.outputs[1].as<C>(), *rstd = args.outputs[2].as<C>();
   const double eps = args.attrs.number("eps");
@@ -105,11 +95,11 @@ void forward(KernelArgs& args) {
 template <class T>
 void backward(KernelArgs& args) {
   using C = compute_t<T>;
-  const NormRows all = rows_of(args, args.inputs[kGradX]);
-  const auto kernels = TILEGRAD_SIMD(layer_norm_kernels)(args.inputs[kGradX].dtype);
-  const T *dout = args.inputs[kDout].as<T>(), *x = args.inputs[kGradX].as<T>(),
-          *weight = optional<T>(args, kGradWeight);
-  const C *mean = args.inputs[kMean].as<C>(), *rstd = args.inputs[kRstd].as<C>();
+  const NormRows all = norm_rows(args, args.inputs[kLnGradX]);
+  const auto kernels = TILEGRAD_SIMD(layer_norm_kernels)(args.inputs[kLnGradX].dtype);
+  const T *dout = args.inputs[kLnDout].as<T>(), *x = args.inputs[kLnGradX].as<T>(),
+          *weight = optional<T>(args, kLnGradWeight);
+  const C *mean = args.inputs[kLnMean].as<C>(), *rstd = args.inputs[kLnRstd].as<C>();
   T* dx = args.outputs[0].as<T>();
   const bool affine = args.output_count > 1;
   int64_t grain = grain_for(all.n, kChunk);
@@ -140,13 +130,20 @@ void backward(KernelArgs& args) {
 }
 
 void layer_norm_cpu(KernelArgs& args) {
-  TG_DISPATCH_FLOAT(args.inputs[kX].dtype, T, forward<T>(args))
+  TG_DISPATCH_FLOAT(args.inputs[kLnX].dtype, T, forward<T>(args))
 }
 void layer_norm_grad_cpu(KernelArgs& args) {
-  TG_DISPATCH_FLOAT(args.inputs[kGradX].dtype, T, backward<T>(args))
+  TG_DISPATCH_FLOAT(args.inputs[kLnGradX].dtype, T, backward<T>(args))
 }
 
 }  // namespace
+
+NormRows norm_rows(const KernelArgs& args, const View& x) {
+  NormRows rows{1, 1, args.attrs.boolean("center"), nullptr, nullptr};
+  const int64_t first = x.layout.rank() - args.attrs.integer("dims");
+  for (int d = 0; d < x.layout.rank(); ++d) (d < first ? rows.rows : rows.n) *= x.shape()[d];
+  return rows;
+}
 
 extern const OpDef layer_norm_op;
 const OpDef layer_norm_op = {.name = "layer_norm",
@@ -155,7 +152,8 @@ const OpDef layer_norm_op = {.name = "layer_norm",
                                        {"eps", AttrType::number},
                                        {"center", AttrType::boolean}},
                              .infer = layer_norm_infer,
-                             .cpu = layer_norm_cpu};
+                             .cpu = layer_norm_cpu,
+                             .cuda = TILEGRAD_CUDA_KERNEL(layer_norm_cuda)};
 
 extern const OpDef layer_norm_grad_op;
 const OpDef layer_norm_grad_op = {.name = "layer_norm_grad",
@@ -164,6 +162,7 @@ const OpDef layer_norm_grad_op = {.name = "layer_norm_grad",
                                             {"center", AttrType::boolean},
                                             {"affine", AttrType::boolean}},
                                   .infer = layer_norm_grad_infer,
-                                  .cpu = layer_norm_grad_cpu};
+                                  .cpu = layer_norm_grad_cpu,
+                                  .cuda = TILEGRAD_CUDA_KERNEL(layer_norm_grad_cuda)};
 
 }  // namespace tilegrad

@@ -126,16 +126,31 @@ struct ExtremeIndex {
     const C c = static_cast<C>(x);
     return (c == value) | ((c != c) & (value != value));
   }
+  // It is there: n >= 1.
   static int64_t find(const T* x, int64_t n, C value) {
-    constexpr int64_t kBlock = 64;
     int64_t i = 0;
-    for (; i + kBlock <= n; i += kBlock) {
-      bool found = false;
-      for (int64_t k = 0; k < kBlock; ++k) found |= is(x[i + k], value);
-      if (found) break;
+    if constexpr (kIsFloat<T>) {
+      constexpr int W = kWide<T>;
+      const Vec<C> wanted = broadcast<C>(value);
+      for (; i + 4 * W <= n; i += 4 * W) {
+        Mask<C> hit = {};
+#pragma GCC unroll 4
+        for (int k = 0; k < 4; ++k) {
+          const Vec<C> v = load_wide(x + i + k * W);
+          hit |= (v == wanted) | ((v != v) & (wanted != wanted));
+        }
+        if (any_lane(hit)) break;
+      }
     }
-    while (!is(x[i], value)) ++i;  // it is there: n >= 1
+    while (!is(x[i], value)) ++i;
     return i;
+  }
+  template <class M>
+  TG_SIMD bool any_lane(M mask) {
+    uint64_t words[sizeof(M) / 8], all = 0;
+    __builtin_memcpy(words, &mask, sizeof mask);
+    for (uint64_t word : words) all |= word;
+    return all != 0;
   }
 
   static constexpr int64_t kBlock = 512;

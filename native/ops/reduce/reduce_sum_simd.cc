@@ -145,12 +145,16 @@ struct Product {
       return static_cast<uint64_t>(static_cast<int64_t>(x));
   }
   static void row(const T* x, int64_t n, int64_t, int64_t, Accumulator* a) {
-    Accumulator p[4] = {1, 1, 1, 1};
+    constexpr int kLanesOfProduct = 32;
+    Accumulator p[kLanesOfProduct];
+    for (Accumulator& lane : p) lane = 1;
     int64_t i = 0;
-    for (; i + 4 <= n; i += 4)
-      for (int k = 0; k < 4; ++k) p[k] *= wide(x[i + k]);
-    for (; i < n; ++i) p[0] *= wide(x[i]);
-    *a *= (p[0] * p[1]) * (p[2] * p[3]);
+    for (; i + kLanesOfProduct <= n; i += kLanesOfProduct)
+      for (int k = 0; k < kLanesOfProduct; ++k) p[k] *= wide(x[i + k]);
+    for (int k = 0; i < n; ++i, ++k) p[k] *= wide(x[i]);
+    for (int half = kLanesOfProduct / 2; half > 0; half /= 2)
+      for (int k = 0; k < half; ++k) p[k] *= p[k + half];
+    *a *= p[0];
   }
   static void columns(const T* x, const ReduceSlab& slab, Accumulator* a) {
     for (int64_t r = 0; r < slab.count; ++r, x += slab.stride)
