@@ -81,6 +81,7 @@ struct GatherColumns {
 template <class T>
 struct ConvWeightTile {
   int64_t taps, filters;
+  int64_t run;  // taps come in rows of so many neighbours
   const int64_t* offsets;
   const T* image;
   int64_t image_row;
@@ -94,6 +95,7 @@ struct ConvWeightTile {
 template <class T>
 struct ConvWeightDot {
   int64_t taps, filters;
+  int64_t run;  // taps come in rows of so many neighbours
   const int64_t* offsets;
   int64_t images;
   const T* image;

@@ -58,6 +58,8 @@ class WeightGradient {
 
  private:
   int64_t taps() const { return channels_ * plane_taps_; }
+  // Taps of one kernel row are neighbours in the image, unless a stride or a dilation sets them apart.
+  int64_t neighbours() const { return s_.stride_w == 1 && s_.dilation_w == 1 ? s_.s : 1; }
   int64_t image_row() const { return in_place_ ? s_.w : image_.pitch(); }
   void cut();
   void block();
@@ -131,7 +133,7 @@ void WeightGradient<T>::by_filters(int64_t group, int64_t image, int64_t channel
       const int64_t count = std::min(at_once_, channels - c);
       const T* in = planes(image, group * channels_ + channel + c);
       if (!in_place_) image_.copy(in, count, p, rows_, copy);
-      kernels_.weight_tile({count * plane_taps_, pitch_, offsets_.data(),
+      kernels_.weight_tile({count * plane_taps_, pitch_, neighbours(), offsets_.data(),
                             in_place_ ? in + p * s_.w : copy, image_row(), dy, height, s_.q,
                             sums + c * plane_taps_ * pitch_});
     }
@@ -145,6 +147,7 @@ void WeightGradient<T>::by_columns(int64_t group, int64_t image, int64_t images,
   const int64_t plane = image_.plane(rows_);
   ConvWeightDot<T> dot = {};
   dot.filters = filters_;
+  dot.run = neighbours();
   dot.offsets = offsets_.data();
   dot.images = images;
   dot.dy = dy_ + (image * s_.k + group * filters_) * s_.p * s_.q;

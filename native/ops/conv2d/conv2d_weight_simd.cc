@@ -1,5 +1,6 @@
 // Weight gradient, register tiles. tile: MT taps by NV vectors of filters; per output position MT image
-// elements are broadcast and NV vectors of dy (channels last) loaded. dot: for few filters, vectors
+// elements are broadcast and NV vectors of dy (channels last) loaded. runs: the same for one vector of filters
+// and taps in rows of S neighbours, one address a row: with short rows of output the addresses cost most. dot: for few filters, vectors
 // run along the output columns instead, MK filters by MT taps, summed over the lanes at the end.
 #include "core/cpu/simd.h"
 #include "ops/conv2d/conv2d_simd.h"
@@ -64,10 +65,47 @@ TG_SIMD void weight_taps(const ConvWeightTile<T>& c, int64_t tap, int64_t filter
   if constexpr (MT > 1) weight_taps<T, NV, MT - 1>(c, tap, filter, taps);
 }
 
+// MR rows of S neighbouring taps: more rows do not run faster.
+template <class T, int MR, int S>
+__attribute__((noinline)) void weight_runs(const ConvWeightTile<T>& c, int64_t tap) {
+  const int64_t image_row = c.image_row, rows = c.rows, cols = c.cols, filters = c.filters;
+  const T* x[MR];
+  Vec<T> acc[MR * S];
+#pragma GCC unroll 4
+  for (int r = 0; r < MR; ++r) x[r] = c.image + c.offsets[tap + r * S];
+#pragma GCC unroll 16
+  for (int t = 0; t < MR * S; ++t) acc[t] = Vec<T>{};
+  const T* dy = c.dy;
+  for (int64_t p = 0; p < rows; ++p) {
+    for (int64_t q = 0; q < cols; ++q) {
+      const Vec<T> g = load<T>(dy);
+#pragma GCC unroll 16
+      for (int t = 0; t < MR * S; ++t) acc[t] += broadcast<T>(x[t / S][q + t % S]) * g;
+      dy += filters;
+    }
+#pragma GCC unroll 4
+    for (int r = 0; r < MR; ++r) x[r] += image_row;
+  }
+  T* sums = c.sums + tap * filters;
+#pragma GCC unroll 16
+  for (int t = 0; t < MR * S; ++t) {
+    store<T>(sums + t * filters, load<T>(sums + t * filters) + acc[t]);
+  }
+}
+
+template <class T, int MR, int S>
+TG_SIMD void weight_run_tiles(const ConvWeightTile<T>& c) {
+  int64_t tap = 0;
+  for (; tap + MR * S <= c.taps; tap += MR * S) weight_runs<T, MR, S>(c, tap);
+  for (; tap < c.taps; tap += S) weight_runs<T, 1, S>(c, tap);
+}
+
 // Both directions are shared out evenly: 4 vectors as 2 and 2, not 3 and 1.
 template <class T>
 TG_SIMD void weight_tiles(const ConvWeightTile<T>& c) {
   constexpr int W = kLanes<T>;
+  if (c.filters == W && c.run == 3) return weight_run_tiles<T, 3, 3>(c);
+  if (c.filters == W && c.run == 5) return weight_run_tiles<T, 2, 5>(c);
   const int64_t tap_tiles = (c.taps + kTileTaps - 1) / kTileTaps;
   const int64_t vectors = c.filters / W;
   const int64_t filter_tiles = (vectors + kTileVectors - 1) / kTileVectors;
@@ -89,14 +127,16 @@ TG_SIMD void weight_tiles(const ConvWeightTile<T>& c) {
   }
 }
 
-template <class T, int MK, int MT>
+// Taps in rows of S neighbours (1: anywhere).
+template <class T, int MK, int MT, int S = 1>
 __attribute__((noinline)) void weight_dot(const ConvWeightDot<T>& c, int64_t filter, int64_t tap) {
   constexpr int W = kLanes<T>;
-  int64_t offset[MT];
+  int64_t offset[MT / S];
   Vec<T> acc[MK][MT];
 #pragma GCC unroll 16
+  for (int r = 0; r < MT / S; ++r) offset[r] = c.offsets[tap + r * S];
+#pragma GCC unroll 16
   for (int t = 0; t < MT; ++t) {
-    offset[t] = c.offsets[tap + t];
 #pragma GCC unroll 4
     for (int f = 0; f < MK; ++f) acc[f][t] = Vec<T>{};
   }
@@ -106,7 +146,7 @@ __attribute__((noinline)) void weight_dot(const ConvWeightDot<T>& c, int64_t fil
     for (int f = 0; f < MK; ++f) g[f] = read(dy + f * c.dy_plane);
 #pragma GCC unroll 16
     for (int t = 0; t < MT; ++t) {
-      Vec<T> xt = read(x + offset[t]);
+      Vec<T> xt = read(x + offset[t / S] + t % S);
       keep(xt);
 #pragma GCC unroll 4
       for (int f = 0; f < MK; ++f) acc[f][t] += g[f] * xt;
@@ -120,7 +160,8 @@ __attribute__((noinline)) void weight_dot(const ConvWeightDot<T>& c, int64_t fil
     }
 #pragma GCC unroll 16
     for (int t = 0; t < MT; ++t) {
-      const Vec<T> xt = load_halves<T>(x + offset[t], x + offset[t] + c.image_row);
+      const T* low = x + offset[t / S] + t % S;
+      const Vec<T> xt = load_halves<T>(low, low + c.image_row);
 #pragma GCC unroll 4
       for (int f = 0; f < MK; ++f) acc[f][t] += g[f] * xt;
     }
@@ -164,8 +205,26 @@ TG_SIMD void dot_taps(const ConvWeightDot<T>& c, int64_t filter, int64_t tap, in
   if constexpr (MT > 1) dot_taps<T, MK, MT - 1>(c, filter, tap, taps);
 }
 
+template <class T, int MK, int MR, int S>
+TG_SIMD void dot_runs(const ConvWeightDot<T>& c, int64_t filter) {
+  int64_t tap = 0;
+  for (; tap + MR * S <= c.taps; tap += MR * S) weight_dot<T, MK, MR * S, S>(c, filter, tap);
+  for (; tap < c.taps; tap += S) weight_dot<T, MK, S, S>(c, filter, tap);
+}
+
+// True where rows of 3 or 5 taps suit the registers: one address each instead of one a tap.
+template <class T>
+TG_SIMD bool weight_dot_runs(const ConvWeightDot<T>& c) {
+  if (kDotTaps < 9 || c.filters % 3 != 0 || (c.run != 3 && c.run != 5)) return false;
+  for (int64_t f = 0; f < c.filters; f += 3) {
+    c.run == 5 ? dot_runs<T, 3, 1, 5>(c, f) : dot_runs<T, 3, 2, 3>(c, f);
+  }
+  return true;
+}
+
 template <class T>
 TG_SIMD void weight_dots(const ConvWeightDot<T>& c) {
+  if (weight_dot_runs(c)) return;
   const int64_t tap_tiles = (c.taps + kDotTaps - 1) / kDotTaps;
   const int64_t filter_tiles = (c.filters + kDotFilters - 1) / kDotFilters;
   for (int64_t i = 0; i < filter_tiles; ++i) {
