@@ -63,6 +63,26 @@ def function(name, shapes, args=()):
     return lambda: called(*inputs, *args)
 
 
+def drawn(name, n, dtype):
+    kind = {"f32": torch.float32, "f64": torch.float64, "bf16": torch.bfloat16}[dtype]
+    if name == "dropout":
+        x = torch.ones(n, dtype=kind)
+        return lambda: F.dropout(x, 0.5)
+    if name == "bernoulli":
+        return lambda: torch.empty(n, dtype=kind).bernoulli_(0.5)
+    if name == "randperm":
+        return lambda: torch.randperm(n)
+    called = getattr(torch, name)
+    return lambda: called(n, dtype=kind)
+
+
+def optimizer_step(name, shapes, options):
+    params = [torch.randn(*shape, requires_grad=True) for shape in shapes]
+    for param in params:
+        param.grad = torch.randn_like(param)
+    return getattr(torch.optim, name)(params, **options).step
+
+
 def small_add(shape, grad, calls):
     a, b = torch.rand(*shape, requires_grad=grad), torch.rand(*shape)
 
@@ -100,7 +120,7 @@ def mlp_step(batch):
 
 
 CASES = [matmul, linear, conv2d, max_pool2d, max_pool2d_backward, cross_entropy, function, small_add, lenet5_step]
-CASES = {case.__name__: case for case in [*CASES, mlp_step]}
+CASES = {case.__name__: case for case in [*CASES, mlp_step, drawn, optimizer_step]}
 prepared = {}
 
 
