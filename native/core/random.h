@@ -85,12 +85,9 @@ TG_MATH_FN int index_bits(int64_t n) {
   return bits;
 }
 
-/// 64 bits, words 2 (i % 2) and the next of block i / 2, with i itself in the lowest.
-TG_MATH_FN uint64_t permutation_key(const Block& block, int64_t i, int bits) {
-  const bool second = (i & 1) != 0;
-  const uint64_t random =
-      join(second ? block.words[2] : block.words[0], second ? block.words[3] : block.words[1]);
-  return random >> bits << bits | static_cast<uint64_t>(i);
+/// The 64 bits drawn for i, words 2 (i % 2) and the next of block i / 2, with i itself in the lowest.
+TG_MATH_FN uint64_t permutation_key(uint64_t drawn, int64_t i, int bits) {
+  return drawn >> bits << bits | static_cast<uint64_t>(i);
 }
 
 // ---- normal numbers ---------------------------------------------------------------------------------

@@ -66,20 +66,22 @@ TG_SIMD void philox_vector(const random::Sequence& sequence, uint64_t index, uin
   }
 }
 
-// The 64 words of a group, word w of lane l at 16 w + l.
-__attribute__((noinline)) void philox_group(const random::Sequence& sequence, int64_t group,
-                                            uint32_t* words) {
+}  // namespace
+
+void random_group(const random::Sequence& sequence, int64_t group, uint32_t* words) {
   constexpr int kStep = kVectorBytes / 4;
   for (int lane = 0; lane < random::kLanes; lane += kStep)
     philox_vector(sequence, static_cast<uint64_t>(group * random::kLanes + lane), words + lane);
 }
+
+namespace {
 
 // values(words, out, at) writes the `kCount` values of a group, which stand at `at` in the tensor.
 template <int kCount, class T, class Values>
 TG_SIMD void fill_groups(const GroupRange& range, T* out, Values values) {
   alignas(64) uint32_t words[random::kWords];
   for (int64_t group = range.begin; group < range.end; ++group) {
-    philox_group(range.sequence, group, words);
+    random_group(range.sequence, group, words);
     const int64_t at = group * kCount;
     if (at + kCount <= range.n) {
       values(words, out + at, at);

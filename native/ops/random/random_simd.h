@@ -13,6 +13,9 @@ struct GroupRange {
   int64_t begin, end, n;
 };
 
+// The random::kWords words of a group, word w of block l at 16 w + l.
+TILEGRAD_SIMD_DECLARE(void, random_group,
+                      (const random::Sequence& sequence, int64_t group, uint32_t* words))
 TILEGRAD_SIMD_DECLARE(void, random_uniform,
                       (DType dtype, const GroupRange& range, double low, double high, double most,
                        void* out))

@@ -8,6 +8,7 @@
 
 #include "core/parallel.h"
 #include "ops/random/random.h"
+#include "ops/random/random_simd.h"
 
 namespace tilegrad {
 
@@ -36,27 +37,36 @@ int bucket_bits(int64_t n) {
   return bits;
 }
 
-// Counts per digit become starts; the digit is the bits from `shift` up.
-template <class Count>
-void scatter(const uint64_t* from, uint64_t* to, int64_t n, int shift, int bits, Count* starts) {
-  const uint64_t mask = (uint64_t{1} << bits) - 1;
-  std::fill_n(starts, mask + 1, 0);
-  for (int64_t i = 0; i < n; ++i) ++starts[from[i] >> shift & mask];
-  Count total = 0;
-  for (uint64_t digit = 0; digit <= mask; ++digit) {
-    const Count count = starts[digit];
-    starts[digit] = total;
+// Counts become places of the first of each.
+void to_starts(int64_t* counts, int64_t n) {
+  int64_t total = 0;
+  for (int64_t digit = 0; digit < n; ++digit) {
+    const int64_t count = counts[digit];
+    counts[digit] = total;
     total += count;
   }
+}
+
+// Keys to the places of their digit, the bits from `shift` up.
+void scatter(const uint64_t* from, uint64_t* to, int64_t n, int shift, uint64_t mask,
+             int64_t* starts) {
   for (int64_t i = 0; i < n; ++i) to[starts[from[i] >> shift & mask]++] = from[i];
 }
 
 // The keys of a bucket, equal from bit `top` up; `space` is of the same length.
 void sort_bucket(uint64_t* keys, uint64_t* space, int64_t n, int top) {
   if (n > 32) {
-    int64_t starts[1 << kDigit];
-    scatter(keys, space, n, top - 2 * kDigit, kDigit, starts);
-    scatter(space, keys, n, top - kDigit, kDigit, starts);
+    constexpr int kDigits = 1 << kDigit;
+    int64_t low[kDigits] = {}, high[kDigits] = {};
+    const int shift = top - 2 * kDigit;
+    for (int64_t i = 0; i < n; ++i) {
+      ++low[keys[i] >> shift & (kDigits - 1)];
+      ++high[keys[i] >> (shift + kDigit) & (kDigits - 1)];
+    }
+    to_starts(low, kDigits);
+    to_starts(high, kDigits);
+    scatter(keys, space, n, shift, kDigits - 1, low);
+    scatter(space, keys, n, shift + kDigit, kDigits - 1, high);
   }
   for (int64_t i = 1; i < n; ++i) {
     const uint64_t key = keys[i];
@@ -71,18 +81,28 @@ void permute(const random::Sequence& sequence, int64_t n, T* out) {
   const int bits = random::index_bits(n), first = bucket_bits(n);
   const std::unique_ptr<uint64_t[]> keys(new uint64_t[static_cast<size_t>(n)]);
   const std::unique_ptr<uint64_t[]> sorted(new uint64_t[static_cast<size_t>(n)]);
-  parallel_for((n + 1) / 2, 8192, [&](int64_t begin, int64_t end) {
-    for (int64_t b = begin; b < end; ++b) {
-      const random::Block block = random::philox(sequence, static_cast<uint64_t>(b));
-      for (int64_t i = 2 * b; i < std::min(n, 2 * b + 2); ++i)
-        keys[static_cast<size_t>(i)] = random::permutation_key(block, i, bits);
+  const auto draw = TILEGRAD_SIMD(random_group);
+  constexpr int64_t kGroup = 2 * random::kLanes;  // keys: two of each block
+  parallel_for((n + kGroup - 1) / kGroup, 256, [&](int64_t begin, int64_t end) {
+    uint32_t words[random::kWords];
+    for (int64_t group = begin; group < end; ++group) {
+      draw(sequence, group, words);
+      for (int64_t i = group * kGroup; i < std::min(n, (group + 1) * kGroup); ++i) {
+        const uint32_t* low = words + (i & 1) * kGroup + (i % kGroup) / 2;
+        const uint64_t drawn = random::join(low[0], low[random::kLanes]);
+        keys[static_cast<size_t>(i)] = random::permutation_key(drawn, i, bits);
+      }
     }
   });
   std::vector<int64_t> ends(size_t{1} << first);  // of the buckets, once they are filled
-  if (first > 0)
-    scatter(keys.get(), sorted.get(), n, 64 - first, first, ends.data());
-  else
-    ends[0] = n, std::copy_n(keys.get(), n, sorted.get());
+  if (first > 0) {
+    for (int64_t i = 0; i < n; ++i) ++ends[keys[static_cast<size_t>(i)] >> (64 - first)];
+    to_starts(ends.data(), static_cast<int64_t>(ends.size()));
+    scatter(keys.get(), sorted.get(), n, 64 - first, ends.size() - 1, ends.data());
+  } else {
+    ends[0] = n;
+    std::copy_n(keys.get(), n, sorted.get());
+  }
   const uint64_t mask = (uint64_t{1} << bits) - 1;
   parallel_for(static_cast<int64_t>(ends.size()), 8, [&](int64_t begin, int64_t end) {
     for (auto bucket = static_cast<size_t>(begin); bucket < static_cast<size_t>(end); ++bucket) {

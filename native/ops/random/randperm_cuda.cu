@@ -17,10 +17,12 @@ __global__ void __launch_bounds__(kThreads)
     make_keys(uint64_t* __restrict__ keys, int64_t n, int64_t padded, random::Sequence sequence,
               int bits) {
   for (int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x; i < padded;
-       i += int64_t{kThreads} * gridDim.x)
-    keys[i] = i < n ? random::permutation_key(
-                          random::philox(sequence, static_cast<uint64_t>(i >> 1)), i, bits)
-                    : ~uint64_t{0};
+       i += int64_t{kThreads} * gridDim.x) {
+    const random::Block block = random::philox(sequence, static_cast<uint64_t>(i >> 1));
+    const uint64_t drawn = (i & 1) == 0 ? random::join(block.words[0], block.words[1])
+                                        : random::join(block.words[2], block.words[3]);
+    keys[i] = i < n ? random::permutation_key(drawn, i, bits) : ~uint64_t{0};
+  }
 }
 
 __device__ __forceinline__ void order(uint64_t* a, uint64_t* b, bool ascending) {
