@@ -45,13 +45,7 @@ const devices = (cudaIsAvailable() ? (['cpu', 'cuda'] as const) : (['cpu'] as co
   (device) => (process.env.TILEGRAD_TEST_DEVICES ?? device) === device,
 );
 
-/** Why a row cannot run on a device; undefined if it can. */
-function absence(row: AnyRows, device: DeviceName): string | undefined {
-  const op = definedOps.get(row.name)?.native;
-  return device === 'cuda' && op && !op.cuda ? `${row.name} has no CUDA kernel` : undefined;
-}
-
-/** An op that another one is made of may lack a kernel on the device. */
+/** The op, or another one that it is made of, may lack a kernel on the device. */
 const noKernel = /\w+: has no kernel for cuda/;
 
 /** The inputs that were made last: the aspects of one row in one dtype share them. */
@@ -85,11 +79,9 @@ rows.forEach((row, r) => {
   const before = titles.slice(0, r).filter((title) => title === titles[r]).length;
   describe(before > 0 ? `${titles[r]} (${before + 1})` : titles[r]!, () => {
     for (const device of devices) {
-      const skip = absence(row, device);
       for (const dtype of row.dtypes.filter((d) => hasSamples(row, d))) {
         for (const [name, check] of aspectsOf(row, dtype, device))
           test(`${device} ${dtype} ${name}`, (context) => {
-            if (skip) context.skip(skip);
             const faults = faultsOf(sharedCases(row, dtype, device), check);
             if (device !== 'cpu' && faults.length > 0 && faults.every((fault) => noKernel.test(fault)))
               context.skip(noKernel.exec(faults[0]!)![0]);

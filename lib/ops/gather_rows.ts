@@ -1,4 +1,5 @@
 // Rows of a data set as one batch.
+import type { Device } from '../device.ts';
 import type { DType } from '../dtype.ts';
 import { defineOp } from '../op.ts';
 import { type Tensor, tensor } from '../tensor.ts';
@@ -30,13 +31,14 @@ export const gatherRows = defineOp('gather_rows', {
       const dtype = options.dtype ?? (scaled ? 'f32' : source.dtype);
       if (!scaled && dtype === source.dtype) return run([source, index, null, null, offset], { dtype });
       const width = Math.max(scale?.length ?? 1, shift?.length ?? 1);
-      const values = [channelValues(scale ?? [1], width), channelValues(shift ?? [0], width)] as const;
+      const values = [scale ?? [1], shift ?? [0]].map((list) => channelValues(list, width, source.device));
       return run([source, index, ...values, offset], { dtype });
     },
   grad: 'none',
   onnx: 'none',
 });
 
-function channelValues(values: readonly number[], width: number): Tensor {
-  return tensor(Float64Array.from(values.length === 1 ? new Array<number>(width).fill(values[0] as number) : values));
+function channelValues(values: readonly number[], width: number, device: Device): Tensor {
+  const list = values.length === 1 ? new Array<number>(width).fill(values[0] as number) : values;
+  return tensor(Float64Array.from(list), { device });
 }
