@@ -21,6 +21,7 @@ export {
   Tanhshrink,
   Threshold,
 } from './activation.ts';
+export { type AttentionMasks, MultiheadAttention, type MultiheadAttentionOptions } from './attention.ts';
 export { BatchNorm1d, BatchNorm2d, BatchNorm3d, type BatchNormLayerOptions } from './batch_norm.ts';
 export { ModuleDict, ModuleList, Sequential } from './containers.ts';
 export { Conv2d, type Conv2dLayerOptions } from './conv.ts';
@@ -58,6 +59,7 @@ export {
 } from './normalization.ts';
 export { Buffer, Parameter, type PlaceOptions } from './parameter.ts';
 export { AdaptiveAvgPool2d, AvgPool2d, MaxPool2d } from './pooling.ts';
+export { GRU, LSTM, type RecurrentLayerOptions, RNN, type RNNOptions } from './recurrent.ts';
 export { GLU, LogSoftmax, PReLU, type PReLUOptions, Softmax, Softmin } from './softmax.ts';
 export type { LoadReport, StateDict } from './state.ts';
 export * as utils from './clip_grad.ts';

@@ -66,7 +66,9 @@ export abstract class Module<Inputs extends readonly unknown[] = [Tensor], Outpu
 
   /** Puts a module into the field of that state-dict name. @internal */
   _setChild(name: string, child: AnyModule): void {
-    (this as unknown as Record<string, unknown>)[name] = child;
+    const { stateNames } = this.constructor as typeof Module;
+    const field = Object.keys(stateNames).find((key) => stateNames[key] === name) ?? name;
+    (this as unknown as Record<string, unknown>)[field] = child;
   }
 
   /** The modules in this one's fields, by name. Of one that stands in two fields the first counts. */

@@ -240,9 +240,30 @@ const special: Readonly<Record<string, PythonFunction>> = {
   tensor: ([data], { dtype }) => tilegrad.tensor(data as number[], { dtype: dtype as DType | undefined }),
   square: ([x]) => tilegradFunction('mul')(x, x),
   masked_select: ([x, mask]) => tilegrad.index(x as Tensor, mask as Tensor),
+  lstm: (args) => recurrent('lstm', args),
+  gru: (args) => recurrent('gru', args),
+  rnn_tanh: (args) => recurrent('rnn_tanh', args),
+  sdpa: ([q, k, v, attnMask, isCausal, scale], named) =>
+    tilegradFunction('scaled_dot_product_attention')(q, k, v, {
+      attnMask: named.mask ?? attnMask,
+      isCausal: named.causal ?? isCausal,
+      scale: named.scale ?? scale,
+    }),
+  mha: ([q, k, v, inWeight, inBias, outWeight, outBias, heads], named) => {
+    const options = { attnMask: named.attn_mask, keyPaddingMask: named.key_padding_mask };
+    const weights = { inWeight, inBias, outWeight, outBias };
+    return tilegradFunction('multi_head_attention')(q, k, v, heads, weights, options);
+  },
   max: (args, named) => largest('max', args, named),
   min: (args, named) => largest('min', args, named),
 };
+
+/** torch.lstm and its like, whose settings come by their places. */
+function recurrent(name: string, args: readonly unknown[]): unknown {
+  const [x, state, weights, hasBiases, numLayers, dropout, training, bidirectional, batchFirst] = args;
+  const options = { hasBiases, numLayers, dropout, training, bidirectional, batchFirst };
+  return tilegradFunction(name)(x, state, weights, options);
+}
 
 /** torch.max: over everything, along a dimension with indices, or of two tensors. */
 function largest(name: 'max' | 'min', args: readonly unknown[], named: Readonly<Record<string, unknown>>): unknown {

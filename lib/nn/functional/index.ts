@@ -55,6 +55,13 @@ export {
 } from '../../ops/index.ts';
 export { glu, hardshrink, prelu, softmin, softshrink, tanhshrink, threshold } from './activation.ts';
 export {
+  type AttentionOptions,
+  type MultiHeadAttentionOptions,
+  type MultiHeadAttentionWeights,
+  multiHeadAttention,
+  scaledDotProductAttention,
+} from './attention.ts';
+export {
   type CosineSimilarityOptions,
   cosineEmbeddingLoss,
   cosineSimilarity,
@@ -89,3 +96,4 @@ export {
   smoothL1Loss,
 } from './loss.ts';
 export { type NormalizeOptions, normalize } from './normalization.ts';
+export { gru, lstm, type RecurrentOptions, rnnRelu, rnnTanh } from './recurrent.ts';

@@ -1,0 +1,167 @@
+// Recurrent networks over sequences, written with ops. All steps' inputs meet their weights in one product.
+import { checkOptions, TilegradError } from '../../error.ts';
+import {
+  add,
+  chunk,
+  concat,
+  dropout as drop,
+  linear,
+  mul,
+  relu,
+  select,
+  sigmoid,
+  stack,
+  sub,
+  tanh,
+  transpose,
+} from '../../ops/index.ts';
+import type { Tensor } from '../../tensor.ts';
+
+export interface RecurrentOptions {
+  /** Layers on top of one another. Default: 1. */
+  readonly numLayers?: number | undefined;
+  /** Whether the weights have biases. Default: true. */
+  readonly hasBiases?: boolean | undefined;
+  /** A second direction in each layer, from the end. Default: false. */
+  readonly bidirectional?: boolean | undefined;
+  /** Sequences are (N, T, ...) instead of (T, N, ...). Default: false. */
+  readonly batchFirst?: boolean | undefined;
+  /** Chance of dropping an output between layers, in training. Default: 0. */
+  readonly dropout?: number | undefined;
+  /** Default: false. */
+  readonly training?: boolean | undefined;
+}
+
+const optionNames = ['numLayers', 'hasBiases', 'bidirectional', 'batchFirst', 'dropout', 'training'];
+
+/** One step: from the inputs' part of the gates, the hidden state's part and the state, to the state; the first is hidden. */
+type Cell = (x: Tensor, h: Tensor, state: readonly Tensor[]) => Tensor[];
+
+const lstmCell: Cell = (x, h, [, c]) => {
+  const [input, forget, cell, output] = chunk(add(x, h), 4, 1) as [Tensor, Tensor, Tensor, Tensor];
+  const next = add(mul(sigmoid(forget), c as Tensor), mul(sigmoid(input), tanh(cell)));
+  return [mul(sigmoid(output), tanh(next)), next];
+};
+
+const gruCell: Cell = (x, h, [before]) => {
+  const [resetX, updateX, freshX] = chunk(x, 3, 1) as [Tensor, Tensor, Tensor];
+  const [resetH, updateH, freshH] = chunk(h, 3, 1) as [Tensor, Tensor, Tensor];
+  const fresh = tanh(add(freshX, mul(sigmoid(add(resetX, resetH)), freshH)));
+  return [add(fresh, mul(sigmoid(add(updateX, updateH)), sub(before as Tensor, fresh)))];
+};
+
+/** One direction of one layer: x (T, N, I) to outputs (T, N, H) and the last state. */
+function direction(
+  x: Tensor,
+  first: readonly Tensor[],
+  weights: readonly (Tensor | undefined)[],
+  cell: Cell,
+  reverse: boolean,
+): { output: Tensor; last: Tensor[] } {
+  const [inputWeight, hiddenWeight, inputBias = null, hiddenBias = null] = weights as [
+    Tensor,
+    Tensor,
+    Tensor?,
+    Tensor?,
+  ];
+  const inputs = linear(x, inputWeight, inputBias); // (T, N, G H)
+  const outputs: Tensor[] = [];
+  let state = [...first];
+  const steps = x.size(0);
+  for (let i = 0; i < steps; i++) {
+    const hidden = linear(state[0] as Tensor, hiddenWeight, hiddenBias); // (N, G H)
+    state = cell(select(inputs, 0, reverse ? steps - 1 - i : i), hidden, state);
+    outputs.push(state[0] as Tensor);
+  }
+  return { output: stack(reverse ? outputs.reverse() : outputs), last: state };
+}
+
+/** All layers. `states` are (layers * directions, N, H) each. */
+function recurrent(
+  user: string,
+  input: Tensor,
+  states: readonly Tensor[],
+  weights: readonly Tensor[],
+  cell: Cell,
+  options: RecurrentOptions,
+): Tensor[] {
+  checkOptions(user, options, optionNames);
+  const { numLayers = 1, hasBiases = true, bidirectional = false, batchFirst = false } = options;
+  const { dropout = 0, training = false } = options;
+  const directions = bidirectional ? 2 : 1;
+  const count = hasBiases ? 4 : 2;
+  if (weights.length !== count * directions * numLayers)
+    throw new TilegradError(
+      'ERR_ARGUMENT',
+      `${user}: ${numLayers} layers of ${directions} directions need ${count * directions * numLayers} weights but have ${weights.length}`,
+    );
+  if (input.rank !== 3 || input.numel === 0)
+    throw new TilegradError(
+      'ERR_SHAPE',
+      `${user}: the input must have 3 dimensions and elements but is [${input.shape.join(', ')}]`,
+    );
+  let x = batchFirst ? transpose(input, 0, 1) : input;
+  const last: Tensor[][] = states.map(() => []);
+  for (let layer = 0; layer < numLayers; layer++) {
+    const parts: Tensor[] = [];
+    for (let side = 0; side < directions; side++) {
+      const k = layer * directions + side;
+      const first = states.map((state) => select(state, 0, k));
+      const run = direction(x, first, weights.slice(k * count, (k + 1) * count), cell, side === 1);
+      parts.push(run.output);
+      run.last.forEach((state, i) => {
+        (last[i] as Tensor[]).push(state);
+      });
+    }
+    x = parts.length === 1 ? (parts[0] as Tensor) : concat(parts, 2);
+    if (dropout > 0 && layer < numLayers - 1) x = drop(x, dropout, { training });
+  }
+  return [batchFirst ? transpose(x, 0, 1) : x, ...last.map((list) => stack(list))];
+}
+
+/**
+ * LSTM over x (T, N, I) from the states [h, c], each (layers * directions, N, H): outputs (T, N, directions * H) and the last
+ * h and c. `weights` are, for each layer and direction, input (4 H, I), hidden (4 H, H) and both biases, gates in the
+ * order input, forget, cell, output. As torch.lstm.
+ */
+export function lstm(
+  x: Tensor,
+  states: readonly [Tensor, Tensor],
+  weights: readonly Tensor[],
+  options: RecurrentOptions = {},
+): [output: Tensor, h: Tensor, c: Tensor] {
+  return recurrent('lstm', x, states, weights, lstmCell, options) as [Tensor, Tensor, Tensor];
+}
+
+/**
+ * GRU over x (T, N, I) from the state h (layers * directions, N, H): outputs and the last h. Weights as of {@link lstm}, with
+ * gates reset, update, new. As torch.gru.
+ */
+export function gru(
+  x: Tensor,
+  h: Tensor,
+  weights: readonly Tensor[],
+  options: RecurrentOptions = {},
+): [output: Tensor, h: Tensor] {
+  return recurrent('gru', x, [h], weights, gruCell, options) as [Tensor, Tensor];
+}
+
+/** h becomes tanh(W x + b + U h + c): outputs and the last h. Weights as of {@link lstm}, one gate. As torch.rnn_tanh. */
+export function rnnTanh(
+  x: Tensor,
+  h: Tensor,
+  weights: readonly Tensor[],
+  options: RecurrentOptions = {},
+): [output: Tensor, h: Tensor] {
+  return recurrent('rnnTanh', x, [h], weights, (a, b) => [tanh(add(a, b))], options) as [Tensor, Tensor];
+}
+
+/** {@link rnnTanh} with relu. As torch.rnn_relu. */
+export function rnnRelu(
+  x: Tensor,
+  h: Tensor,
+  weights: readonly Tensor[],
+  options: RecurrentOptions = {},
+): [output: Tensor, h: Tensor] {
+  return recurrent('rnnRelu', x, [h], weights, (a, b) => [relu(add(a, b))], options) as [Tensor, Tensor];
+}
