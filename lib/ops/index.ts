@@ -1,5 +1,6 @@
 // Table of contents: every room of lib/ops, one line each.
 export * from './activations.ts';
+export * from './adaptive_max_pool2d.ts';
 export * from './arange.ts';
 export * from './assign.ts';
 export * from './avg_pool2d.ts';

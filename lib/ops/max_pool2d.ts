@@ -25,9 +25,9 @@ export const poolPair = (value: PoolPair): readonly [number, number] =>
   typeof value === 'number' ? [value, value] : value;
 
 export function poolPadding(value: PoolPadding): readonly number[] {
-  if (typeof value !== 'number' && value.length === 4) return value;
-  const [h, w] = poolPair(value as PoolPair);
-  return [h, h, w, w];
+  if (typeof value === 'number') return [value, value, value, value];
+  const [h, w] = value;
+  return value.length === 2 ? [h, h, w, w] : value;
 }
 
 /** Runs `pool` on images (N, C, H, W); one image (C, H, W) becomes a batch of one on the way. */

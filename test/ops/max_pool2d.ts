@@ -1,4 +1,4 @@
-import { type MaxPool2dOptions, maxPool2d, type PoolPair, tensor, zeros } from 'tilegrad';
+import { adaptiveMaxPool2d, type MaxPool2dOptions, maxPool2d, type PoolPair, tensor, zeros } from 'tilegrad';
 import { defineRows, type NdArray, ndarray } from '../support/op_rows.ts';
 
 interface Call {
@@ -56,7 +56,7 @@ function reference(x: NdArray, call: Call): NdArray[] {
 
 const image = (...shape: number[]) => [{ shape, distinct: true }];
 
-export default defineRows<Call>({
+const maxRows = defineRows<Call>({
   name: 'max_pool2d',
   covers: ['max_pool2d_input_grad', 'max_pool2d_pick'],
   dtypes: ['f32', 'f64', 'f16', 'bf16'],
@@ -135,3 +135,60 @@ export default defineRows<Call>({
     },
   ],
 });
+
+/** The last of NaN, else the first of the largest, in windows that cover the image. */
+function adaptiveReference(x: NdArray, [p, q]: [number, number]): NdArray[] {
+  const [h, w] = x.shape.slice(-2) as [number, number];
+  const places = ndarray(
+    [...x.shape.slice(0, -2), p, q],
+    (i) => {
+      const [plane, row, col] = [Math.floor(i / (p * q)), Math.floor(i / q) % p, i % q];
+      let best = -1;
+      for (let a = Math.floor((row * h) / p); a < Math.ceil(((row + 1) * h) / p); a++)
+        for (let b = Math.floor((col * w) / q); b < Math.ceil(((col + 1) * w) / q); b++) {
+          const value = x.data[plane * h * w + a * w + b]!;
+          if (best < 0 || value > x.data[plane * h * w + best]! || Number.isNaN(value)) best = a * w + b;
+        }
+      return best;
+    },
+    'i64',
+  );
+  const values = ndarray(places.shape, (i) => x.data[Math.floor(i / (p * q)) * h * w + places.data[i]!]!);
+  return [values, places];
+}
+
+const adaptiveRows = defineRows<[number, number]>({
+  name: 'adaptive_max_pool2d',
+  dtypes: ['f32', 'f64', 'f16', 'bf16'],
+  family: 'exact',
+  call: ([x], size) => adaptiveMaxPool2d(x!, size, { returnIndices: true }),
+  reference: ([x], size) => adaptiveReference(x!, size),
+  samples: [
+    { inputs: image(2, 3, 7, 9), attrs: [1, 1] },
+    { inputs: image(2, 3, 8, 12), attrs: [4, 6] },
+    { inputs: image(1, 2, 10, 17), attrs: [3, 5] },
+    { inputs: image(2, 3, 4), attrs: [5, 7] },
+    { inputs: image(0, 3, 4, 4), attrs: [2, 2] },
+    {
+      name: 'NaN, equals and -inf',
+      inputs: [
+        {
+          shape: [1, 3, 2, 2],
+          values: [1, Number.NaN, Number.NaN, 0, 2, 2, 2, 2, -Infinity, -Infinity, -Infinity, -Infinity],
+        },
+      ],
+      attrs: [1, 1],
+      smooth: false,
+    },
+  ],
+  errors: [
+    {
+      name: 'no size',
+      run: () => adaptiveMaxPool2d(zeros([1, 1, 4, 4]), 0),
+      code: 'ERR_ARGUMENT',
+      message: 'adaptive_max_pool2d: size must be from 1 to',
+    },
+  ],
+});
+
+export default [maxRows, adaptiveRows];

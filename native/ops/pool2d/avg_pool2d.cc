@@ -33,32 +33,16 @@ void avg_pool2d_input_grad_infer(InferContext& ctx) {
   ctx.output(x, ctx.dtype(0));
 }
 
-Shape adaptive_shape(InferContext& ctx, const Shape& x) {
-  constexpr int64_t kLargest = int64_t{1} << 31;
-  Shape size = ctx.attrs.integers("size");
-  if (x.rank != 4)
-    ctx.fail(ErrorCode::shape, "input must have 4 dimensions (N, C, H, W) but has shape ", x);
-  if (size.rank != 2) ctx.fail(ErrorCode::argument, "size needs 2 numbers");
-  for (int i = 0; i < 2; ++i) {
-    if (size[i] < 1 || size[i] >= kLargest)
-      ctx.fail(ErrorCode::argument, "size must be from 1 to ", kLargest - 1, " but is ", size[i]);
-    if (x[2 + i] < 1 || x[2 + i] >= kLargest)
-      ctx.fail(ErrorCode::shape, "input must have from 1 to ", kLargest - 1,
-               " rows and columns but has shape ", x);
-  }
-  return {x[0], x[1], size[0], size[1]};
-}
-
 void adaptive_avg_pool2d_infer(InferContext& ctx) {
   ctx.expect_float(0, "input");
-  ctx.output(adaptive_shape(ctx, ctx.shape(0)), ctx.dtype(0));
+  ctx.output(adaptive_pool_shape(ctx, ctx.shape(0)), ctx.dtype(0));
 }
 
 void adaptive_avg_pool2d_input_grad_infer(InferContext& ctx) {
   ctx.expect_float(0, "the output gradient");
   Shape x = ctx.attrs.integers("shape");
   check_shape(ctx.op.name, x);
-  expect_output_grad(ctx, adaptive_shape(ctx, x));
+  expect_output_grad(ctx, adaptive_pool_shape(ctx, x));
   ctx.output(x, ctx.dtype(0));
 }
 

@@ -69,4 +69,20 @@ PoolShape pool_shape(const Attrs& attrs, const Shape& x, bool dilated) {
   return s;
 }
 
+Shape adaptive_pool_shape(InferContext& ctx, const Shape& x) {
+  constexpr int64_t kMost = (int64_t{1} << 31) - 1;
+  Shape size = ctx.attrs.integers("size");
+  if (x.rank != 4)
+    ctx.fail(ErrorCode::shape, "input must have 4 dimensions (N, C, H, W) but has shape ", x);
+  if (size.rank != 2) ctx.fail(ErrorCode::argument, "size needs 2 numbers");
+  for (int i = 0; i < 2; ++i) {
+    if (size[i] < 1 || size[i] > kMost)
+      ctx.fail(ErrorCode::argument, "size must be from 1 to ", kMost, " but is ", size[i]);
+    if (x[2 + i] < 1 || x[2 + i] > kMost)
+      ctx.fail(ErrorCode::shape, "input must have from 1 to ", kMost,
+               " rows and columns but has shape ", x);
+  }
+  return {x[0], x[1], size[0], size[1]};
+}
+
 }  // namespace tilegrad
