@@ -8,7 +8,15 @@
 
 namespace tilegrad::cuda {
 
-enum class IndexedOp : int32_t { index_select, index_add, gather, scatter, scatter_add, one_hot };
+enum class IndexedOp : int32_t {
+  index_select,
+  index_add,
+  gather,
+  scatter,
+  scatter_add,
+  one_hot,
+  gather_rows
+};
 
 inline constexpr int32_t kFirstIndexKind = 256;
 inline constexpr int32_t kKindsPerOp = kMaxRank + 1;  // a dimension, or -1 for rows
@@ -21,8 +29,8 @@ inline bool is_index_fault(const Fault& fault) {
   return static_cast<int32_t>(fault.kind) >= kFirstIndexKind;
 }
 inline std::string index_fault_message(const Fault& fault) {
-  constexpr const char* names[] = {"index_select", "index_add",   "gather",
-                                   "scatter",      "scatter_add", "one_hot"};
+  constexpr const char* names[] = {"index_select", "index_add", "gather",     "scatter",
+                                   "scatter_add",  "one_hot",   "gather_rows"};
   const int32_t kind = static_cast<int32_t>(fault.kind) - kFirstIndexKind;
   return str(names[kind / kKindsPerOp], ": ",
              index_message(fault.value, fault.position, fault.limit, kind % kKindsPerOp - 1));

@@ -4,83 +4,62 @@
 // u8 go through a table of 256 results per channel. Results are computed in f64 and rounded once.
 // Inputs: source (N, ...), index (B) i32 or i64, scale and shift (C) or (1) f64, offset (B, 2) i32; the last three may
 // be absent, scale and shift together.
+#include "ops/gather_rows/gather_rows.h"
+
 #include <algorithm>
 #include <vector>
 
 #include "core/cpu/indexed.h"
-#include "core/op.h"
 
 namespace tilegrad {
 
 namespace {
 
-enum Input { kSource, kIndex, kScale, kShift, kOffset };
-
 void gather_rows_infer(InferContext& ctx) {
-  const Shape& source = ctx.shape(kSource);
+  const Shape& source = ctx.shape(kRowsSource);
   DType dtype = ctx.attrs.dtype("dtype");
   if (source.rank == 0) ctx.fail(ErrorCode::shape, "source must have rows but is a scalar");
-  ctx.expect_rank(kIndex, "index", 1);
-  if (!is_index(ctx.dtype(kIndex)))
-    ctx.fail(ErrorCode::dtype, "index must be i32 or i64 but is ", ctx.dtype(kIndex));
-  if (ctx.has(kScale) != ctx.has(kShift))
+  ctx.expect_rank(kRowsIndex, "index", 1);
+  if (!is_index(ctx.dtype(kRowsIndex)))
+    ctx.fail(ErrorCode::dtype, "index must be i32 or i64 but is ", ctx.dtype(kRowsIndex));
+  if (ctx.has(kRowsScale) != ctx.has(kRowsShift))
     ctx.fail(ErrorCode::argument, "scale and shift come together");
-  if (ctx.has(kScale)) {
+  if (ctx.has(kRowsScale)) {
     int64_t channels = source.rank > 1 ? source[1] : 1;
-    for (Input i : {kScale, kShift}) {
-      const char* name = i == kScale ? "scale" : "shift";
+    for (GatherRowsInput i : {kRowsScale, kRowsShift}) {
+      const char* name = i == kRowsScale ? "scale" : "shift";
       ctx.expect_dtype(i, name, DType::f64);
       ctx.expect_rank(i, name, 1);
       if (ctx.shape(i)[0] != 1 && ctx.shape(i)[0] != channels)
         ctx.fail(ErrorCode::shape, name, " has ", ctx.shape(i)[0], " values but source ", source,
                  " has ", channels, " channels");
     }
-    if (ctx.shape(kScale) != ctx.shape(kShift))
-      ctx.fail(ErrorCode::shape, "scale has shape ", ctx.shape(kScale), " but shift has ",
-               ctx.shape(kShift));
-    if (ctx.dtype(kSource) == DType::boolean)
+    if (ctx.shape(kRowsScale) != ctx.shape(kRowsShift))
+      ctx.fail(ErrorCode::shape, "scale has shape ", ctx.shape(kRowsScale), " but shift has ",
+               ctx.shape(kRowsShift));
+    if (ctx.dtype(kRowsSource) == DType::boolean)
       ctx.fail(ErrorCode::dtype, "a bool source cannot be scaled");
     if (!is_float(dtype))
       ctx.fail(ErrorCode::dtype, "a scaled result must be a float dtype but is ", dtype);
-  } else if (dtype != ctx.dtype(kSource)) {
+  } else if (dtype != ctx.dtype(kRowsSource)) {
     ctx.fail(ErrorCode::dtype, "without scale and shift the result keeps the dtype of source, ",
-             ctx.dtype(kSource), ", but dtype is ", dtype);
+             ctx.dtype(kRowsSource), ", but dtype is ", dtype);
   }
-  if (ctx.has(kOffset)) {
-    ctx.expect_dtype(kOffset, "offset", DType::i32);
-    if (ctx.shape(kOffset) != Shape{ctx.shape(kIndex)[0], 2})
-      ctx.fail(ErrorCode::shape, "offset must be [", ctx.shape(kIndex)[0], ", 2] but is ",
-               ctx.shape(kOffset));
+  if (ctx.has(kRowsOffset)) {
+    ctx.expect_dtype(kRowsOffset, "offset", DType::i32);
+    if (ctx.shape(kRowsOffset) != Shape{ctx.shape(kRowsIndex)[0], 2})
+      ctx.fail(ErrorCode::shape, "offset must be [", ctx.shape(kRowsIndex)[0], ", 2] but is ",
+               ctx.shape(kRowsOffset));
     if (source.rank != 4)
       ctx.fail(ErrorCode::shape, "offset needs a source of images (N, C, H, W) but it is ", source);
   }
   Shape out = source;
-  out[0] = ctx.shape(kIndex)[0];
+  out[0] = ctx.shape(kRowsIndex)[0];
   ctx.output(out, dtype);
 }
 
-// How one row of the source is walked: `channels` blocks of height x width elements.
-struct Geometry {
-  int64_t rows, batch, channels, height, width;
-  int64_t plane() const { return height * width; }
-  int64_t row() const { return channels * plane(); }
-};
-
-Geometry geometry_of(const KernelArgs& args) {
-  const Shape& source = args.inputs[kSource].shape();
-  Geometry g{source[0], args.outputs[0].shape()[0], 1, 1, 1};
-  if (source.rank > 1) g.channels = source[1];
-  if (args.has(kOffset)) {
-    g.height = source[2];
-    g.width = source[3];
-  } else {
-    for (int i = 2; i < source.rank; ++i) g.width *= source[i];
-  }
-  return g;
-}
-
 int64_t row_index(const KernelArgs& args, int64_t b, int64_t rows) {
-  const View& index = args.inputs[kIndex];
+  const View& index = args.inputs[kRowsIndex];
   int64_t row = index.dtype == DType::i32 ? index.as<int32_t>()[b] : index.as<int64_t>()[b];
   if (row < 0 || row >= rows) fail_index(row, b, rows);
   return row;
@@ -88,7 +67,7 @@ int64_t row_index(const KernelArgs& args, int64_t b, int64_t rows) {
 
 // One plane, moved by (dy, dx). `convert` maps an element of the source; `outside` is what 0 maps to.
 template <class In, class Out, class Convert>
-void copy_moved(const In* in, Out* out, const Geometry& g, int64_t dy, int64_t dx, Out outside,
+void copy_moved(const In* in, Out* out, const RowGeometry& g, int64_t dy, int64_t dx, Out outside,
                 Convert&& convert) {
   int64_t first = std::clamp<int64_t>(dx, 0, g.width),
           last = std::clamp<int64_t>(g.width + dx, 0, g.width);
@@ -107,10 +86,10 @@ void copy_moved(const In* in, Out* out, const Geometry& g, int64_t dy, int64_t d
 // `convert(c)` gives the map of channel c.
 template <class In, class Out, class ConvertOf>
 void gather(KernelArgs& args, ConvertOf&& convert_of) {
-  Geometry g = geometry_of(args);
-  const In* source = args.inputs[kSource].as<In>();
+  RowGeometry g(args);
+  const In* source = args.inputs[kRowsSource].as<In>();
   Out* out = args.outputs[0].as<Out>();
-  const int32_t* offset = args.has(kOffset) ? args.inputs[kOffset].as<int32_t>() : nullptr;
+  const int32_t* offset = args.has(kRowsOffset) ? args.inputs[kRowsOffset].as<int32_t>() : nullptr;
   parallel_for(g.batch, grain_for(g.row()), [&](int64_t begin, int64_t end) {
     for (int64_t b = begin; b < end; ++b) {
       const In* row = source + row_index(args, b, g.rows) * g.row();
@@ -129,11 +108,11 @@ void gather(KernelArgs& args, ConvertOf&& convert_of) {
 }
 
 void gather_copies(KernelArgs& args) {
-  const View &source = args.inputs[kSource], &out = args.outputs[0];
-  const Geometry g = geometry_of(args);
-  if (!args.has(kOffset)) {
+  const View &source = args.inputs[kRowsSource], &out = args.outputs[0];
+  const RowGeometry g(args);
+  if (!args.has(kRowsOffset)) {
     const auto size = static_cast<int64_t>(dtype_size(out.dtype));
-    return copy_indexed_rows(bytes_of(source), args.inputs[kIndex], out.data, 1, g.rows,
+    return copy_indexed_rows(bytes_of(source), args.inputs[kRowsIndex], out.data, 1, g.rows,
                              g.row() * size);
   }
   TG_DISPATCH_SIZE(out.dtype, T,
@@ -142,9 +121,9 @@ void gather_copies(KernelArgs& args) {
 
 template <class In, class Out>
 void gather_scaled(KernelArgs& args) {
-  const double* scale = args.inputs[kScale].as<double>();
-  const double* shift = args.inputs[kShift].as<double>();
-  int64_t step = args.inputs[kScale].numel() > 1 ? 1 : 0;  // one value serves all channels
+  const double* scale = args.inputs[kRowsScale].as<double>();
+  const double* shift = args.inputs[kRowsShift].as<double>();
+  int64_t step = args.inputs[kRowsScale].numel() > 1 ? 1 : 0;  // one value serves all channels
   auto map = [=](int64_t c, In value) {
     double x = static_cast<double>(static_cast<compute_t<In>>(value));
     return Out(static_cast<compute_t<Out>>(x * scale[c * step] + shift[c * step]));
@@ -154,9 +133,9 @@ void gather_scaled(KernelArgs& args) {
 
 template <class Out>
 void gather_bytes_by_table(KernelArgs& args) {
-  const double* scale = args.inputs[kScale].as<double>();
-  const double* shift = args.inputs[kShift].as<double>();
-  int64_t tables = args.inputs[kScale].numel();
+  const double* scale = args.inputs[kRowsScale].as<double>();
+  const double* shift = args.inputs[kRowsShift].as<double>();
+  int64_t tables = args.inputs[kRowsScale].numel();
   std::vector<Out> table(static_cast<size_t>(tables) * 256);
   for (int64_t c = 0; c < tables; ++c)
     for (int64_t v = 0; v < 256; ++v)
@@ -170,13 +149,13 @@ void gather_bytes_by_table(KernelArgs& args) {
 
 void gather_rows_cpu(KernelArgs& args) {
   const View& out = args.outputs[0];
-  if (!args.has(kScale)) return gather_copies(args);
+  if (!args.has(kRowsScale)) return gather_copies(args);
   // A table pays where each of its entries is used at least once on average.
-  bool by_table =
-      args.inputs[kSource].dtype == DType::u8 && args.inputs[kScale].numel() * 256 <= out.numel();
+  bool by_table = args.inputs[kRowsSource].dtype == DType::u8 &&
+                  args.inputs[kRowsScale].numel() * 256 <= out.numel();
   TG_DISPATCH_FLOAT(out.dtype, Out, {
     if (by_table) return gather_bytes_by_table<Out>(args);
-    TG_DISPATCH_NUMBER(args.inputs[kSource].dtype, In, { gather_scaled<In, Out>(args); });
+    TG_DISPATCH_NUMBER(args.inputs[kRowsSource].dtype, In, { gather_scaled<In, Out>(args); });
   });
 }
 
@@ -187,6 +166,7 @@ const OpDef gather_rows_op = {.name = "gather_rows",
                               .inputs = {2, 5},
                               .attrs = {{"dtype", AttrType::dtype}},
                               .infer = gather_rows_infer,
-                              .cpu = gather_rows_cpu};
+                              .cpu = gather_rows_cpu,
+                              .cuda = TILEGRAD_CUDA_KERNEL(gather_rows_cuda)};
 
 }  // namespace tilegrad
