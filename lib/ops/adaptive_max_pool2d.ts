@@ -4,7 +4,7 @@ import { defineOp, type Grads } from '../op.ts';
 import { Tensor } from '../tensor.ts';
 import { zeros } from './full.ts';
 import { scatterAdd } from './gather.ts';
-import { onBatch } from './max_pool2d.ts';
+import { adaptiveSize, onBatch } from './max_pool2d.ts';
 import { reshape } from './views.ts';
 
 type Size = number | readonly [number | null, number | null];
@@ -51,7 +51,7 @@ export function adaptiveMaxPool2d(
   options: { returnIndices?: boolean } = {},
 ): Tensor | [values: Tensor, indices: Tensor] {
   checkOptions('adaptiveMaxPool2d', options, ['returnIndices']);
-  const [p, q] = typeof size === 'number' ? [size, size] : size;
+  const [p, q] = adaptiveSize('adaptive_max_pool2d', size);
   const [values, indices] = onBatch('adaptive_max_pool2d', x, (batch) => {
     const found = adaptiveMaximum(batch, [p ?? (batch.shape[2] as number), q ?? (batch.shape[3] as number)]);
     if (options.returnIndices) return found;

@@ -3,7 +3,15 @@ import { checkOptions, TilegradError } from '../error.ts';
 import type { Attrs } from '../graph.ts';
 import { defineOp, type Grads } from '../op.ts';
 import { type Shape, Tensor } from '../tensor.ts';
-import { onBatch, onnxWindows, type PoolPadding, type PoolPair, poolPadding, poolPair } from './max_pool2d.ts';
+import {
+  adaptiveSize,
+  onBatch,
+  onnxWindows,
+  type PoolPadding,
+  type PoolPair,
+  poolPadding,
+  poolPair,
+} from './max_pool2d.ts';
 
 export interface AvgPool2dOptions {
   /** Default: the kernel. */
@@ -91,7 +99,7 @@ const adaptiveAvgPool2dInputGrad = defineOp('adaptive_avg_pool2d_input_grad', {
  * empty images, ERR_DTYPE for other dtypes. As torch.nn.functional.adaptive_avg_pool2d.
  */
 export function adaptiveAvgPool2d(x: Tensor, size: number | readonly [number | null, number | null]): Tensor {
-  const [p, q] = typeof size === 'number' ? [size, size] : size;
+  const [p, q] = adaptiveSize('adaptive_avg_pool2d', size);
   const pool = (batch: Tensor) => [
     adaptiveMean(batch, [p ?? (batch.shape[2] as number), q ?? (batch.shape[3] as number)]),
   ];

@@ -1,10 +1,11 @@
 // Dimensions added, dropped, joined, split and moved. All are views where the strides allow it.
 import { TilegradError } from '../error.ts';
 import { type Shape, Tensor } from '../tensor.ts';
+import { wholeNumbers } from './arguments.ts';
 import { permute, reshape, resolveDim, transpose } from './views.ts';
 
 const dimsOf = (op: string, dim: number | readonly number[], rank: number): number[] =>
-  (typeof dim === 'number' ? [dim] : dim).map((d) => resolveDim(op, d, rank));
+  wholeNumbers(op, 'dimensions', dim).map((d) => resolveDim(op, d, rank));
 
 /** Drops dimensions of size 1: all, or those of `dim` that have it. A view. As torch.squeeze. */
 export function squeeze(x: Tensor, dim?: number | readonly number[]): Tensor {
@@ -40,14 +41,15 @@ export function flatten(x: Tensor, startDim = 0, endDim = -1): Tensor {
  */
 export function unflatten(x: Tensor, dim: number, sizes: Shape): Tensor {
   const at = resolveDim('unflatten', dim, x.rank);
+  const parts = wholeNumbers('unflatten', 'sizes', sizes);
   const size = x.shape[at] ?? 1;
-  const known = sizes.filter((n) => n !== -1).reduce((n, s) => n * s, 1);
-  const found = sizes.map((n) => (n === -1 ? size / known : n));
+  const known = parts.filter((n) => n !== -1).reduce((n, s) => n * s, 1);
+  const found = parts.map((n) => (n === -1 ? size / known : n));
   const total = found.reduce((n, s) => n * s, 1);
-  if (sizes.filter((n) => n === -1).length > 1 || !found.every(Number.isSafeInteger) || total !== size)
+  if (parts.filter((n) => n === -1).length > 1 || !found.every(Number.isSafeInteger) || total !== size)
     throw new TilegradError(
       'ERR_SHAPE',
-      `unflatten: dimension ${dim} of size ${size} does not split into [${sizes.join(', ')}]`,
+      `unflatten: dimension ${dim} of size ${size} does not split into [${parts.join(', ')}]`,
     );
   return reshape(x, [...x.shape.slice(0, at), ...found, ...x.shape.slice(at + 1)]);
 }

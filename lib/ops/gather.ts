@@ -2,6 +2,7 @@
 import { TilegradError } from '../error.ts';
 import { defineOp, type Grads } from '../op.ts';
 import { type Shape, Tensor } from '../tensor.ts';
+import { expectTensor } from './arguments.ts';
 import { where } from './comparisons.ts';
 import { reshape, resolveDim, expand, slice } from './views.ts';
 
@@ -42,6 +43,7 @@ const addedElements = defineOp('scatter_add', {
 
 /** The part of `source` that has an element for each of `index`: a source may be larger. */
 function sourceOf(op: string, index: Tensor, source: Tensor): Tensor {
+  expectTensor(op, 'source', source);
   if (source.rank !== index.rank || source.shape.some((size, d) => size < (index.shape[d] as number)))
     throw new TilegradError(
       'ERR_SHAPE',
@@ -103,6 +105,7 @@ export function scatter(x: Tensor, dim: number, index: Tensor, source: Tensor | 
  * flattened. As torch.take_along_dim.
  */
 export function takeAlongDim(x: Tensor, index: Tensor, dim?: number): Tensor {
+  expectTensor('takeAlongDim', 'index', index);
   if (dim === undefined) return gather(reshape(x, [-1]), 0, reshape(index, [-1]));
   const at = resolveDim('takeAlongDim', dim, x.rank);
   const fits = (a: number, b: number, d: number): boolean => d === at || a === b || a === 1 || b === 1;
@@ -118,6 +121,7 @@ export function takeAlongDim(x: Tensor, index: Tensor, dim?: number): Tensor {
 
 /** The elements of `x` at row-major positions `index`, in the index's shape. As torch.take. */
 export function take(x: Tensor, index: Tensor): Tensor {
+  expectTensor('take', 'index', index);
   return reshape(gather(reshape(x, [-1]), 0, reshape(index, [-1])), index.shape);
 }
 

@@ -3,6 +3,7 @@ import { checkOptions, TilegradError } from '../error.ts';
 import { type Attrs, isGradEnabled } from '../graph.ts';
 import { defineOp, type Grads } from '../op.ts';
 import { type Shape, Tensor } from '../tensor.ts';
+import { expectTensor } from './arguments.ts';
 import { reshape } from './views.ts';
 
 /** One number for both directions, or rows and columns. */
@@ -26,12 +27,28 @@ export const poolPair = (value: PoolPair): readonly [number, number] =>
 
 export function poolPadding(value: PoolPadding): readonly number[] {
   if (typeof value === 'number') return [value, value, value, value];
-  const [h, w] = value;
-  return value.length === 2 ? [h, h, w, w] : value;
+  // The op itself refuses what is no list of four.
+  return Array.isArray(value) && value.length === 2
+    ? [value[0], value[0], value[1], value[1]]
+    : (value as readonly number[]);
+}
+
+/** Rows and columns of an adaptive pool; null keeps the image's. */
+export function adaptiveSize(
+  op: string,
+  size: number | readonly [number | null, number | null],
+): readonly [number | null, number | null] {
+  if (typeof size === 'number') return [size, size];
+  if (Array.isArray(size) && size.length === 2) return size as readonly [number | null, number | null];
+  throw new TilegradError(
+    'ERR_ARGUMENT',
+    `${op}: size must be one number, or rows and columns, but is ${String(size)}`,
+  );
 }
 
 /** Runs `pool` on images (N, C, H, W); one image (C, H, W) becomes a batch of one on the way. */
 export function onBatch(op: string, x: Tensor, pool: (batch: Tensor) => Tensor[]): Tensor[] {
+  expectTensor(op, 'input', x);
   if (x.rank === 4) return pool(x);
   if (x.rank !== 3)
     throw new TilegradError(
@@ -112,9 +129,9 @@ export function maxPool2d(
     dilation: poolPair(options.dilation ?? 1),
     ceil_mode: options.ceilMode ?? false,
   };
-  const saved = x.requiresGrad && isGradEnabled() ? 'taps' : 'values';
-  const outputs = options.returnIndices ? 'indices' : saved;
   const [y, indices] = onBatch('max_pool2d', x, (batch) => {
+    const saved = batch.requiresGrad && isGradEnabled() ? 'taps' : 'values';
+    const outputs = options.returnIndices ? 'indices' : saved;
     const [values, taps, ...rest] = maximum(batch, { ...attrs, outputs }) as [Tensor, Tensor?, Tensor?];
     // The tape holds the taps on its own account.
     taps?.dispose();

@@ -3,6 +3,7 @@ import { checkOptions, TilegradError } from '../error.ts';
 import type { Attrs } from '../graph.ts';
 import { defineOp, type Grads } from '../op.ts';
 import { type Shape, Tensor } from '../tensor.ts';
+import { wholeNumbers } from './arguments.ts';
 import { reshape, resolveDim } from './views.ts';
 
 export type PadMode = 'constant' | 'reflect' | 'replicate' | 'circular';
@@ -64,10 +65,10 @@ const padInputGrad = defineOp('pad_input_grad', {
  */
 export function pad(x: Tensor, pads: readonly number[], options: PadOptions = {}): Tensor {
   checkOptions('pad', options, ['mode', 'value']);
-  if (!Array.isArray(pads) || pads.length % 2 !== 0 || pads.length > 2 * x.rank)
+  if (typeof pads === 'number' || wholeNumbers('pad', 'pads', pads).length % 2 !== 0 || pads.length > 2 * x.rank)
     throw new TilegradError(
       'ERR_ARGUMENT',
-      `pad: pads must be pairs for at most ${x.rank} dimensions but is ${JSON.stringify(pads)}`,
+      `pad: pads must be pairs for at most ${x.rank} dimensions but is [${[pads].flat().join(', ')}]`,
     );
   const inOrder: number[] = [];
   for (let i = pads.length - 2; i >= 0; i -= 2) inOrder.push(pads[i] as number, pads[i + 1] as number);
@@ -95,17 +96,15 @@ export function pad(x: Tensor, pads: readonly number[], options: PadOptions = {}
  * elements are moved in row-major order. Throws ERR_ARGUMENT unless there is one shift per dimension. As torch.roll.
  */
 export function roll(x: Tensor, shifts: number | readonly number[], dims?: number | readonly number[]): Tensor {
-  const distances = typeof shifts === 'number' ? [shifts] : shifts;
+  const distances = wholeNumbers('roll', 'shifts', shifts);
   if (dims === undefined) return reshape(roll(reshape(x, [-1]), distances, 0), x.shape);
-  const along = typeof dims === 'number' ? [dims] : dims;
+  const along = wholeNumbers('roll', 'dimensions', dims);
   if (along.length !== distances.length)
     throw new TilegradError('ERR_ARGUMENT', `roll: ${distances.length} shifts do not fit ${along.length} dimensions`);
   const pads = new Array<number>(2 * x.rank).fill(0);
   along.forEach((d, i) => {
     const at = 2 * resolveDim('roll', d, x.rank);
     const size = x.shape[at / 2] ?? 0;
-    if (!Number.isSafeInteger(distances[i]))
-      throw new TilegradError('ERR_ARGUMENT', `roll: shifts must be whole numbers but one is ${distances[i]}`);
     // A dimension may be named twice; the distances add up.
     if (size > 0) pads[at] = ((((pads[at] as number) + (distances[i] as number)) % size) + size) % size;
   });

@@ -1,6 +1,7 @@
 // Parts of tensors along a dimension, and repetitions. Parts are views.
 import { TilegradError } from '../error.ts';
 import { type Shape, Tensor } from '../tensor.ts';
+import { wholeNumbers } from './arguments.ts';
 import { expand, permute, reshape, resolveDim, slice } from './views.ts';
 
 function need(op: string, what: string, value: number, least: number): void {
@@ -63,7 +64,7 @@ export function split(x: Tensor, sizes: number | readonly number[], dim = 0): Te
     const count = Math.max(1, Math.ceil(size / sizes));
     parts = Array.from({ length: count }, (_, i) => Math.min(sizes, size - i * sizes));
   } else {
-    for (const part of sizes) need('split', 'the size of a part', part, 0);
+    for (const part of wholeNumbers('split', 'sizes', sizes)) need('split', 'the size of a part', part, 0);
     parts = sizes;
     const total = sizes.reduce((n, part) => n + part, 0);
     if (total !== size)
@@ -125,23 +126,25 @@ export function diagonal(x: Tensor, offset = 0, dim0 = 0, dim1 = 1): Tensor {
  * leading ones. Throws ERR_ARGUMENT for fewer numbers. As torch.Tensor.repeat.
  */
 export function repeat(x: Tensor, repeats: readonly number[]): Tensor {
-  for (const n of repeats) need('repeat', 'a number of repeats', n, 0);
-  const lead = repeats.length - x.rank;
+  const times = wholeNumbers('repeat', 'repeats', repeats);
+  for (const n of times) need('repeat', 'a number of repeats', n, 0);
+  const lead = times.length - x.rank;
   if (lead < 0)
-    throw new TilegradError('ERR_ARGUMENT', `repeat: ${repeats.length} numbers are too few for ${x.rank} dimensions`);
+    throw new TilegradError('ERR_ARGUMENT', `repeat: ${times.length} numbers are too few for ${x.rank} dimensions`);
   const shape = [...new Array<number>(lead).fill(1), ...x.shape];
   // Only what is repeated needs a dimension for it: at most 8 there are.
-  const repeated = shape.flatMap((size, d) => (repeats[d] === 1 ? [size] : [1, size]));
-  const whole = shape.flatMap((size, d) => (repeats[d] === 1 ? [size] : [repeats[d] as number, size]));
+  const repeated = shape.flatMap((size, d) => (times[d] === 1 ? [size] : [1, size]));
+  const whole = shape.flatMap((size, d) => (times[d] === 1 ? [size] : [times[d] as number, size]));
   return reshape(
     expand(reshape(x, repeated), whole),
-    shape.map((size, d) => size * (repeats[d] as number)),
+    shape.map((size, d) => size * (times[d] as number)),
   );
 }
 
 /** {@link repeat} with missing numbers of repeats in front taken as 1. As torch.tile. */
 export function tile(x: Tensor, repeats: readonly number[]): Tensor {
-  return repeat(x, [...new Array<number>(Math.max(0, x.rank - repeats.length)).fill(1), ...repeats]);
+  const times = wholeNumbers('tile', 'repeats', repeats);
+  return repeat(x, [...new Array<number>(Math.max(0, x.rank - times.length)).fill(1), ...times]);
 }
 
 /**

@@ -8,6 +8,7 @@ import { mul, pow } from './elementwise.ts';
 import { scatter } from './gather.ts';
 import { type MaxPool2dOptions, maxPool2d, type PoolPair, poolPair } from './max_pool2d.ts';
 import { zeros } from './full.ts';
+import { expectTensor } from './arguments.ts';
 import { reshape } from './views.ts';
 
 type One = number | readonly [number];
@@ -19,6 +20,7 @@ const triple = (value: Three): readonly [number, number, number] =>
 
 /** Runs `pool` on (N, C, 1, L) made of signals (N, C, L) or (C, L). */
 function asRows(op: string, x: Tensor, pool: (rows: Tensor) => Tensor[]): Tensor[] {
+  expectTensor(op, 'input', x);
   if (x.rank !== 2 && x.rank !== 3)
     throw new TilegradError(
       'ERR_SHAPE',
@@ -30,6 +32,7 @@ function asRows(op: string, x: Tensor, pool: (rows: Tensor) => Tensor[]): Tensor
 
 /** Pools the planes of volumes (N, C, D, H, W) or (C, D, H, W), then runs of planes. */
 function asPlanes(op: string, x: Tensor, planes: (x: Tensor) => Tensor, depth: (x: Tensor) => Tensor): Tensor {
+  expectTensor(op, 'input', x);
   if (x.rank !== 4 && x.rank !== 5)
     throw new TilegradError(
       'ERR_SHAPE',
