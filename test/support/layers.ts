@@ -154,7 +154,7 @@ export function checkLib(sources: Sources): string[] {
 /** Names of the OpDefs that a room defines, written out or made by a macro over its functors. */
 function definedOps(text: string): string[] {
   const plain = [...text.matchAll(/^(?:extern\s+)?const OpDef (\w+)_op\s*(?:=|\{)/gm)];
-  const made = [...text.matchAll(/^TG_(?:UNARY|BINARY|TERNARY|COMPARE|LOGICAL)\w*\((\w+),/gm)];
+  const made = [...text.matchAll(/^(?:REDUCTION|TG_(?:UNARY|BINARY|TERNARY|COMPARE|LOGICAL)\w*)\((\w+),/gm)];
   const updates = [...text.matchAll(/^TG_UPDATE_OP\((\w+),/gm)].map((match) => `${match[1]}_update`);
   return [...[...plain, ...made].map((match) => match[1]!), ...updates];
 }

@@ -14,8 +14,5 @@ void batch_norm_update_cpu(KernelArgs& args);
 void batch_norm_cuda(KernelArgs& args);
 void batch_norm_grad_cuda(KernelArgs& args);
 void batch_norm_update_cuda(KernelArgs& args);
-void batch_norm_cuda(KernelArgs& args);
-void batch_norm_grad_cuda(KernelArgs& args);
-void batch_norm_update_cuda(KernelArgs& args);
 
 }  // namespace tilegrad
