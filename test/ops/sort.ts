@@ -16,7 +16,13 @@ import { defineRows, type NdArray } from '../support/op_rows.ts';
 function ordered(x: NdArray, dim: number, descending: boolean, k?: number): [NdArray, NdArray] {
   const d = dim < 0 ? dim + x.shape.length : dim;
   const n = x.shape[d]!;
+  const known = new Map<string, number[]>();
   const places = (at: number[]): number[] => {
+    const line = at.with(d, 0).join();
+    if (!known.has(line)) known.set(line, sorted(at));
+    return known.get(line)!;
+  };
+  const sorted = (at: number[]): number[] => {
     const value = (i: number) => element(x, at.with(d, i));
     const compare = (a: number, b: number) => {
       const [u, v] = [value(a), value(b)];
