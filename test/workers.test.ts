@@ -11,10 +11,13 @@ interface Losses {
 test('the main thread and two workers train at once, others are terminated in a kernel', async () => {
   const { ended, stdout, stderr } = await runProgram('workers.mjs', [], { nodeArgs: ['--expose-gc'] });
   expect({ ended, stderr }).toEqual({ ended: 0, stderr: '' });
-  const { main, workers, stopped, before, after } = JSON.parse(stdout);
+  const { main, alongside, failed, workers, stopped, before, after } = JSON.parse(stdout);
   expect(main.last).toBeLessThan(main.first / 2);
   // The same seeds give the same bits, whoever else is computing.
   expect(workers).toEqual([0, 0].map((code): Losses => ({ code, ...main })));
+  expect(alongside).toEqual(main);
+  // An error goes to the thread whose work failed, and to no other.
+  expect(failed).toBe(20);
   expect(stopped).toEqual([1, 1]);
   expect(after.liveBytes).toBe(before.liveBytes);
   expect(after.liveTensors).toBe(before.liveTensors);

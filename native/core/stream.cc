@@ -4,18 +4,66 @@
 #include <condition_variable>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 namespace tilegrad {
 
+namespace {
+
+/// A number of the calling thread, from 1 on.
+uint32_t thread_number() {
+  static std::atomic<uint32_t> last{0};
+  thread_local const uint32_t number = last.fetch_add(1, std::memory_order_relaxed) + 1;
+  return number;
+}
+
+/// The thread that asked for the task that this thread runs; 0 outside of tasks.
+thread_local uint32_t t_asked_by = 0;
+
+/// An error waits for the thread whose work failed: the others know nothing of it.
+struct ParkedError final : Error {
+  ParkedError(const Error& error, uint32_t asked_by) : Error(error), asked_by(asked_by) {}
+  uint32_t asked_by;
+  ParkedError* next = nullptr;
+};
+
+// Guards the lists that start at Stream::error_. Leaked: streams run until the process ends.
+std::mutex& errors_mutex() {
+  static auto* mutex = new std::mutex;
+  return *mutex;
+}
+
+}  // namespace
+
 std::unique_ptr<Error> Stream::take_error() {
-  return std::unique_ptr<Error>(error_.exchange(nullptr));
+  if (!error_.load(std::memory_order_acquire)) return nullptr;
+  const uint32_t own = thread_number();
+  std::lock_guard<std::mutex> lock(errors_mutex());
+  ParkedError* before = nullptr;
+  for (auto* error = static_cast<ParkedError*>(error_.load()); error; error = error->next) {
+    if (error->asked_by == own) {
+      if (before)
+        before->next = error->next;
+      else
+        error_.store(error->next, std::memory_order_release);
+      auto taken = std::make_unique<Error>(*error);
+      delete error;
+      return taken;
+    }
+    before = error;
+  }
+  return nullptr;
 }
 
 void Stream::park_error(ErrorCode code, const std::string& message) {
-  Error* none = nullptr;
-  auto* error = new Error(code, message);
-  if (!error_.compare_exchange_strong(none, error))
-    delete error;  // the first error is the cause, later ones follow
+  const uint32_t asked_by = t_asked_by ? t_asked_by : thread_number();
+  std::lock_guard<std::mutex> lock(errors_mutex());
+  auto* first = static_cast<ParkedError*>(error_.load());
+  for (auto* error = first; error; error = error->next)
+    if (error->asked_by == asked_by) return;  // the first error is the cause, later ones follow
+  auto* error = new ParkedError(Error(code, message), asked_by);
+  error->next = first;
+  error_.store(error, std::memory_order_release);
 }
 
 namespace {
@@ -55,6 +103,7 @@ class CpuStream final : public Stream {
       std::lock_guard<std::mutex> lock(mutex_);
       (tail_ ? tail_->next : head_) = task;
       tail_ = task;
+      askers_.push_back(thread_number());
       ticket = enqueued_.fetch_add(1, std::memory_order_release) + 1;
       wake = sleeping_;
     }
@@ -83,7 +132,8 @@ class CpuStream final : public Stream {
   uint64_t completed() const override { return completed_.load(std::memory_order_acquire); }
 
  private:
-  Task* next_batch() {
+  /// The waiting tasks and, in the same order, the threads that asked for them.
+  Task* next_batch(std::vector<uint32_t>* askers) {
     auto until = Clock::now() + kSpin;
     for (;;) {
       if (enqueued() != completed() || Clock::now() > until) {
@@ -95,6 +145,8 @@ class CpuStream final : public Stream {
         sleeping_ = false;
         Task* batch = head_;
         head_ = tail_ = nullptr;
+        askers->swap(askers_);
+        askers_.clear();
         return batch;
       }
       relax();
@@ -102,9 +154,12 @@ class CpuStream final : public Stream {
   }
 
   void loop() {
+    std::vector<uint32_t> askers;
     for (;;) {
-      for (Task* task = next_batch(); task;) {
+      size_t at = 0;
+      for (Task* task = next_batch(&askers); task;) {
         Task* following = task->next;
+        t_asked_by = askers[at++];
         run(task);
         delete task;
         completed_.fetch_add(1, std::memory_order_seq_cst);
@@ -133,6 +188,7 @@ class CpuStream final : public Stream {
   std::condition_variable wake_, done_;
   Task* head_ = nullptr;
   Task* tail_ = nullptr;
+  std::vector<uint32_t> askers_;
   bool sleeping_ = false;
   std::atomic<int> waiters_{0};
   std::atomic<uint64_t> enqueued_{0}, completed_{0};

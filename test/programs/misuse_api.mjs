@@ -116,11 +116,11 @@ function sweep(name, fn, self) {
   call(name, fn, self, []);
   for (const a of values) {
     call(name, fn, self, [a]);
-    // Each function sees every third pair, the next function other ones.
-    for (let i = turn++ % 3; i < values.length; i += 3) call(name, fn, self, [a, values[i]]);
+    // Each function sees every seventh pair, the next function other ones.
+    for (let i = turn++ % 7; i < values.length; i += 7) call(name, fn, self, [a, values[i]]);
   }
   // A right first argument lets the third be looked at.
-  for (const c of values) for (const d of few) call(name, fn, self, [x, c, d]);
+  for (const c of values) call(name, fn, self, [x, c, few[turn++ % few.length]]);
 }
 
 const isClass = (fn) => /^class\b/.test(Function.prototype.toString.call(fn));
