@@ -26,8 +26,9 @@ constexpr bool kMaskedStores = false;
 constexpr int max_vectors(int rows) { return rows <= 2 ? 4 : rows <= 3 ? 3 : 2; }
 #endif
 
-// Where the vectors are written.
-enum class Target { rows, halves, segments };
+// Split vectors double the code, so that f64 goes without.
+template <class T>
+constexpr bool kSplits = kSplitVectors && sizeof(T) == 4;
 
 template <class T, int MR, int NV>
 TG_SIMD void store_segments(const ConvPanel<T>& c, int64_t first, const Vec<T> (&acc)[MR][NV]) {
@@ -51,7 +52,7 @@ TG_SIMD void store_segments(const ConvPanel<T>& c, int64_t first, const Vec<T> (
   }
 }
 
-template <class T, int MR, int NV, Target To>
+template <class T, int MR, int NV, bool Split>
 TG_SIMD void finish(const ConvPanel<T>& c, int64_t first, Vec<T> (&acc)[MR][NV]) {
 #pragma GCC unroll 16
   for (int i = 0; i < MR; ++i) {
@@ -61,20 +62,25 @@ TG_SIMD void finish(const ConvPanel<T>& c, int64_t first, Vec<T> (&acc)[MR][NV])
       if (c.relu) acc[i][v] = relu<T>(acc[i][v]);
     }
   }
-  if constexpr (To == Target::segments) return store_segments<T, MR, NV>(c, first, acc);
+  if constexpr (!Split && kMaskedStores) {
+    if (c.segments != nullptr) return store_segments<T, MR, NV>(c, first, acc);
+  }
+  constexpr int W = kLanes<T>;
+  const Window<T> lower = window<T>(0, W / 2), upper = window<T>(W / 2, W);
   T *low[NV], *high[NV];
   const int64_t row = c.out_row;
 #pragma GCC unroll 4
   for (int v = 0; v < NV; ++v) {
     low[v] = c.out + c.out_base[first + v];
-    if constexpr (To == Target::halves) high[v] = c.out + c.out_high[first + v];
+    if constexpr (Split) high[v] = c.out + c.out_high[first + v];
   }
 #pragma GCC unroll 4
   for (int v = 0; v < NV; ++v) {
 #pragma GCC unroll 16
     for (int i = 0; i < MR; ++i) {
-      if constexpr (To == Target::halves) {
-        store_halves<T>(low[v] + i * row, high[v] + i * row, acc[i][v]);
+      if constexpr (Split) {
+        store<T>(low[v] + i * row, acc[i][v], lower);
+        store<T>(high[v] + i * row - W / 2, acc[i][v], upper);
       } else {
         store<T>(low[v] + i * row, acc[i][v]);
       }
@@ -82,14 +88,14 @@ TG_SIMD void finish(const ConvPanel<T>& c, int64_t first, Vec<T> (&acc)[MR][NV])
   }
 }
 
-template <class T, int MR, int NV, Target To>
+template <class T, int MR, int NV, bool Split>
 TG_SIMD void tile(const ConvPanel<T>& c, int64_t first) {
   const T *image[NV], *high[NV];
   Vec<T> acc[MR][NV];
 #pragma GCC unroll 4
   for (int v = 0; v < NV; ++v) {
     image[v] = c.image + c.image_base[first + v];
-    high[v] = To == Target::halves ? c.image + c.image_high[first + v] : nullptr;
+    high[v] = Split ? c.image + c.image_high[first + v] : nullptr;
 #pragma GCC unroll 16
     for (int i = 0; i < MR; ++i) acc[i][v] = Vec<T>{};
   }
@@ -100,7 +106,7 @@ TG_SIMD void tile(const ConvPanel<T>& c, int64_t first) {
     Vec<T> x[NV];
 #pragma GCC unroll 4
     for (int v = 0; v < NV; ++v) {
-      if constexpr (To == Target::halves) {
+      if constexpr (Split) {
         x[v] = load_halves<T>(image[v] + offset, high[v] + offset);
       } else {
         x[v] = load<T>(image[v] + offset);
@@ -115,11 +121,11 @@ TG_SIMD void tile(const ConvPanel<T>& c, int64_t first) {
     }
     weights += MR;
   }
-  finish<T, MR, NV, To>(c, first, acc);
+  finish<T, MR, NV, Split>(c, first, acc);
 }
 
 // Shared out evenly: 4 vectors as 2 and 2, not as 3 and 1.
-template <class T, int MR, Target To>
+template <class T, int MR, bool Split>
 __attribute__((noinline)) void panel_rows(const ConvPanel<T>& c) {
   constexpr int NV = max_vectors(MR);
   const int64_t tiles = (c.vectors + NV - 1) / NV;
@@ -127,15 +133,15 @@ __attribute__((noinline)) void panel_rows(const ConvPanel<T>& c) {
   for (int64_t i = 0; i < tiles; ++i) {
     const int64_t left = tiles - i, count = (c.vectors - v + left - 1) / left;
     if (count == NV) {
-      tile<T, MR, NV, To>(c, v);
+      tile<T, MR, NV, Split>(c, v);
     } else if (count == NV - 1) {
-      tile<T, MR, NV - 1, To>(c, v);
+      tile<T, MR, NV - 1, Split>(c, v);
     } else {
       if constexpr (NV > 2) {
-        if (count == NV - 2) tile<T, MR, NV - 2, To>(c, v);
+        if (count == NV - 2) tile<T, MR, NV - 2, Split>(c, v);
       }
       if constexpr (NV > 3) {
-        if (count == NV - 3) tile<T, MR, NV - 3, To>(c, v);
+        if (count == NV - 3) tile<T, MR, NV - 3, Split>(c, v);
       }
     }
     v += count;
@@ -144,13 +150,10 @@ __attribute__((noinline)) void panel_rows(const ConvPanel<T>& c) {
 
 template <class T, int MR>
 TG_SIMD void panel_to(const ConvPanel<T>& c) {
-  if constexpr (kMaskedStores) {
-    if (c.segments != nullptr) return panel_rows<T, MR, Target::segments>(c);
+  if constexpr (kSplits<T>) {
+    if (c.image_high != nullptr) return panel_rows<T, MR, true>(c);
   }
-  if constexpr (kSplitVectors) {
-    if (c.image_high != nullptr) return panel_rows<T, MR, Target::halves>(c);
-  }
-  panel_rows<T, MR, Target::rows>(c);
+  panel_rows<T, MR, false>(c);
 }
 
 template <class T, int MR = kPanelRows>
@@ -162,10 +165,10 @@ TG_SIMD void panel(const ConvPanel<T>& c) {
 }  // namespace
 
 ConvGeometry conv_geometry_f32() {
-  return {kPanelRows, kLanes<float>, kMaskedStores, kSplitVectors};
+  return {kPanelRows, kLanes<float>, kMaskedStores, kSplits<float>};
 }
 ConvGeometry conv_geometry_f64() {
-  return {kPanelRows, kLanes<double>, kMaskedStores, kSplitVectors};
+  return {kPanelRows, kLanes<double>, kMaskedStores, kSplits<double>};
 }
 void conv_panel_f32(const ConvPanel<float>& c) { panel(c); }
 void conv_panel_f64(const ConvPanel<double>& c) { panel(c); }

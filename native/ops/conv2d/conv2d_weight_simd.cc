@@ -168,7 +168,7 @@ __attribute__((noinline)) void weight_dot(const ConvWeightDot<T>& c, int64_t fil
   };
   const int64_t cols = c.cols, whole = cols / W * W, image_row = c.image_row;
   const int left = static_cast<int>(cols - whole);
-  const bool pairs = kSplitVectors && 2 * left == W;
+  const bool pairs = kSplitVectors && sizeof(T) == 4 && 2 * left == W;
   const auto read = [](const T* a) __attribute__((always_inline)) { return load<T>(a); };
   const auto read_left = [left](const T* a) __attribute__((always_inline)) {
     return load_partial<T>(a, left);
