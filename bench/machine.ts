@@ -28,6 +28,9 @@ export function measureFloor(threads: number): Floor {
   return { threads, flops, bytes };
 }
 
+/** f32 operations per second in registers, with the threads that are set. */
+export const measureFlops = (): number => measurePeak({ memory: false }).flops;
+
 export function describeMachine(threads: readonly number[], torch: string | null): Machine {
   const processors = cpus();
   return {

@@ -22,6 +22,8 @@ export function summarize(seconds: readonly number[]): Timing {
   return { median, min: sorted[0] as number, spread, samples: sorted.length };
 }
 
+const least = (values: readonly number[]): number => values.reduce((a, b) => Math.min(a, b));
+
 export interface Comparison {
   ours: Timing;
   torch: Timing | null;
@@ -29,6 +31,9 @@ export interface Comparison {
   ratio: number | null;
   /** PyTorch's fastest batch over our fastest: what is left of the ratio on a machine with other work. */
   bestRatio: number | null;
+  /** Processor time of all threads, milliseconds per run at best: what other work on the machine disturbs least. */
+  oursCpu: number;
+  torchCpu: number | null;
 }
 
 // Long enough that waking threads does not count.
@@ -61,6 +66,8 @@ export async function timeRow(title: string, row: BenchRow, options: TimingOptio
   const runs = await runsPerSample(run, device);
   const peer = row.torch && options.torch;
   const torchBlocks: number[][] = [];
+  const oursCpu: number[] = [];
+  const torchCpu: number[] = [];
   // benny calls every case once to learn that it is asynchronous; PyTorch must not be asked twice at a time then.
   let started = false;
   const blocks = Array.from({ length: options.rounds }, (_, round) => {
@@ -68,8 +75,11 @@ export async function timeRow(title: string, row: BenchRow, options: TimingOptio
       `block ${round + 1}`,
       async () => {
         if (!started) return;
+        const before = process.cpuUsage();
         for (let i = 0; i < runs; i++) run();
         await device.sync();
+        const { user, system } = process.cpuUsage(before);
+        oursCpu.push((user + system) / 1e3 / runs);
       },
       { delay: 0, minSamples: 3, minTime: sampleSeconds / 4, maxTime: seconds },
     );
@@ -77,8 +87,10 @@ export async function timeRow(title: string, row: BenchRow, options: TimingOptio
     const theirs = add(
       `PyTorch ${round + 1}`,
       async () => {
-        if (started && !torchBlocks[round])
-          torchBlocks[round] = await peer.time(row.torch as NonNullable<typeof row.torch>, threads, seconds);
+        if (!started || torchBlocks[round]) return;
+        const times = await peer.time(row.torch as NonNullable<typeof row.torch>, threads, seconds);
+        torchBlocks[round] = times.seconds;
+        torchCpu.push(...times.cpu.map((s) => s * 1e3));
       },
       { delay: 0, minSamples: 1, minTime: 1e-6, maxTime: 1e-6 },
     );
@@ -95,9 +107,16 @@ export async function timeRow(title: string, row: BenchRow, options: TimingOptio
     .filter((result) => result.name.startsWith('block'))
     .map((result) => result.details.sampleResults.map((s) => s / runs));
   const ours = summarize(ourBlocks.flat());
-  if (!peer) return { ours, torch: null, ratio: null, bestRatio: null };
+  if (!peer) return { ours, torch: null, ratio: null, bestRatio: null, oursCpu: least(oursCpu), torchCpu: null };
   const ratios = ourBlocks.map((block, i) => summarize(torchBlocks[i] ?? []).median / summarize(block).median);
   ratios.sort((a, b) => a - b);
   const torch = summarize(torchBlocks.flat());
-  return { ours, torch, ratio: quantile(ratios, 0.5), bestRatio: torch.min / ours.min };
+  return {
+    ours,
+    torch,
+    ratio: quantile(ratios, 0.5),
+    bestRatio: torch.min / ours.min,
+    oursCpu: least(oursCpu),
+    torchCpu: least(torchCpu),
+  };
 }

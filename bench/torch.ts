@@ -19,9 +19,10 @@ export function findTorch(): { python: string; version: string } | null {
   return null;
 }
 
-interface Answer {
-  seconds?: number[];
-  error?: string;
+/** Seconds per run of several short batches of runs: on the clock, and of the processor over all threads. */
+export interface TorchTimes {
+  seconds: number[];
+  cpu: number[];
 }
 
 export class Torch {
@@ -35,16 +36,15 @@ export class Torch {
     this.#answers = lines[Symbol.asyncIterator]();
   }
 
-  /** Seconds per run, one figure for each of several short batches of runs. */
-  async time(torchCase: TorchCase, threads: number, seconds: number): Promise<number[]> {
+  async time(torchCase: TorchCase, threads: number, seconds: number): Promise<TorchTimes> {
     this.#child.kill('SIGCONT');
     this.#child.stdin?.write(`${JSON.stringify({ case: torchCase, threads, seconds })}\n`);
     const { value, done } = await this.#answers.next();
     if (done) throw new Error('the PyTorch process ended early');
-    const answer = JSON.parse(value) as Answer;
+    const answer = JSON.parse(value) as TorchTimes | { error: string };
     this.#child.kill('SIGSTOP');
-    if (answer.error || !answer.seconds) throw new Error(`PyTorch, ${JSON.stringify(torchCase)}: ${answer.error}`);
-    return answer.seconds;
+    if ('error' in answer) throw new Error(`PyTorch, ${JSON.stringify(torchCase)}: ${answer.error}`);
+    return answer;
   }
 
   close(): void {

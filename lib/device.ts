@@ -1,5 +1,5 @@
 // Devices by name: 'cpu', 'cuda', 'cuda:1', 'auto'.
-import { TilegradError } from './error.ts';
+import { checkOptions, TilegradError } from './error.ts';
 import { type DeviceInfo, type NativeMemory, native } from './native.ts';
 
 /** A device as users name it. 'cuda' is 'cuda:0'; 'auto' is the first GPU, or the CPU where there is none. */
@@ -120,8 +120,13 @@ export function setNumThreads(count: number): void {
 /**
  * What this processor can do at most with the current number of threads, measured in about 0.3 s during which the
  * thread is blocked: f32 operations per second (a multiply-add is two), bytes per second of a triad over memory, and
- * the instruction set that kernels use. Benchmarks compare with it.
+ * the instruction set that kernels use. Without `memory` (default: true) it takes 0.01 s and `bytes` is 0.
  */
-export function measurePeak(): { flops: number; bytes: number; isa: string } {
-  return native.measurePeak();
+export function measurePeak(options: { memory?: boolean | undefined } = {}): {
+  flops: number;
+  bytes: number;
+  isa: string;
+} {
+  checkOptions('measurePeak', options, ['memory']);
+  return native.measurePeak(options.memory ?? true);
 }

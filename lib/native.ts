@@ -54,7 +54,7 @@ export interface NativeBinding {
   memoryControl(device: number, action: 'limit' | 'trim' | 'resetPeak', bytes?: number): void;
   devices(): DeviceInfo[];
   threads(count?: number): number;
-  measurePeak(): { flops: number; bytes: number; isa: string };
+  measurePeak(memory: boolean): { flops: number; bytes: number; isa: string };
   ops(): NativeOp[];
   setErrorClass(errorClass: typeof TilegradError): void;
   dtypes: string[];

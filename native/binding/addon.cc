@@ -282,11 +282,12 @@ Napi::Value threads(const Napi::CallbackInfo& info) {
   });
 }
 
-// measurePeak() -> { flops, bytes, isa }: per second of the CPU; blocks for a moment
+// measurePeak(memory) -> { flops, bytes, isa }: per second of the CPU; blocks for a moment
 Napi::Value peak(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   return guarded(env, [&]() -> Napi::Value {
-    const Peak measured = measure_peak();
+    const bool memory = info[0].IsBoolean() && info[0].As<Napi::Boolean>().Value();
+    const Peak measured = measure_peak(memory);
     auto out = Napi::Object::New(env);
     out.Set("flops", measured.flops);
     out.Set("bytes", measured.bytes);

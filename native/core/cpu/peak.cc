@@ -29,9 +29,25 @@ double best_seconds(int runs, const Body& body) {
   return best;
 }
 
+double measure_triad() {
+  std::unique_ptr<float[]> a(new float[kElements]), b(new float[kElements]),
+      c(new float[kElements]);
+  parallel_for(kElements, kTriadChunk, [&](int64_t begin, int64_t end) {
+    std::fill(a.get() + begin, a.get() + end, 0.0f);
+    std::fill(b.get() + begin, b.get() + end, 1.0f);
+    std::fill(c.get() + begin, c.get() + end, 2.0f);
+  });
+  const double seconds = best_seconds(4, [&] {
+    parallel_for(kElements, kTriadChunk, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) a[i] = b[i] + 3.0f * c[i];
+    });
+  });
+  return 3.0 * 4 * kElements / seconds;
+}
+
 }  // namespace
 
-Peak measure_peak() {
+Peak measure_peak(bool memory) {
   const int64_t threads = num_threads();
   const auto multiply_add = TILEGRAD_SIMD(peak_multiply_add);
   const double per_round = TILEGRAD_SIMD(peak_flops_per_round)();
@@ -40,20 +56,8 @@ Peak measure_peak() {
       g_sink.store(multiply_add(kRounds), std::memory_order_relaxed);
     });
   });
-  std::unique_ptr<float[]> a(new float[kElements]), b(new float[kElements]),
-      c(new float[kElements]);
-  parallel_for(kElements, kTriadChunk, [&](int64_t begin, int64_t end) {
-    std::fill(a.get() + begin, a.get() + end, 0.0f);
-    std::fill(b.get() + begin, b.get() + end, 1.0f);
-    std::fill(c.get() + begin, c.get() + end, 2.0f);
-  });
-  const double memory = best_seconds(4, [&] {
-    parallel_for(kElements, kTriadChunk, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) a[i] = b[i] + 3.0f * c[i];
-    });
-  });
   return {static_cast<double>(threads * kRounds) * per_round / compute,
-          3.0 * 4 * kElements / memory};
+          memory ? measure_triad() : 0};
 }
 
 }  // namespace tilegrad
