@@ -1,0 +1,189 @@
+// What the rows of test/ops cannot say of elementwise functions: how dtypes meet, how integers behave at their ends, and
+// how exact f32 is over its whole range.
+import { describe, expect, test } from 'vitest';
+import * as t from '../lib/index.ts';
+import { isFloat, ulpDistance } from './support/floats.ts';
+import { erf, erfc } from './support/special_functions.ts';
+
+const { dtypes, tensor } = t;
+
+describe('two dtypes meet by the table of promotion', () => {
+  const pairs = dtypes.flatMap((a) => dtypes.map((b) => [a, b] as const));
+  const one = (dtype: t.DType) => tensor(dtype === 'bool' ? [true] : [1], { dtype });
+
+  test.for(pairs)('%s and %s', ([a, b]) => {
+    const meets = t.promote(a, b);
+    expect(t.eq(one(a), one(b)).dtype).toBe('bool');
+    expect(t.where(tensor([true]), one(a), one(b)).dtype).toBe(meets);
+    if (meets === 'bool') expect(() => t.add(one(a), one(b))).toThrow('add: is defined for numbers, not for bool');
+    else {
+      const sum = t.add(one(a), one(b));
+      expect([sum.dtype, sum.itemSync()]).toEqual([meets, 2]);
+    }
+  });
+
+  test('the table itself', () => {
+    const table = Object.fromEntries(dtypes.map((a) => [a, dtypes.map((b) => t.promote(a, b)).join(' ')]));
+    expect(table).toEqual({
+      f32: 'f32 f32 f32 f64 f32 f32 f32 f32 f32',
+      f16: 'f32 f16 f32 f64 f16 f16 f16 f16 f16',
+      bf16: 'f32 f32 bf16 f64 bf16 bf16 bf16 bf16 bf16',
+      f64: 'f64 f64 f64 f64 f64 f64 f64 f64 f64',
+      i64: 'f32 f16 bf16 f64 i64 i64 i64 i64 i64',
+      i32: 'f32 f16 bf16 f64 i64 i32 i32 i32 i32',
+      i8: 'f32 f16 bf16 f64 i64 i32 i8 i32 i8',
+      u8: 'f32 f16 bf16 f64 i64 i32 i32 u8 u8',
+      bool: 'f32 f16 bf16 f64 i64 i32 i8 u8 bool',
+    });
+  });
+
+  test('gradients come back in the dtypes of the operands, summed over broadcasts', () => {
+    const a = tensor([1, 2, 3], { requiresGrad: true });
+    const b = tensor([[2], [4]], { dtype: 'f64', requiresGrad: true });
+    const c = tensor([[5, 6, 7]], { dtype: 'i32' });
+    a.mul(b).mul(c).sum().backward();
+    expect([a.grad!.dtype, a.grad!.tolistSync()]).toEqual(['f32', [30, 36, 42]]);
+    expect([b.grad!.dtype, b.grad!.tolistSync()]).toEqual(['f64', [[38], [38]]]);
+  });
+
+  test('a tensor that becomes an integer takes no gradient along', () => {
+    const x = tensor([1.5, 2.5], { requiresGrad: true });
+    expect(x.to('i32').requiresGrad).toBe(false);
+    expect(x.to('f64').requiresGrad).toBe(true);
+    expect(x.gt(2).requiresGrad).toBe(false);
+  });
+});
+
+describe('to', () => {
+  test('takes a dtype, a device or both, and gives the tensor itself where nothing changes', () => {
+    const x = tensor([1, 2]);
+    expect(x.to('f16').dtype).toBe('f16');
+    expect(x.to({ dtype: 'i8', device: 'cpu' }).tolistSync()).toEqual([1, 2]);
+    for (const same of [x.to('f32'), x.to('cpu'), x.to({}), x.to({ dtype: 'f32' }), x.cast('f32')])
+      expect(same).toBe(x);
+  });
+
+  test.for([
+    [{ dtpe: 'f16' }, 'ERR_ARGUMENT', "to: unknown option 'dtpe', did you mean 'dtype'?"],
+    ['f128', 'ERR_DEVICE', "unknown device 'f128'"],
+    [{ dtype: 'f128' }, 'ERR_DTYPE', 'unknown dtype f128'],
+  ] as const)('%j throws %s', ([target, code, message]) => {
+    const thrown = (() => {
+      try {
+        tensor([1]).to(target as unknown as t.DType);
+        return undefined;
+      } catch (error) {
+        return error as t.TilegradError;
+      }
+    })();
+    expect(thrown?.code).toBe(code);
+    expect(thrown?.message).toContain(message);
+  });
+});
+
+describe('integers', () => {
+  const ends = { i64: [-(2n ** 63n), 2n ** 63n - 1n], i32: [-(2 ** 31), 2 ** 31 - 1], i8: [-128, 127] } as const;
+
+  const entry = (x: t.Tensor, i: number) => (x.tolistSync() as (number | bigint)[])[i];
+
+  test.for(Object.entries(ends))('of %s wrap around', ([dtype, [least, most]]) => {
+    const x = tensor([least, most] as number[], { dtype: dtype as t.DType });
+    expect(x.add(1).tolistSync()).toEqual([typeof least === 'bigint' ? least + 1n : least + 1, least]);
+    expect(entry(x.sub(1), 0)).toBe(most);
+    expect(entry(x.neg(), 0)).toBe(least);
+    expect(entry(x.abs(), 0)).toBe(least);
+    expect(entry(x.floorDivide(-1), 0)).toBe(least);
+    expect(x.remainder(-1).to('i32').tolistSync()).toEqual([0, 0]);
+    expect(x.clamp().tolistSync()).toEqual([least, most]);
+    expect(entry(x.clamp(null, 5).to('i32'), 1)).toBe(5);
+  });
+
+  test('divided by zero give 0', () => {
+    const x = tensor([7, -7, 0], { dtype: 'i32' });
+    for (const result of [x.floorDivide(0), x.remainder(0), x.fmod(0)]) expect(result.tolistSync()).toEqual([0, 0, 0]);
+  });
+
+  test('have powers of negative exponents only of 1 and -1', () => {
+    const base = tensor([1, -1, -1, 2, 0], { dtype: 'i64' });
+    const exponent = tensor([-3, -3, -2, -1, -1], { dtype: 'i64' });
+    expect(base.pow(exponent).tolistSync()).toEqual([1n, -1n, 1n, 0n, 0n]);
+  });
+
+  test('of 64 bits keep all of them through comparisons and choices', () => {
+    const x = tensor([2n ** 62n + 1n, 2n ** 62n]);
+    expect(x.eq(x.add(1)).tolistSync()).toEqual([false, false]);
+    expect(x.gt(2 ** 53 - 1).tolistSync()).toEqual([true, true]);
+    expect(x.maximum(x.sub(1)).tolistSync()).toEqual([2n ** 62n + 1n, 2n ** 62n]);
+    expect(() => x.add(2 ** 53)).toThrow('add: the number 9.0072e+15 does not fit into i64');
+  });
+});
+
+describe('f32 is within 4 ULP over its whole range', () => {
+  // 40,000 numbers of every exponent and both signs, and as many of everyday size.
+  const wide = Float32Array.from({ length: 40_000 }, (_, i) => {
+    const word = new Uint32Array([Math.imul(i + 1, 0x9e3779b1)]);
+    return new Float32Array(word.buffer)[0]!;
+  }).filter(Number.isFinite);
+  const everyday = Float32Array.from({ length: 40_000 }, (_, i) => ((i * 0.61803398875) % 1) * 40 - 20);
+  const values = Float32Array.from([...wide, ...everyday]);
+  const minusInf = Number.NEGATIVE_INFINITY;
+  const cases: [string, (x: t.Tensor) => t.Tensor, (x: number) => number][] = [
+    ['exp', t.exp, Math.exp],
+    ['exp2', t.exp2, (x) => 2 ** x],
+    ['expm1', t.expm1, Math.expm1],
+    ['log', t.log, Math.log],
+    ['log2', t.log2, Math.log2],
+    ['log10', t.log10, Math.log10],
+    ['log1p', t.log1p, Math.log1p],
+    ['sin', t.sin, Math.sin],
+    ['cos', t.cos, Math.cos],
+    ['tan', t.tan, Math.tan],
+    ['asin', t.asin, Math.asin],
+    ['acos', t.acos, Math.acos],
+    ['atan', t.atan, Math.atan],
+    ['sinh', t.sinh, Math.sinh],
+    ['cosh', t.cosh, Math.cosh],
+    ['tanh', t.tanh, Math.tanh],
+    ['asinh', t.asinh, Math.asinh],
+    ['acosh', t.acosh, Math.acosh],
+    ['atanh', t.atanh, Math.atanh],
+    ['rsqrt', t.rsqrt, (x) => 1 / Math.sqrt(x)],
+    ['sigmoid', t.sigmoid, (x) => (x < 0 ? Math.exp(x) / (1 + Math.exp(x)) : 1 / (1 + Math.exp(-x)))],
+    ['logsigmoid', t.logsigmoid, (x) => Math.min(x, 0) - Math.log1p(Math.exp(-Math.abs(x)))],
+    ['softplus', t.softplus, (x) => (x > 20 ? x : Math.log1p(Math.exp(x)))],
+    ['elu', t.elu, (x) => (x > 0 ? x : Math.expm1(x))],
+    ['silu', t.silu, (x) => (x < -700 ? -0 : x / (1 + Math.exp(-x)))],
+    [
+      'gelu by tanh',
+      (x) => t.gelu(x, { approximate: 'tanh' }),
+      (x) => (x < -100 ? -0 : x / (1 + Math.exp(-2 * Math.sqrt(2 / Math.PI) * x * (1 + 0.044715 * x * x)))),
+    ],
+    ['pow(x, 2.5)', (x) => t.pow(x, 2.5), (x) => x ** 2.5],
+    ['pow(1.01, x)', (x) => t.pow(1.01, x), (x) => Math.fround(1.01) ** x],
+  ];
+  const few = values.filter((_, i) => i % 20 === 0);
+  const slow: typeof cases = [
+    ['erf', t.erf, erf],
+    ['erfc', t.erfc, erfc],
+    ['gelu', t.gelu, (x) => (x === minusInf ? -0 : 0.5 * x * erfc(x * -Math.SQRT1_2))],
+  ];
+
+  test.for([...cases, ...slow])('%s', (row) => {
+    const [, call, definition] = row;
+    const inputs = slow.includes(row) ? few : values;
+    const got = call(tensor(inputs)).dataSync() as Float32Array;
+    let worst = { ulps: 0, x: 0 };
+    got.forEach((value, i) => {
+      const ulps = ulpDistance('f32', value, Math.fround(definition(inputs[i]!)));
+      if (ulps > worst.ulps) worst = { ulps, x: inputs[i]! };
+    });
+    expect(worst.ulps, `at ${worst.x}`).toBeLessThanOrEqual(4);
+  });
+});
+
+test('every float function keeps NaN', () => {
+  const functions = [t.exp, t.log, t.tanh, t.relu, t.relu6, t.sigmoid, t.gelu, t.silu, t.mish, t.elu, t.softplus];
+  for (const dtype of dtypes.filter(isFloat))
+    for (const fn of [...functions, t.abs, t.clamp, t.hardswish, t.logsigmoid, t.floor])
+      expect(fn(tensor([Number.NaN], { dtype })).itemSync()).toBeNaN();
+});
