@@ -8,8 +8,8 @@ namespace tilegrad {
 
 struct FlipPlan {
   int rank = 0;
-  int64_t size[kMaxRank];
-  bool turned[kMaxRank];
+  int64_t size[kMaxRank] = {};
+  bool turned[kMaxRank] = {};
 
   // The flat index in the input of the output's element `index`.
   TG_HOST_DEVICE int64_t source(int64_t index) const {
