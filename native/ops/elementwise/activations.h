@@ -1,8 +1,9 @@
 // Activation functions and their slopes that take more than an expression. On the host f32 is computed in
-// f64, where no cancellation shows, by formulas that keep the small side of the function exact.
+// f64 but for the most used, where no cancellation shows, by formulas that keep the small side of the function exact.
 #pragma once
 
 #include "core/math.h"
+#include "core/math_activations_f32.h"
 
 namespace tilegrad {
 
@@ -124,6 +125,13 @@ TG_MATH_FN T silu_slope(T x) {
   const W w = bounded_both(x), s = W(1) / (W(1) + Within<T>::exp(-w));
   return static_cast<T>(s * (W(1) + w * (W(1) - s)));
 }
+
+#if !defined(__CUDA_ARCH__)
+TG_MATH_FN float gelu(float x) { return math::f32::gelu(x); }
+TG_MATH_FN float gelu_slope(float x) { return math::f32::gelu_slope(x); }
+TG_MATH_FN float silu(float x) { return math::f32::silu(x); }
+TG_MATH_FN float silu_slope(float x) { return math::f32::silu_slope(x); }
+#endif
 
 // tanh(softplus(x)) = n / (n + 2) with n = e^x (e^x + 2); it is 1 from 20 on.
 template <class T>

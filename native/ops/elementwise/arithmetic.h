@@ -114,22 +114,36 @@ TG_MATH_FN T floor_divided(T a, T b) {
 }
 
 // Of floats: fmod is exact, and what follows from it is as exact as the result can be.
-#define TG_FLOAT_DIVISION(T)                                          \
-  TG_MATH_FN T trunc_remainder(T a, T b) { return math::fmod(a, b); } \
-  TG_MATH_FN T floor_remainder(T a, T b) {                            \
-    const T rest = math::fmod(a, b);                                  \
-    return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;      \
-  }                                                                   \
-  TG_MATH_FN T floor_divided(T a, T b) {                              \
-    if (b == 0) return a / b;                                         \
-    const T rest = math::fmod(a, b);                                  \
-    T quotient = (a - rest) / b;                                      \
-    if (rest != 0 && (rest < 0) != (b < 0)) quotient -= 1;            \
-    const T whole = math::floor(quotient);                            \
-    return quotient - whole > T(0.5) ? whole + 1 : whole;             \
-  }
-TG_FLOAT_DIVISION(float)
-TG_FLOAT_DIVISION(double)
-#undef TG_FLOAT_DIVISION
+template <class T>
+TG_MATH_FN T floor_remainder_by_fmod(T a, T b) {
+  const T rest = math::fmod(a, b);
+  return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
+}
+template <class T>
+TG_MATH_FN T floor_divided_by_fmod(T a, T b) {
+  if (b == 0) return a / b;
+  const T rest = math::fmod(a, b);
+  T quotient = (a - rest) / b;
+  if (rest != 0 && (rest < 0) != (b < 0)) quotient -= 1;
+  const T whole = math::floor(quotient);
+  return quotient - whole > T(0.5) ? whole + 1 : whole;
+}
+TG_MATH_FN float trunc_remainder(float a, float b) { return math::fmod(a, b); }
+TG_MATH_FN double trunc_remainder(double a, double b) { return math::fmod(a, b); }
+TG_MATH_FN float floor_remainder(float a, float b) { return floor_remainder_by_fmod(a, b); }
+TG_MATH_FN double floor_remainder(double a, double b) { return floor_remainder_by_fmod(a, b); }
+TG_MATH_FN double floor_divided(double a, double b) { return floor_divided_by_fmod(a, b); }
+TG_MATH_FN float floor_divided(float a, float b) {
+#if defined(__CUDA_ARCH__)
+  return floor_divided_by_fmod(a, b);
+#else
+  // A quotient of two f32 lies at least 2^-48 of itself from a whole number that it is not, which f64
+  // tells apart. An infinite divisor leaves a zero, below which -1 lies where the signs differ.
+  const double quotient = static_cast<double>(a) / static_cast<double>(b);
+  const bool below = (quotient == 0) & (a != 0) & ((a < 0) != (b < 0));
+  const double whole = below ? -1.0 : math::floor(quotient);
+  return static_cast<float>((b != 0) & (a - a != 0) ? static_cast<double>(a - a) : whole);
+#endif
+}
 
 }  // namespace tilegrad

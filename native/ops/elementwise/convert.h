@@ -14,19 +14,23 @@ TG_MATH_FN To converted(From x) {
   if constexpr (!kFloating<From> || kFloating<To>) {
     return static_cast<To>(x);
   } else {
-    // Bounds that are exact in every float: the least value and one past the largest, both powers of two or 0.
     constexpr bool is_signed = static_cast<To>(-1) < To(0);
     constexpr auto most = static_cast<To>(~uint64_t{0} >> (64 - 8 * sizeof(To) + is_signed));
     constexpr auto least = static_cast<To>(is_signed ? ~most : To(0));
-    constexpr From beyond = static_cast<From>(most / 2 + 1) * From(2);
-    const From inside = (x >= static_cast<From>(least)) & (x < beyond) ? x : From(0);
-    To y;
-    if constexpr (sizeof(To) < 4)
-      y = static_cast<To>(static_cast<int32_t>(inside));
-    else
-      y = static_cast<To>(inside);
-    y = x >= beyond ? most : y;
-    return x < static_cast<From>(least) ? least : y;
+    constexpr From low = static_cast<From>(least);
+    if constexpr (sizeof(To) < sizeof(From)) {
+      // Both bounds are exact in From.
+      constexpr From high = static_cast<From>(most);
+      From inside = x > low ? x : (x == x ? low : From(0));
+      inside = inside < high ? inside : high;
+      return static_cast<To>(static_cast<int32_t>(inside));
+    } else {
+      // One past the largest is a power of two and exact, the largest itself is not.
+      constexpr From beyond = static_cast<From>(most / 2 + 1) * From(2);
+      const From inside = (x >= low) & (x < beyond) ? x : From(0);
+      const To y = x >= beyond ? most : static_cast<To>(inside);
+      return x < low ? least : y;
+    }
   }
 }
 

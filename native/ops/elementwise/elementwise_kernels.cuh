@@ -15,7 +15,6 @@
 #include "core/cuda/strided.cuh"
 #include "core/dtype.h"
 #include "core/math.h"
-#include "ops/elementwise/activations.h"
 #include "ops/elementwise/arithmetic.h"
 #include "ops/elementwise/elementwise_cuda.h"
 

@@ -1,7 +1,6 @@
 // The rows of one family of functions, named by TG_FAMILY: the body of elementwise_<family>_simd.cc.
 // Unit strides vectorise, stride 0 is a broadcast operand held in a register.
 #include "core/math.h"
-#include "ops/elementwise/activations.h"
 #include "ops/elementwise/arithmetic.h"
 #include "ops/elementwise/elementwise_simd.h"
 
