@@ -159,6 +159,9 @@ function definedOps(text: string): string[] {
   return [...[...plain, ...made].map((match) => match[1]!), ...updates];
 }
 
+/** Files of lib/ops that are no room: the table itself, and what rooms share of which nothing is public. */
+const unlisted = new Set(['index.ts', 'arguments.ts']);
+
 /** What the two tables of contents miss, one sentence each. */
 export function checkTables(sources: Sources): string[] {
   const faults: string[] = [];
@@ -182,7 +185,7 @@ export function checkTables(sources: Sources): string[] {
   const contents = new Set(importsOf(sources.get('lib/ops/index.ts') ?? '').map(({ name }) => name));
   for (const path of sources.keys()) {
     const file = path.match(/^lib\/ops\/(.+\.ts)$/)?.[1];
-    if (file && file !== 'index.ts' && !contents.has(`./${file}`)) {
+    if (file && !unlisted.has(file) && !contents.has(`./${file}`)) {
       faults.push(`lib/ops/index.ts does not list ${file}`);
     }
   }
