@@ -1,4 +1,4 @@
-// The samples of test/ops/*.ts that are marked for timing.
+// The samples of test/ops/*.ts that are for timing.
 import { existsSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Device, type Tensor, tensor, tidy } from 'tilegrad';
@@ -21,6 +21,15 @@ function input(spec: InputSpec, seed: number, device: Device): Tensor {
   return tensor(values, { shape: spec.shape, dtype, device });
 }
 
+// Functions of torch on the same tensors.
+const torchFunctions = new Set(
+  [
+    'abs acos acosh add asin asinh atan atan2 atanh ceil cos cosh div eq erf erfc exp exp2 expm1 floor fmax fmin ge gt',
+    'hardsigmoid hardswish le log log10 log1p log2 logsigmoid lt maximum minimum mish mul ne neg reciprocal relu relu6',
+    'round rsqrt selu sigmoid sign silu sin sinh softplus sqrt square sub tan tanh trunc sum softmax gelu',
+  ].flatMap((line) => line.split(' ')),
+);
+
 function benchRow(op: OpRows<unknown>, sample: Sample<unknown>): BenchRow {
   const shapes = sample.inputs.map((spec) => (spec ? spec.shape.join('x') : '-')).join(' ');
   const attrs = sample.attrs === undefined ? '' : ` ${JSON.stringify(sample.attrs)}`;
@@ -32,8 +41,10 @@ function benchRow(op: OpRows<unknown>, sample: Sample<unknown>): BenchRow {
       const inputs = sample.inputs.map((spec, i) => spec && input(spec, i, device));
       return () => tidy(() => void op.call(inputs, sample.attrs));
     },
-    // Only what PyTorch calls by the same name with the same arguments has a counterpart here.
-    ...(attrs === '' && sample.inputs.every((spec) => spec && !spec.dtype)
+    // Attributes that are all true only say which operands are tensors.
+    ...(torchFunctions.has(op.name) &&
+    (sample.attrs === undefined || Object.values(sample.attrs as object).every((value) => value === true)) &&
+    sample.inputs.every((spec) => spec && !spec.dtype)
       ? { torch: { kind: 'function', name: op.name, shapes: sample.inputs.map((spec) => spec?.shape) } }
       : {}),
   };
@@ -48,7 +59,8 @@ async function rows(): Promise<BenchRow[]> {
       default: OpRows<unknown> | OpRows<unknown>[];
     };
     for (const op of [exported].flat())
-      for (const sample of op.samples) if (sample.bench) found.push(benchRow(op, sample));
+      for (const sample of [...op.samples.filter(({ bench }) => bench), ...(op.timed ?? [])])
+        found.push(benchRow(op, sample));
   }
   return found;
 }

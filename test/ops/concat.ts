@@ -33,6 +33,7 @@ export default [
         arrays.map((x) => x!),
         dim,
       ),
+    timed: [{ inputs: [{ shape: [1024, 512] }, { shape: [1024, 512] }], attrs: 1 }],
     samples: [
       { inputs: shapes([3]) },
       { inputs: shapes([3], [1], [5]) },

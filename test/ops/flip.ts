@@ -20,6 +20,7 @@ export default [
         ),
       );
     },
+    timed: [{ inputs: [{ shape: [1024, 1024] }], attrs: [0, 1] }],
     samples: [
       { inputs: x(3, 4, 5), attrs: [0, 2] },
       { inputs: x(3, 4, 5), attrs: 1 },

@@ -60,6 +60,7 @@ export default [
     call: ([x, i], dim) => gather(x as Tensor, dim, i as Tensor),
     reference: ([x, i], dim) =>
       fromCoordinates((i as NdArray).shape, (at) => element(x as NdArray, pointed(i!, at, resolved(dim, x!)))),
+    timed: [{ inputs: [{ shape: [1024, 1024] }, { shape: [1024, 1024], dtype: 'i64', range: [0, 1023] }], attrs: 1 }],
     samples: [
       ...indices.map(({ dim, x, i }) => ({ inputs: [{ shape: x }, i], attrs: dim })),
       { inputs: [{ shape: [4, 700] }, wide], attrs: 0, dtypes: ['f32', 'u8'] },
@@ -100,6 +101,16 @@ export default [
       });
       return ndarray(x!.shape, (k) => sums[k]!);
     },
+    timed: [
+      {
+        inputs: [
+          { shape: [1024, 1024] },
+          { shape: [1024, 1024], dtype: 'i64', range: [0, 1023] },
+          { shape: [1024, 1024] },
+        ],
+        attrs: 1,
+      },
+    ],
     samples: [
       ...indices.map(({ dim, x, i }) => ({ inputs: [small(x), i, small(i.shape)], attrs: dim })),
       { inputs: [small([4, 700]), wide, small([3, 700])], attrs: 0 },

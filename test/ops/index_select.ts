@@ -27,6 +27,7 @@ export default [
       const d = resolved(dim, x!);
       return fromCoordinates(x!.shape.with(d, i!.shape[0]!), (at) => element(x!, at.with(d, i!.data[at[d]!]!)));
     },
+    timed: [{ inputs: [{ shape: [4096, 256] }, { shape: [4096], dtype: 'i64', range: [0, 4095] }], attrs: 0 }],
     samples: [
       { inputs: [{ shape: [5] }, index([4, 0, 0])], attrs: 0 },
       { inputs: [{ shape: [5, 3] }, index([1, 4, 4, 2], 'i32')], attrs: 0 },

@@ -75,6 +75,7 @@ export default defineRows<Attrs>({
     return int8Conv2d(x as Tensor, weight as Tensor, { ...settings, ...named(rest, attrs) });
   },
   reference: (inputs, attrs) => reference(inputs as NdArray[], attrs),
+  timed: [{ inputs: [u8(8, 64, 56, 56), i8(64, 64, 3, 3)], attrs: { padding: 1 } }],
   samples: [
     { inputs: [u8(2, 1, 12, 12), i8(6, 1, 5, 5)], attrs: {} },
     { inputs: [u8(1, 6, 9, 11), i8(16, 6, 3, 3), xZero], attrs: { padding: 1, xZeroPoint: true } },

@@ -73,6 +73,7 @@ export default defineRows<Attrs | undefined>({
     return int8Matmul(a as Tensor, b as Tensor, { ...named(rest, attrs), dtype, outZeroPoint, relu });
   },
   reference: (inputs, attrs) => reference(inputs as NdArray[], attrs),
+  timed: [{ inputs: [u8(512, 512), i8(512, 512)] }, { inputs: [u8(1024, 1024), i8(1024, 1024)] }],
   samples: [
     { inputs: [u8(1, 1), i8(1, 1)] },
     { inputs: [u8(14, 32), i8(32, 32)] },

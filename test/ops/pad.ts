@@ -47,6 +47,7 @@ export default [
     family: 'exact',
     call: ([a], { pads, options }) => pad(a as Tensor, pads, options),
     reference: ([a], attrs) => reference(a as NdArray, attrs),
+    timed: [sample([64, 64, 56, 56], [1, 1, 1, 1])],
     samples: [
       sample([2, 3, 4], [1, 2, 0, 3]),
       sample([2, 3, 4], [1, 2, 0, 3, 2, 2], { value: 1 }),

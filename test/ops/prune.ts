@@ -26,6 +26,7 @@ const byMagnitude = defineRows<{ count: number }>({
       .slice(0, count);
     return ndarray(shape, (i) => (kept[i] && !dropped.includes(i) ? 1 : 0), 'bool');
   },
+  timed: [{ inputs: [{ shape: [1024, 1024] }], attrs: { count: 524288 } }],
   samples: [
     { inputs: [{ shape: [7, 11] }], attrs: { count: 30 } },
     { inputs: [{ shape: [7, 11] }], attrs: { count: 0 } },
@@ -81,6 +82,7 @@ const nm = defineRows<{ n: number; m: number; dim?: number }>({
       'bool',
     );
   },
+  timed: [{ inputs: [{ shape: [1024, 1024] }], attrs: { n: 2, m: 4 } }],
   samples: [
     { inputs: [{ shape: [5, 16] }], attrs: { n: 2, m: 4 } },
     { inputs: [{ shape: [5, 16] }], attrs: { n: 4, m: 8 } },

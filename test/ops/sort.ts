@@ -48,6 +48,7 @@ export default [
       const [values, indices] = ordered(x!, dim, options?.descending ?? false);
       return [values, indices, indices];
     },
+    timed: [{ inputs: [{ shape: [1024, 1024] }], attrs: {} }],
     samples: [
       { inputs: distinct(7), attrs: {} },
       { inputs: distinct(3, 5), attrs: { dim: 0, options: { descending: true } } },

@@ -91,6 +91,7 @@ export function unary(
     call: ([x]) => call(x!),
     reference: ([x]) => typed(elementwise(fn, x!), result),
     samples: [...unaryShapes.map((shape) => ({ inputs: [{ ...spec, shape }] })), ...specialSamples],
+    timed: [{ inputs: [{ ...spec, shape: [1024, 1024] }] }],
   });
 }
 
@@ -149,6 +150,15 @@ export function binary(
       const values = typeof y === 'number' ? elementwise((v) => fn(v, y), x) : elementwise(fn, x, y);
       return typed(values, options.result);
     },
+    timed: [
+      {
+        inputs: [
+          { ...a, shape: [1024, 1024] },
+          { ...b, shape: [1024, 1024] },
+        ],
+        attrs: both,
+      },
+    ],
     samples: [
       ...binaryShapes.map(([first, second]) => ({
         inputs: [

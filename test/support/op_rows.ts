@@ -76,6 +76,8 @@ export interface OpRows<A = undefined> {
     round: (x: number) => number,
   ) => NdArray | readonly NdArray[];
   samples: readonly Sample<A>[];
+  /** Samples that bench/ alone runs: too large for a reference in plain JavaScript. */
+  timed?: readonly Sample<A>[];
   errors?: readonly ErrorRow[];
   /** False for an op without gradient (comparisons, argmax). */
   differentiable?: false;
