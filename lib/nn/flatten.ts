@@ -1,6 +1,7 @@
 // Layers that change the shape alone.
 import { TilegradError } from '../error.ts';
-import { reshape, resolveDim } from '../ops/index.ts';
+import { resolveDim } from '../ops/arguments.ts';
+import { reshape } from '../ops/index.ts';
 import type { Shape, Tensor } from '../tensor.ts';
 import { Module } from './module.ts';
 

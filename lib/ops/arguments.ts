@@ -21,3 +21,20 @@ export function wholeNumbers(op: string, name: string, value: number | readonly 
     throw new TilegradError('ERR_ARGUMENT', `${op}: ${name} must be whole numbers but is ${described(value)}`);
   return list;
 }
+
+/** Resolves a possibly negative dimension; throws ERR_ARGUMENT when it is out of range. A scalar counts as rank 1. */
+export function resolveDim(op: string, dim: number, rank: number): number {
+  const span = Math.max(rank, 1);
+  if (!Number.isInteger(dim) || dim < -span || dim >= span)
+    throw new TilegradError(
+      'ERR_ARGUMENT',
+      `${op}: dimension ${dim} is out of range for a tensor with ${rank} dimensions`,
+    );
+  return dim < 0 ? dim + span : dim;
+}
+
+/** Optional inputs at the end that are absent are left out. @internal */
+export function withOptional(inputs: Tensor[], rest: readonly (Tensor | null)[]): (Tensor | null)[] {
+  const last = rest.findLastIndex((input) => input !== null);
+  return [...inputs, ...rest.slice(0, last + 1)];
+}

@@ -3,6 +3,7 @@ import { TilegradError } from '../error.ts';
 import { type Attrs, isGradEnabled, noGrad } from '../graph.ts';
 import { defineOp, type Grads } from '../op.ts';
 import type { Tensor } from '../tensor.ts';
+import { withOptional } from './arguments.ts';
 import { add, mul, pow, sub } from './elementwise.ts';
 import { mean, sum } from './reduce.ts';
 import { reshape } from './views.ts';
@@ -18,12 +19,6 @@ export interface BatchNormOptions {
   momentum?: number | undefined;
   /** Added to the variance. Default: 1e-5. */
   eps?: number | undefined;
-}
-
-/** Optional inputs at the end that are absent are left out. @internal */
-export function withOptional(inputs: Tensor[], rest: readonly (Tensor | null)[]): (Tensor | null)[] {
-  const last = rest.findLastIndex((input) => input !== null);
-  return [...inputs, ...rest.slice(0, last + 1)];
 }
 
 const normalization = defineOp('batch_norm', {

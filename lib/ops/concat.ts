@@ -2,7 +2,8 @@
 import { TilegradError } from '../error.ts';
 import { defineOp, type Grads } from '../op.ts';
 import type { Tensor } from '../tensor.ts';
-import { reshape, resolveDim, slice } from './views.ts';
+import { resolveDim } from './arguments.ts';
+import { reshape, slice } from './views.ts';
 
 /**
  * Tensors of one dtype, one after the other along `dim`; the other dimensions must agree. As torch.cat.

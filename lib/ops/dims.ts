@@ -1,8 +1,8 @@
 // Dimensions added, dropped, joined, split and moved. All are views where the strides allow it.
 import { TilegradError } from '../error.ts';
 import { type Shape, Tensor } from '../tensor.ts';
-import { wholeNumbers } from './arguments.ts';
-import { permute, reshape, resolveDim, transpose } from './views.ts';
+import { resolveDim, wholeNumbers } from './arguments.ts';
+import { permute, reshape, transpose } from './views.ts';
 
 const dimsOf = (op: string, dim: number | readonly number[], rank: number): number[] =>
   wholeNumbers(op, 'dimensions', dim).map((d) => resolveDim(op, d, rank));

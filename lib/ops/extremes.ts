@@ -2,13 +2,14 @@
 import type { DType } from '../dtype.ts';
 import { type GradRule, type Grads, defineOp, type OnnxRule } from '../op.ts';
 import { Tensor } from '../tensor.ts';
+import { resolveDim } from './arguments.ts';
 import { cast } from './cast.ts';
 import { eq } from './comparisons.ts';
 import { div, mul } from './elementwise.ts';
 import { full } from './full.ts';
 import { scatter } from './gather.ts';
-import { type Dims, onnxReduce, reducedDims, reduction, sum, unreduced } from './reduce.ts';
-import { resolveDim } from './views.ts';
+import { sum } from './reduce.ts';
+import { onnxReduce, reducedDims, reduction, type Dims, unreduced } from './reduced.ts';
 
 /** The extreme elements along a dimension and where the first of each stands. */
 export interface Extremes {

@@ -2,9 +2,9 @@
 import { TilegradError } from '../error.ts';
 import { defineOp, type Grads } from '../op.ts';
 import { type Shape, Tensor } from '../tensor.ts';
-import { expectTensor } from './arguments.ts';
+import { expectTensor, resolveDim } from './arguments.ts';
 import { where } from './comparisons.ts';
-import { reshape, resolveDim, expand, slice } from './views.ts';
+import { reshape, expand, slice } from './views.ts';
 
 /**
  * The elements of `x` at the places along `dim` that `index`, i64 or i32, names: out[i, j, k] = x[index[i, j, k], j, k]

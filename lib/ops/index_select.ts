@@ -2,11 +2,12 @@
 import { checkOptions, TilegradError } from '../error.ts';
 import { defineOp, type Grads } from '../op.ts';
 import { type Shape, Tensor } from '../tensor.ts';
+import { resolveDim } from './arguments.ts';
+import { ne } from './comparisons.ts';
 import { mul, reciprocal } from './elementwise.ts';
 import { ones } from './full.ts';
-import { ne } from './comparisons.ts';
 import { to } from './to.ts';
-import { reshape, resolveDim } from './views.ts';
+import { reshape } from './views.ts';
 
 // No gradient flows to row `skip`; -1 for none.
 const selected = defineOp('index_select', {

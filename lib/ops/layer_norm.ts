@@ -3,7 +3,8 @@ import { checkOptions, TilegradError } from '../error.ts';
 import { type Attrs, isGradEnabled } from '../graph.ts';
 import { defineOp, type Grads } from '../op.ts';
 import type { Shape, Tensor } from '../tensor.ts';
-import { withOptional } from './batch_norm.ts';
+import { withOptional } from './arguments.ts';
+
 import { add, mul, pow, sub } from './elementwise.ts';
 import { mean, sum } from './reduce.ts';
 import { reshape } from './views.ts';

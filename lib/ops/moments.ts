@@ -5,17 +5,8 @@ import { cast } from './cast.ts';
 import { eq, where } from './comparisons.ts';
 import { abs, div, mul, pow, sign, sub } from './elementwise.ts';
 import { amax, amin } from './extremes.ts';
-import {
-  type Dims,
-  mean,
-  onnxReduce,
-  reducedCount,
-  reducedDims,
-  reduction,
-  sum,
-  unreduced,
-  widened,
-} from './reduce.ts';
+import { mean, sum } from './reduce.ts';
+import { onnxReduce, reducedCount, reducedDims, reduction, type Dims, unreduced, widened } from './reduced.ts';
 import { softmax } from './softmax.ts';
 import { permute, reshape } from './views.ts';
 

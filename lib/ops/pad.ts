@@ -3,8 +3,8 @@ import { checkOptions, TilegradError } from '../error.ts';
 import type { Attrs } from '../graph.ts';
 import { defineOp, type Grads } from '../op.ts';
 import { type Shape, Tensor } from '../tensor.ts';
-import { wholeNumbers } from './arguments.ts';
-import { reshape, resolveDim } from './views.ts';
+import { resolveDim, wholeNumbers } from './arguments.ts';
+import { reshape } from './views.ts';
 
 export type PadMode = 'constant' | 'reflect' | 'replicate' | 'circular';
 

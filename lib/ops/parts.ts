@@ -1,8 +1,8 @@
 // Parts of tensors along a dimension, and repetitions. Parts are views.
 import { TilegradError } from '../error.ts';
 import { type Shape, Tensor } from '../tensor.ts';
-import { wholeNumbers } from './arguments.ts';
-import { expand, permute, reshape, resolveDim, slice } from './views.ts';
+import { resolveDim, wholeNumbers } from './arguments.ts';
+import { expand, permute, reshape, slice } from './views.ts';
 
 function need(op: string, what: string, value: number, least: number): void {
   if (!Number.isSafeInteger(value) || value < least)

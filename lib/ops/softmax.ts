@@ -1,9 +1,9 @@
 // Softmax and its logarithm over one dimension.
 import { defineOp, type Grads } from '../op.ts';
 import { Tensor } from '../tensor.ts';
+import { resolveDim } from './arguments.ts';
 import { add, mul } from './elementwise.ts';
 import { sum } from './reduce.ts';
-import { resolveDim } from './views.ts';
 
 const onnxAxis = (attrs: Readonly<Record<string, unknown>>, rank: number): { axis: number } => ({
   axis: resolveDim('onnx', attrs.dim as number, rank),

@@ -3,10 +3,11 @@ import { checkOptions, TilegradError } from '../error.ts';
 import { noGrad } from '../graph.ts';
 import { defineOp, type Grads } from '../op.ts';
 import { Tensor } from '../tensor.ts';
+import { resolveDim } from './arguments.ts';
 import { zeros } from './full.ts';
 import { scatterAdd } from './gather.ts';
 import { select } from './parts.ts';
-import { reshape, resolveDim, transpose } from './views.ts';
+import { reshape, transpose } from './views.ts';
 
 export type Sorted = [values: Tensor, indices: Tensor];
 

@@ -1,19 +1,8 @@
 // Views: other shapes over the same elements. No kernel runs, except where reshape or contiguous must copy.
-import { TilegradError } from '../error.ts';
 import type { OnnxRule } from '../op.ts';
 import { defineOp, type Grads } from '../op.ts';
 import { type Shape, Tensor } from '../tensor.ts';
-
-/** Resolves a possibly negative dimension; throws ERR_ARGUMENT when it is out of range. A scalar counts as rank 1. */
-export function resolveDim(op: string, dim: number, rank: number): number {
-  const span = Math.max(rank, 1);
-  if (!Number.isInteger(dim) || dim < -span || dim >= span)
-    throw new TilegradError(
-      'ERR_ARGUMENT',
-      `${op}: dimension ${dim} is out of range for a tensor with ${rank} dimensions`,
-    );
-  return dim < 0 ? dim + span : dim;
-}
+import { resolveDim } from './arguments.ts';
 
 const onnxReshape: OnnxRule = (graph, { inputs, outputMeta }) =>
   graph.node('Reshape', [inputs[0] as string, graph.constant(outputMeta[0]?.shape ?? [], 'i64')]);

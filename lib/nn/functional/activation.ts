@@ -1,21 +1,7 @@
 // Activation functions made of ops. Those with kernels of their own are ops.
 import { TilegradError } from '../../error.ts';
-import {
-  abs,
-  add,
-  chunk,
-  gt,
-  lt,
-  mul,
-  neg,
-  reshape,
-  resolveDim,
-  sigmoid,
-  softmax,
-  sub,
-  tanh,
-  where,
-} from '../../ops/index.ts';
+import { resolveDim } from '../../ops/arguments.ts';
+import { abs, add, chunk, gt, lt, mul, neg, reshape, sigmoid, softmax, sub, tanh, where } from '../../ops/index.ts';
 import type { Tensor } from '../../tensor.ts';
 
 /** x - tanh(x). As torch.nn.functional.tanhshrink. */
