@@ -224,21 +224,11 @@ TG_SIMD Vec<T> load_halves(const T* low, const T* high) {
   // The forms with a mask, since GCC 12 warns of the others' own undefined operand.
   return (Vec<T>)_mm512_maskz_insertf64x4(0xff, _mm512_castpd256_pd512(half(low)), half(high), 1);
 }
-template <class T>
-TG_SIMD void store_halves(T* low, T* high, Vec<T> v) {
-  _mm256_storeu_pd(reinterpret_cast<double*>(low), _mm512_castpd512_pd256((__m512d)v));
-  _mm256_storeu_pd(reinterpret_cast<double*>(high),
-                   _mm512_maskz_extractf64x4_pd(0xf, (__m512d)v, 1));
-}
 #else
 constexpr bool kSplitVectors = false;
 template <class T>
 TG_SIMD Vec<T> load_halves(const T* low, const T*) {
   return load<T>(low);
-}
-template <class T>
-TG_SIMD void store_halves(T* low, T*, Vec<T> v) {
-  store<T>(low, v);
 }
 #endif
 

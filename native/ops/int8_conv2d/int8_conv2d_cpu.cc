@@ -76,30 +76,25 @@ PerAxis<T> per_row(const KernelArgs& args, int input, int64_t first) {
 }
 
 Int8Epilogue epilogue(const KernelArgs& args, const ConvShape& s, int64_t first) {
-  const DType dtype = args.outputs[0].dtype;
-  Int8Epilogue e;
+  Int8Epilogue e = int8_epilogue_of(args);
   e.k = s.c / s.groups * s.r * s.s;
-  e.a_zero = per_row<int32_t>(args, kWeightZeroPoint, first);
-  e.b_zero = per_row<int32_t>(args, kXZeroPoint, 0);
-  e.a_signed = args.inputs[kWeight].dtype == DType::i8;
-  e.b_signed = args.inputs[kX].dtype == DType::i8;
-  e.scale = per_row<float>(args, kScale, first);
-  if (args.has(kBias) && args.inputs[kBias].dtype == DType::f32)
-    e.bias_f32 = per_row<float>(args, kBias, first);
-  if (args.has(kBias) && args.inputs[kBias].dtype == DType::i32)
-    e.bias_i32 = per_row<int32_t>(args, kBias, first);
-  e.dtype = dtype;
-  e.relu = args.attrs.boolean("relu");
-  e.out_zero = static_cast<int32_t>(args.attrs.integer("out_zero_point"));
-  e.low = dtype == DType::i8 ? -128 : 0, e.high = dtype == DType::i8 ? 127 : 255;
+  e.a_zero = per_row<int32_t>(args, kInt8SecondZero, first);
+  e.b_zero = per_row<int32_t>(args, kInt8FirstZero, 0);
+  e.a_signed = args.inputs[kInt8Second].dtype == DType::i8;
+  e.b_signed = args.inputs[kInt8First].dtype == DType::i8;
+  e.scale = per_row<float>(args, kInt8Scale, first);
+  if (args.has(kInt8Bias) && args.inputs[kInt8Bias].dtype == DType::f32)
+    e.bias_f32 = per_row<float>(args, kInt8Bias, first);
+  if (args.has(kInt8Bias) && args.inputs[kInt8Bias].dtype == DType::i32)
+    e.bias_i32 = per_row<int32_t>(args, kInt8Bias, first);
   e.out_row = s.p * s.q;
   return e;
 }
 
 // The byte that stands for zero in x.
 uint8_t padding_byte(const KernelArgs& args) {
-  const int32_t zero = args.has(kXZeroPoint) ? *args.inputs[kXZeroPoint].as<int32_t>() : 0;
-  const DType dtype = args.inputs[kX].dtype;
+  const int32_t zero = args.has(kInt8FirstZero) ? *args.inputs[kInt8FirstZero].as<int32_t>() : 0;
+  const DType dtype = args.inputs[kInt8First].dtype;
   if (dtype == DType::i8 ? zero < -128 || zero > 127 : zero < 0 || zero > 255)
     fail(ErrorCode::argument, "int8_conv2d: x_zero_point ", zero, " does not fit into ", dtype);
   return static_cast<uint8_t>(zero);
@@ -108,7 +103,8 @@ uint8_t padding_byte(const KernelArgs& args) {
 }  // namespace
 
 void int8_conv2d_cpu(KernelArgs& args) {
-  const View &x = args.inputs[kX], &weight = args.inputs[kWeight], &out = args.outputs[0];
+  const View &x = args.inputs[kInt8First], &weight = args.inputs[kInt8Second],
+             &out = args.outputs[0];
   const ConvShape s = conv_shape(args.attrs, x.shape(), weight.shape());
   const uint8_t padding = padding_byte(args);
   const int64_t depth = s.c / s.groups * s.r * s.s, kernels = s.k / s.groups, pixels = s.p * s.q;

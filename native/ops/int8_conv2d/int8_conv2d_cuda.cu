@@ -75,27 +75,25 @@ PerAxis<T> per_row(const KernelArgs& args, int input) {
 }  // namespace
 
 void int8_conv2d_cuda(KernelArgs& args) {
-  const View &x = args.inputs[kX], &weight = args.inputs[kWeight], &out = args.outputs[0];
+  const View &x = args.inputs[kInt8First], &weight = args.inputs[kInt8Second],
+             &out = args.outputs[0];
   auto& stream = cuda::stream_of(args.stream);
   ConvProblem p = {};
+  p.e = int8_epilogue_of(args);
   p.s = conv_shape(args.attrs, x.shape(), weight.shape());
   p.x = x.as<uint8_t>(), p.weight = weight.as<uint8_t>();
-  p.x_zero = args.has(kXZeroPoint) ? args.inputs[kXZeroPoint].as<int32_t>() : nullptr;
+  p.x_zero = args.has(kInt8FirstZero) ? args.inputs[kInt8FirstZero].as<int32_t>() : nullptr;
   p.depth = p.s.c / p.s.groups * p.s.r * p.s.s, p.kernels = p.s.k / p.s.groups;
   p.item = static_cast<int64_t>(dtype_size(out.dtype));
   p.e.k = p.depth;
   p.e.a_signed = weight.dtype == DType::i8, p.e.b_signed = x.dtype == DType::i8;
-  p.e.a_zero = per_row<int32_t>(args, kWeightZeroPoint);
-  p.e.b_zero = per_row<int32_t>(args, kXZeroPoint);
-  p.e.scale = per_row<float>(args, kScale);
-  if (args.has(kBias) && args.inputs[kBias].dtype == DType::f32)
-    p.e.bias_f32 = per_row<float>(args, kBias);
-  if (args.has(kBias) && args.inputs[kBias].dtype == DType::i32)
-    p.e.bias_i32 = per_row<int32_t>(args, kBias);
-  p.e.relu = args.attrs.boolean("relu");
-  p.e.dtype = out.dtype;
-  p.e.out_zero = static_cast<int32_t>(args.attrs.integer("out_zero_point"));
-  p.e.low = out.dtype == DType::i8 ? -128 : 0, p.e.high = out.dtype == DType::i8 ? 127 : 255;
+  p.e.a_zero = per_row<int32_t>(args, kInt8SecondZero);
+  p.e.b_zero = per_row<int32_t>(args, kInt8FirstZero);
+  p.e.scale = per_row<float>(args, kInt8Scale);
+  if (args.has(kInt8Bias) && args.inputs[kInt8Bias].dtype == DType::f32)
+    p.e.bias_f32 = per_row<float>(args, kInt8Bias);
+  if (args.has(kInt8Bias) && args.inputs[kInt8Bias].dtype == DType::i32)
+    p.e.bias_i32 = per_row<int32_t>(args, kInt8Bias);
   p.e.out = static_cast<char*>(out.data) + out.layout.offset * p.item;
   p.e.out_row = p.s.p * p.s.q;
   const cuda::Int8Size size = {p.kernels, p.s.p * p.s.q, p.depth};

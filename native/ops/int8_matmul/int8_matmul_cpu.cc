@@ -1,6 +1,7 @@
 // int8_matmul on the CPU: the strides go to the product of the core as they are, one product per matrix of the batch.
 #include <memory>
 
+#include "core/batch.h"
 #include "core/cpu/int8_epilogue.h"
 #include "ops/int8_matmul/int8_matmul.h"
 
@@ -33,12 +34,11 @@ void finish(const void* context, const Int8Tile& tile) {
 
 // Element offset of matrix `index` of the batch, whose shape is that of the output.
 int64_t batch_offset(const Layout& layout, const Shape& out, int64_t index) {
-  int64_t offset = 0;
+  int64_t strides[kMaxRank], offset = 0;
+  batch_strides(layout, out, strides);
   for (int d = out.rank - 3; d >= 0; --d) {
-    const int64_t i = index % out[d];
+    offset += index % out[d] * strides[d];
     index /= out[d];
-    const int own = d - (out.rank - layout.rank());
-    if (own >= 0 && layout.shape[own] != 1) offset += i * layout.strides[own];
   }
   return offset;
 }
@@ -52,16 +52,16 @@ Int8Operand operand(const View& v, int64_t offset) {
 }  // namespace
 
 void int8_matmul_cpu(KernelArgs& args) {
-  const View &a = args.inputs[kA], &b = args.inputs[kB], &out = args.outputs[0];
+  const View &a = args.inputs[kInt8First], &b = args.inputs[kInt8Second], &out = args.outputs[0];
   const Shape& shape = out.shape();
-  const Values<int32_t> a_zero(args, kAZeroPoint, true), b_zero(args, kBZeroPoint, false);
-  const Values<float> scale(args, kScale, false);
-  const bool float_bias = args.has(kBias) && args.inputs[kBias].dtype == DType::f32;
+  const Values<int32_t> a_zero(args, kInt8FirstZero, true), b_zero(args, kInt8SecondZero, false);
+  const Values<float> scale(args, kInt8Scale, false);
+  const bool float_bias = args.has(kInt8Bias) && args.inputs[kInt8Bias].dtype == DType::f32;
 
   Int8Gemm g;
   g.m = shape[shape.rank - 2], g.n = shape[shape.rank - 1];
   g.k = a.shape()[a.layout.rank() - 1];
-  Int8Epilogue e;
+  Int8Epilogue e = int8_epilogue_of(args);
   e.k = g.k;
   e.a_zero = a_zero.get(), e.b_zero = b_zero.get();
   e.a_signed = a.dtype == DType::i8, e.b_signed = b.dtype == DType::i8;
@@ -69,16 +69,12 @@ void int8_matmul_cpu(KernelArgs& args) {
   std::unique_ptr<Values<float>> bias_f32;
   std::unique_ptr<Values<int32_t>> bias_i32;
   if (float_bias) {
-    bias_f32 = std::make_unique<Values<float>>(args, kBias, false);
+    bias_f32 = std::make_unique<Values<float>>(args, kInt8Bias, false);
     e.bias_f32 = {bias_f32->get().data, 0, 1};
-  } else if (args.has(kBias)) {
-    bias_i32 = std::make_unique<Values<int32_t>>(args, kBias, false);
+  } else if (args.has(kInt8Bias)) {
+    bias_i32 = std::make_unique<Values<int32_t>>(args, kInt8Bias, false);
     e.bias_i32 = {bias_i32->get().data, 0, 1};
   }
-  e.dtype = out.dtype;
-  e.relu = args.attrs.boolean("relu");
-  e.out_zero = static_cast<int32_t>(args.attrs.integer("out_zero_point"));
-  e.low = out.dtype == DType::i8 ? -128 : 0, e.high = out.dtype == DType::i8 ? 127 : 255;
   e.out_row = g.n;
   g.finish = finish;
   g.finish_context = &e;

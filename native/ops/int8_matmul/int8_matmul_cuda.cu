@@ -1,4 +1,5 @@
 // int8_matmul on CUDA by dp4a, one block per tile and matrix of the batch; any strides.
+#include "core/batch.h"
 #include "core/cuda/copy.h"
 #include "core/cuda/int8_gemm.cuh"
 #include "ops/int8_matmul/int8_matmul.h"
@@ -49,40 +50,30 @@ PerAxis<T> per_axis(const KernelArgs& args, cuda::CudaStream& stream, int input,
   return {v.as<T>(), many && per_row ? 1 : 0, many && !per_row ? 1 : 0};
 }
 
-void batch_strides(const Layout& layout, const Shape& out, int64_t* strides) {
-  for (int d = 0; d < out.rank - 2; ++d) {
-    const int own = d - (out.rank - layout.rank());
-    strides[d] = own < 0 || layout.shape[own] == 1 ? 0 : layout.strides[own];
-  }
-}
-
 }  // namespace
 
 void int8_matmul_cuda(KernelArgs& args) {
-  const View &a = args.inputs[kA], &b = args.inputs[kB], &out = args.outputs[0];
+  const View &a = args.inputs[kInt8First], &b = args.inputs[kInt8Second], &out = args.outputs[0];
   auto& stream = cuda::stream_of(args.stream);
   const Shape& shape = out.shape();
   const int a_rank = a.layout.rank(), b_rank = b.layout.rank();
   const cuda::Int8Size size = {shape[shape.rank - 2], shape[shape.rank - 1], a.shape()[a_rank - 1]};
   BufferRef kept[4];
   MatmulProblem p = {};
+  p.e = int8_epilogue_of(args);
   p.a_first = {a.as<uint8_t>(), a.layout.strides[a_rank - 2], a.layout.strides[a_rank - 1],
                a.dtype == DType::i8};
   p.b_first = {b.as<uint8_t>(), b.layout.strides[b_rank - 1], b.layout.strides[b_rank - 2],
                b.dtype == DType::i8};
   p.e.k = size.k;
   p.e.a_signed = p.a_first.is_signed, p.e.b_signed = p.b_first.is_signed;
-  p.e.a_zero = per_axis<int32_t>(args, stream, kAZeroPoint, true, &kept[0]);
-  p.e.b_zero = per_axis<int32_t>(args, stream, kBZeroPoint, false, &kept[1]);
-  p.e.scale = per_axis<float>(args, stream, kScale, false, &kept[2]);
-  if (args.has(kBias) && args.inputs[kBias].dtype == DType::f32)
-    p.e.bias_f32 = per_axis<float>(args, stream, kBias, false, &kept[3]);
-  if (args.has(kBias) && args.inputs[kBias].dtype == DType::i32)
-    p.e.bias_i32 = per_axis<int32_t>(args, stream, kBias, false, &kept[3]);
-  p.e.relu = args.attrs.boolean("relu");
-  p.e.dtype = out.dtype;
-  p.e.out_zero = static_cast<int32_t>(args.attrs.integer("out_zero_point"));
-  p.e.low = out.dtype == DType::i8 ? -128 : 0, p.e.high = out.dtype == DType::i8 ? 127 : 255;
+  p.e.a_zero = per_axis<int32_t>(args, stream, kInt8FirstZero, true, &kept[0]);
+  p.e.b_zero = per_axis<int32_t>(args, stream, kInt8SecondZero, false, &kept[1]);
+  p.e.scale = per_axis<float>(args, stream, kInt8Scale, false, &kept[2]);
+  if (args.has(kInt8Bias) && args.inputs[kInt8Bias].dtype == DType::f32)
+    p.e.bias_f32 = per_axis<float>(args, stream, kInt8Bias, false, &kept[3]);
+  if (args.has(kInt8Bias) && args.inputs[kInt8Bias].dtype == DType::i32)
+    p.e.bias_i32 = per_axis<int32_t>(args, stream, kInt8Bias, false, &kept[3]);
   const auto item = static_cast<int64_t>(dtype_size(out.dtype));
   p.e.out = static_cast<char*>(out.data) + out.layout.offset * item;
   p.e.out_row = size.n;

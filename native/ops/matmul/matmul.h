@@ -2,6 +2,7 @@
 // strides: transposed views are read where they lie, broadcast dimensions have stride 0.
 #pragma once
 
+#include "core/batch.h"
 #include "core/cpu/gemm.h"
 #include "core/op.h"
 
@@ -11,14 +12,6 @@ extern const OpDef matmul_op;
 
 void matmul_cpu(KernelArgs& args);
 void matmul_cuda(KernelArgs& args);
-
-// The batch dimensions of `layout` as strides over those of the output.
-inline void matmul_batch_strides(const Layout& layout, const Shape& out, int64_t* strides) {
-  for (int d = 0; d < out.rank - 2; ++d) {
-    const int own = d - (out.rank - layout.rank());
-    strides[d] = own < 0 || layout.shape[own] == 1 ? 0 : layout.strides[own];
-  }
-}
 
 // The product as the kernels of the core take it. bias must be contiguous, or null.
 template <class T>
@@ -38,9 +31,9 @@ Gemm<T> matmul_product(const View& a, const View& b, const T* bias, const View& 
   g.bias_axis = bias != nullptr ? BiasAxis::col : BiasAxis::none;
   batch->rank = rank - 2;
   for (int d = 0; d < batch->rank; ++d) batch->size[d] = shape[d];
-  matmul_batch_strides(a.layout, shape, batch->a_stride);
-  matmul_batch_strides(b.layout, shape, batch->b_stride);
-  matmul_batch_strides(out.layout, shape, batch->c_stride);
+  batch_strides(a.layout, shape, batch->a_stride);
+  batch_strides(b.layout, shape, batch->b_stride);
+  batch_strides(out.layout, shape, batch->c_stride);
   return g;
 }
 
