@@ -15,6 +15,8 @@ interface Result extends Comparison {
   threads: number;
   /** The part of the measured peak that is reached, of the arithmetic or of the memory, whichever bounds the row. */
   percentOfPeak: number | null;
+  /** The peak that was measured around this row: operations and bytes per second. */
+  peak: { flops: number; bytes: number };
   gflops: number | null;
   gbytes: number | null;
   cuda: Timing | null;
@@ -29,6 +31,7 @@ function result(suite: string, row: BenchRow, floor: Floor, times: Comparison, c
     threads: floor.threads,
     ...times,
     percentOfPeak: bound > 0 ? (100 * bound) / seconds : null,
+    peak: { flops: floor.flops, bytes: floor.bytes },
     gflops: row.flops ? row.flops / seconds / 1e9 : null,
     gbytes: row.bytes ? row.bytes / seconds / 1e9 : null,
     cuda,

@@ -1,7 +1,7 @@
 // Convolutions: LeNet-5's layers (A, B), 3x3 layers of residual networks (C, D), 1x1 (E) and depthwise (F).
 import { conv2d as convolution, type Device, grad, type Tensor, tidy } from 'tilegrad';
 import type { BenchRow, BenchSuite } from '../suite.ts';
-import { randomTensor } from './random.ts';
+import { randomTensor } from './inputs.ts';
 
 interface Layer {
   name: string;

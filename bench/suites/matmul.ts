@@ -1,7 +1,7 @@
 // Matrix products: square, few rows, transposed, batched, and the layers of small networks.
 import { type DType, linear, matmul as product, tidy, transpose } from 'tilegrad';
 import type { BenchRow, BenchSuite } from '../suite.ts';
-import { randomTensor } from './random.ts';
+import { randomTensor } from './inputs.ts';
 
 function row(m: number, k: number, n: number, options: { batch?: number; transposed?: boolean; dtype?: DType } = {}) {
   const { batch = 1, transposed = false, dtype = 'f32' } = options;

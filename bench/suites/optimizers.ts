@@ -2,7 +2,7 @@
 // where the memory does.
 import { adamUpdate, type Device, sgdUpdate, type Shape, type Tensor, zerosLike } from 'tilegrad';
 import type { BenchRow, BenchSuite } from '../suite.ts';
-import { randomTensor } from './random.ts';
+import { randomTensor } from './inputs.ts';
 
 const lenet = [[6, 1, 5, 5], [6], [16, 6, 5, 5], [16], [120, 256], [120], [84, 120], [84], [10, 84], [10]];
 const models: [string, Shape[]][] = [

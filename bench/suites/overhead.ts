@@ -1,7 +1,7 @@
 // What a call costs before any kernel runs: ops on tensors of one element.
 import { add, type Device, tidy } from 'tilegrad';
 import type { BenchRow, BenchSuite } from '../suite.ts';
-import { randomTensor } from './random.ts';
+import { randomTensor } from './inputs.ts';
 
 // Many calls share one scope, as they do in a training step.
 const calls = 50;

@@ -12,7 +12,7 @@ import {
   uniform,
 } from 'tilegrad';
 import type { BenchRow, BenchSuite } from '../suite.ts';
-import { randomTensor } from './random.ts';
+import { randomTensor } from './inputs.ts';
 
 const count = 2 ** 22;
 

@@ -1,7 +1,7 @@
 // Whole eager training steps: forward, backward, update.
 import { type Device, nn, optim, tensor, tidy } from 'tilegrad';
 import type { BenchRow, BenchSuite } from '../suite.ts';
-import { randomTensor } from './random.ts';
+import { randomTensor } from './inputs.ts';
 
 const classes = 10;
 

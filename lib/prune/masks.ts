@@ -17,6 +17,7 @@ import {
   sum,
 } from '../ops/index.ts';
 import type { Generator } from '../random.ts';
+import { roundHalfEven } from '../rounding.ts';
 import { tidy } from '../scope.ts';
 import type { Tensor } from '../tensor.ts';
 
@@ -30,12 +31,6 @@ export interface MaskOptions {
   /** The mask so far (bool): what it dropped stays dropped. Default: all are kept. */
   readonly mask?: Tensor | null | undefined;
 }
-
-const roundHalfEven = (x: number): number => {
-  const floor = Math.floor(x);
-  const rest = x - floor;
-  return rest > 0.5 || (rest === 0.5 && floor % 2 !== 0) ? floor + 1 : floor;
-};
 
 /** The whole number that `amount` means of `total`. Throws ERR_ARGUMENT. @internal */
 export function countOf(user: string, amount: Amount, total: number): number {

@@ -2,6 +2,7 @@
 import { checkOptions, TilegradError } from '../error.ts';
 import { noGrad } from '../graph.ts';
 import { amax, amin, reshape } from '../ops/index.ts';
+import { roundHalfEven } from '../rounding.ts';
 import { tidy } from '../scope.ts';
 import { type Tensor, tensor } from '../tensor.ts';
 
@@ -27,12 +28,6 @@ export interface QuantizationParameters {
 
 const optionNames = ['dtype', 'scheme', 'quantMin', 'quantMax', 'axis'] as const;
 const smallestScale = Math.fround(2 ** -23);
-
-const roundHalfEven = (x: number): number => {
-  const floor = Math.floor(x);
-  const rest = x - floor;
-  return rest > 0.5 || (rest === 0.5 && floor % 2 !== 0) ? floor + 1 : floor;
-};
 
 /**
  * Keeps the least and the greatest value seen. The range always holds 0; symmetric ranges reach as far on both sides.

@@ -1,4 +1,5 @@
 import { int8Conv2d, type Tensor } from 'tilegrad';
+import { roundHalfEven } from '../support/floats.ts';
 import { defineRows, type InputSpec, type NdArray, ndarray } from '../support/op_rows.ts';
 
 interface Attrs {
@@ -51,10 +52,8 @@ function reference([x, weight, ...rest]: readonly NdArray[], attrs: Attrs): NdAr
     if (dtype === 'i32') return sum + value(bias, kernel);
     const y = Math.fround(sum) * value(scale, kernel) + value(bias, kernel);
     if (dtype === 'f32') return y;
-    const floor = Math.floor(y);
-    const rounded = y - floor > 0.5 || (y - floor === 0.5 && floor % 2 !== 0) ? floor + 1 : floor;
     const [low, high] = dtype === 'u8' ? [0, 255] : [-128, 127];
-    return Math.min(Math.max(rounded + outZeroPoint, low), high);
+    return Math.min(Math.max(roundHalfEven(y) + outZeroPoint, low), high);
   };
   return ndarray([n, k, p, q], pixel, dtype);
 }

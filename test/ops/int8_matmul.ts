@@ -1,4 +1,5 @@
 import { int8Matmul, type Tensor } from 'tilegrad';
+import { roundHalfEven } from '../support/floats.ts';
 import { defineRows, type NdArray, ndarray } from '../support/op_rows.ts';
 
 interface Attrs {
@@ -20,11 +21,6 @@ function named<T>(rest: readonly T[], attrs: Attrs = {}): Partial<Record<(typeof
 }
 
 const at = (x: NdArray | undefined, i: number): number => (x ? (x.data[x.data.length === 1 ? 0 : i] as number) : 0);
-const roundHalfEven = (x: number): number => {
-  const floor = Math.floor(x);
-  const rest = x - floor;
-  return rest > 0.5 || (rest === 0.5 && floor % 2 !== 0) ? floor + 1 : floor;
-};
 
 function reference([a, b, ...rest]: readonly NdArray[], attrs: Attrs = {}): NdArray {
   if (!a || !b) throw new Error('a and b are there');

@@ -1,11 +1,6 @@
 import { dequantizeLinear, dynamicQuantizeLinear, fakeQuantize, quantizeLinear, type Tensor } from 'tilegrad';
+import { roundHalfEven } from '../support/floats.ts';
 import { defineRows, type InputSpec, type NdArray, ndarray } from '../support/op_rows.ts';
-
-const roundHalfEven = (x: number): number => {
-  const floor = Math.floor(x);
-  const rest = x - floor;
-  return rest > 0.5 || (rest === 0.5 && floor % 2 !== 0) ? floor + 1 : floor;
-};
 
 /** Maps every element with the scale and the zero point of its channel. */
 function perChannel(inputs: readonly NdArray[], axis: number, map: (x: number, scale: number, zero: number) => number) {

@@ -34,7 +34,8 @@ function exponentOf(x: number): number {
   return biased === 0 ? exponentOf(x * 2 ** 60) - 60 : biased - 1023;
 }
 
-function halfEven(x: number): number {
+/** The nearest whole number, ties to the even one. */
+export function roundHalfEven(x: number): number {
   const low = Math.floor(x);
   const rest = x - low;
   return rest > 0.5 || (rest === 0.5 && low % 2 !== 0) ? low + 1 : low;
@@ -46,7 +47,7 @@ export function roundTo(dtype: DType, x: number): number {
   const format = formats[dtype];
   if (!format || !Number.isFinite(x) || x === 0) return x;
   const unit = 2 ** (Math.max(exponentOf(x), format.least) - format.fraction);
-  const rounded = halfEven(x / unit) * unit;
+  const rounded = roundHalfEven(x / unit) * unit;
   return Math.abs(rounded) > format.largest ? Math.sign(x) * Number.POSITIVE_INFINITY : rounded;
 }
 
