@@ -55,6 +55,8 @@ export default [
       { inputs: distinct(2, 3, 4), attrs: { dim: 1 } },
       { inputs: distinct(2, 300), attrs: { dim: -1, options: { descending: true } } },
       { inputs: [{ shape: [3, 0] }], attrs: {} },
+      // Longer than the chunks of 2048 that a block sorts on CUDA, with many ties.
+      { inputs: [{ shape: [2, 4500], range: [0, 5] }], attrs: {}, smooth: false },
       { inputs: [{ shape: [6], values: [1, 0, 1, 1, 0, 1] }], attrs: {}, smooth: false },
       ...[true, false].map((descending) => ({
         inputs: [{ shape: [6], values: [2, Number.NaN, -Infinity, Number.NaN, Infinity, -0] }],
@@ -89,6 +91,8 @@ export default [
       { inputs: distinct(9, 3), attrs: { k: 2, dim: 0, options: { largest: false } } },
       { inputs: distinct(2, 200), attrs: { k: 200 } },
       { inputs: distinct(2, 3), attrs: { k: 0 } },
+      { inputs: [{ shape: [2, 8200], range: [0, 7] }], attrs: { k: 3 }, smooth: false },
+      { inputs: [{ shape: [8200], range: [0, 7] }], attrs: { k: 3000 }, smooth: false },
       { inputs: [{ shape: [7], values: [1, 0, 1, 1, 0, 1, 0] }], attrs: { k: 3 }, smooth: false },
     ],
     errors: [

@@ -60,6 +60,7 @@ const OpDef adaptive_max_pool2d_op = {.name = "adaptive_max_pool2d",
                                       .inputs = {1, 1},
                                       .attrs = {{"size", AttrType::integers}},
                                       .infer = adaptive_max_pool2d_infer,
-                                      .cpu = adaptive_max_pool2d_cpu};
+                                      .cpu = adaptive_max_pool2d_cpu,
+                                      .cuda = TILEGRAD_CUDA_KERNEL(adaptive_max_pool2d_cuda)};
 
 }  // namespace tilegrad

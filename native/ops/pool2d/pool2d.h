@@ -31,6 +31,7 @@ void max_pool2d_input_grad_cuda(KernelArgs& args);
 void max_pool2d_pick_cuda(KernelArgs& args);
 void avg_pool2d_cuda(KernelArgs& args);
 void avg_pool2d_input_grad_cuda(KernelArgs& args);
+void adaptive_max_pool2d_cuda(KernelArgs& args);
 void adaptive_avg_pool2d_cuda(KernelArgs& args);
 void adaptive_avg_pool2d_input_grad_cuda(KernelArgs& args);
 

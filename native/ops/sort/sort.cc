@@ -1,10 +1,11 @@
 // sort: the first k elements of each row (last dimension) in ascending or descending order, and where they stood. Equal
 // elements keep their order; NaN counts as the greatest number. All of a row: introsort of (value, place) pairs, a part of
 // it: a heap of k. Rows are spread over the threads. Bytes moved: one read, k values and k places written per row.
+#include "ops/sort/sort.h"
+
 #include <algorithm>
 
 #include "core/cpu/scratch.h"
-#include "core/op.h"
 #include "core/parallel.h"
 
 namespace tilegrad {
@@ -81,6 +82,7 @@ const OpDef sort_op = {.name = "sort",
                        .inputs = {1, 1},
                        .attrs = {{"k", AttrType::integer}, {"descending", AttrType::boolean}},
                        .infer = sort_infer,
-                       .cpu = sort_cpu};
+                       .cpu = sort_cpu,
+                       .cuda = TILEGRAD_CUDA_KERNEL(sort_cuda)};
 
 }  // namespace tilegrad
