@@ -178,10 +178,8 @@ export function record(
       all || (saves.inputs as readonly number[]).includes(i) ? save(input) : null,
     );
   }
-  if (saves.outputs !== null)
-    node.savedOutputs = outputs.map((output, i) =>
-      (saves.outputs as readonly number[]).includes(i) ? save(output) : null,
-    );
+  const kept = typeof saves.outputs === 'function' ? saves.outputs(attrs) : saves.outputs;
+  if (kept !== null) node.savedOutputs = outputs.map((output, i) => (kept.includes(i) ? save(output) : null));
   for (let i = 0; i < outputs.length; i++) {
     const output = outputs[i] as Tensor;
     if (op.differentiable !== 'all' && !op.differentiable.includes(i)) continue;

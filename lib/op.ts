@@ -105,7 +105,10 @@ export interface OpSpec<F> {
   /** Turns the friendly signature into `run(inputs, attrs)`. */
   call: (run: Run) => F;
   /** What the tape keeps for `grad`; default nothing. */
-  saves?: { inputs?: readonly number[] | 'all'; outputs?: readonly number[] };
+  saves?: {
+    inputs?: readonly number[] | 'all';
+    outputs?: readonly number[] | ((attrs: Attrs) => readonly number[]);
+  };
   grad: GradRule | 'none';
   /** The name of the ONNX operator with the same inputs and no attributes, a rule, or 'none'. */
   onnx: OnnxRule | string;
@@ -123,7 +126,10 @@ export interface OpRecord {
   readonly native: NativeOp | null;
   readonly grad: GradRule | 'none';
   readonly onnx: OnnxRule | string;
-  readonly saves: { inputs: readonly number[] | 'all' | null; outputs: readonly number[] | null };
+  readonly saves: {
+    inputs: readonly number[] | 'all' | null;
+    outputs: readonly number[] | ((attrs: Attrs) => readonly number[]) | null;
+  };
   readonly differentiable: readonly number[] | 'all';
 }
 

@@ -1,29 +1,13 @@
 // Activation functions, element by element: one row per function of native/ops/elementwise/functors_activations.h.
 import { checkOptions, TilegradError } from '../error.ts';
-import type { Attrs } from '../graph.ts';
 import type { Grads, OnnxRule } from '../op.ts';
 import type { Tensor } from '../tensor.ts';
+import { hardtanhInputGrad, type InputGrad, inputGrad, reluInputGrad } from './activation_gradients.ts';
 import { cast } from './cast.ts';
 import { gt, le, lt, where } from './comparisons.ts';
 import { abs, add, div, minimum, mul, neg, square, sub } from './elementwise.ts';
 import { exp, tanh } from './math.ts';
-import { attach, binaryWith, type Row, unary, unaryWith } from './operand.ts';
-
-/** The gradient of an activation as an op of its own: `second` is its slope's slope at the input. */
-function inputGrad(name: string, second: ((x: Tensor, attrs: Attrs) => Tensor) | null) {
-  const apply: (dout: Tensor, x: Tensor, attrs?: Attrs) => Tensor = binaryWith(name, {
-    saves: { inputs: second ? [0, 1] : [1] },
-    grad: (ctx, dout): Grads => {
-      const x = ctx.input(1);
-      const wanted = second && ctx.needs(1);
-      return [apply(dout, x, ctx.attrs), wanted ? mul(mul(dout, ctx.input(0)), second(x, ctx.attrs)) : null];
-    },
-    onnx: 'none',
-  });
-  return apply;
-}
-
-type InputGrad = ReturnType<typeof inputGrad>;
+import { attach, type Row, unary, unaryWith } from './operand.ts';
 
 /** The row of an activation whose gradient op reads the input. */
 const byInput = (grad: InputGrad, onnx: OnnxRule | string): Row => ({
@@ -31,9 +15,6 @@ const byInput = (grad: InputGrad, onnx: OnnxRule | string): Row => ({
   grad: (ctx, dout): Grads => [grad(dout, ctx.input(0), ctx.attrs)],
   onnx,
 });
-
-// The gradient passes where relu's output is positive; it depends on that output only by its sign.
-const reluInputGrad = inputGrad('relu_input_grad', null);
 
 /** max(x, 0); NaN stays NaN. As torch.relu. */
 export const relu = unary('relu', {
@@ -44,7 +25,7 @@ export const relu = unary('relu', {
 
 const bounded = unaryWith(
   'hardtanh',
-  byInput(inputGrad('hardtanh_input_grad', null), (graph, { inputs, inputMeta, attrs }) => {
+  byInput(hardtanhInputGrad, (graph, { inputs, inputMeta, attrs }) => {
     const bound = (value: number) => graph.constant([value], inputMeta[0]?.dtype, []);
     return graph.node('Clip', [inputs[0] as string, bound(attrs.min_val as number), bound(attrs.max_val as number)]);
   }),

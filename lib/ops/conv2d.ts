@@ -3,6 +3,7 @@ import { checkOptions, TilegradError } from '../error.ts';
 import type { Attrs } from '../graph.ts';
 import { defineOp, type Grads } from '../op.ts';
 import type { Shape, Tensor } from '../tensor.ts';
+import { beforeActivation, type FusedActivation } from './activation_gradients.ts';
 import { sum } from './reduce.ts';
 
 type Pair = number | readonly [number, number];
@@ -42,32 +43,49 @@ export function conv2dPadding(options: Conv2dOptions, kernel: Shape): number[] {
   });
 }
 
+type Activation = 'none' | FusedActivation;
+
 const settings = ({ stride, padding, dilation, groups }: Attrs): Attrs =>
   ({ stride, padding, dilation, groups }) as Attrs;
 
 const convolution = defineOp('conv2d', {
-  call: (run) => (x: Tensor, weight: Tensor, bias: Tensor | null, attrs: Attrs) =>
-    run(bias ? [x, weight, bias] : [x, weight], attrs),
-  saves: { inputs: [0, 1] },
-  grad: (ctx, dout): Grads => {
+  call: (run) => (x: Tensor, weight: Tensor, bias: Tensor | null, residual: Tensor | null, attrs: Attrs) => {
+    if (residual) return run([x, weight, bias, residual], attrs);
+    return run(bias ? [x, weight, bias] : [x, weight], attrs);
+  },
+  saves: { inputs: [0, 1], outputs: ({ activation }) => (activation === 'none' ? [] : [0]) },
+  grad: (ctx, dy): Grads => {
+    const dout = beforeActivation(ctx.attrs.activation as Activation, dy, () => ctx.output(0));
     const grads = [
       ctx.needs(0) ? conv2dInputGrad(dout, ctx.input(1), ctx.inputMeta(0).shape, ctx.attrs) : null,
       ctx.needs(1) ? conv2dWeightGrad(ctx.input(0), dout, ctx.inputMeta(1).shape, ctx.attrs) : null,
     ];
-    if (ctx.inputCount === 3) grads.push(ctx.needs(2) ? sum(dout, [0, 2, 3]) : null);
+    if (ctx.inputCount > 2) grads.push(ctx.needs(2) ? sum(dout, [0, 2, 3]) : null);
+    if (ctx.inputCount > 3) grads.push(ctx.needs(3) ? dout : null);
     return grads;
   },
   onnx: (graph, { inputs, inputMeta, attrs }) => {
     const [top, bottom, left, right] = attrs.padding as [number, number, number, number];
-    return graph.node('Conv', inputs, {
+    const [x, weight, bias, residual] = inputs;
+    const product = residual === undefined ? inputs : [x, weight, ...(inputMeta[2] ? [bias] : [])];
+    let y = graph.node('Conv', product as string[], {
       kernel_shape: inputMeta[1]?.shape.slice(2) ?? [],
       strides: attrs.stride as number[],
       pads: [top, left, bottom, right],
       dilations: attrs.dilation as number[],
       group: attrs.groups as number,
     });
+    if (residual !== undefined) y = graph.node('Add', [y, residual]);
+    if (attrs.activation === 'none') return y;
+    if (attrs.activation === 'relu') return graph.node('Relu', [y]);
+    const bound = (value: number) => graph.constant([value], inputMeta[0]?.dtype, []);
+    return graph.node('Clip', [y, bound(0), bound(6)]);
   },
 });
+
+/** Without bias, residual and activation. */
+const plain = (x: Tensor, weight: Tensor, attrs: Attrs): Tensor =>
+  convolution(x, weight, null, null, { ...settings(attrs), activation: 'none' });
 
 /** The gradient of conv2d for its input of `shape`, which is also the transposed convolution. @internal */
 export const conv2dInputGrad = defineOp('conv2d_input_grad', {
@@ -75,7 +93,7 @@ export const conv2dInputGrad = defineOp('conv2d_input_grad', {
     run([dout, weight], { ...settings(attrs), shape }),
   saves: { inputs: [0, 1] },
   grad: (ctx, ddx): Grads => [
-    ctx.needs(0) ? convolution(ddx, ctx.input(1), null, settings(ctx.attrs)) : null,
+    ctx.needs(0) ? plain(ddx, ctx.input(1), ctx.attrs) : null,
     ctx.needs(1) ? conv2dWeightGrad(ddx, ctx.input(0), ctx.inputMeta(1).shape, ctx.attrs) : null,
   ],
   onnx: 'none',
@@ -86,20 +104,32 @@ const conv2dWeightGrad = defineOp('conv2d_weight_grad', {
   saves: { inputs: [0, 1] },
   grad: (ctx, ddw): Grads => [
     ctx.needs(0) ? conv2dInputGrad(ctx.input(1), ddw, ctx.inputMeta(0).shape, ctx.attrs) : null,
-    ctx.needs(1) ? convolution(ctx.input(0), ddw, null, settings(ctx.attrs)) : null,
+    ctx.needs(1) ? plain(ctx.input(0), ddw, ctx.attrs) : null,
   ],
   onnx: 'none',
 });
 
+/** What follows a convolution before its result is written: activation(convolution + bias + residual). */
+export interface Conv2dEpilogue {
+  /** (K), added to each channel. Default: none. */
+  bias?: Tensor | null | undefined;
+  /** (N, K, P, Q), added as it is. Default: none. */
+  residual?: Tensor | null | undefined;
+  /** 'relu' for max(y, 0), 'relu6' for that and at most 6; NaN stays NaN. Default: none. */
+  activation?: FusedActivation | null | undefined;
+}
+
 /**
- * Slides the kernels `weight` (K, C / groups, R, S) over images `x` (N, C, H, W), adds `bias` (K) if given, and gives
- * (N, K, P, Q). Floating-point dtypes; f16 and bf16 are summed in f32. Throws ERR_SHAPE when channels do not fit or the
- * kernel is larger than the padded image, ERR_ARGUMENT for options out of range, ERR_DTYPE for other or unequal dtypes.
- * As torch.nn.functional.conv2d.
+ * Slides the kernels `weight` (K, C / groups, R, S) over images `x` (N, C, H, W) and gives (N, K, P, Q), to which bias,
+ * residual and activation are applied, if given. Floating-point dtypes; f16 and bf16 are summed in f32. Throws ERR_SHAPE
+ * when channels do not fit or the kernel is larger than the padded image, ERR_ARGUMENT for options out of range, ERR_DTYPE
+ * for other or unequal dtypes. As torch.nn.functional.conv2d.
  */
-export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions & { bias?: Tensor | null } = {}): Tensor {
-  checkOptions('conv2d', options, ['stride', 'padding', 'dilation', 'groups', 'bias']);
-  return convolution(x, weight, options.bias ?? null, convAttrs(options, weight));
+export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions & Conv2dEpilogue = {}): Tensor {
+  checkOptions('conv2d', options, ['stride', 'padding', 'dilation', 'groups', 'bias', 'residual', 'activation']);
+  const { bias = null, residual = null } = options;
+  const activation = options.activation ?? 'none';
+  return convolution(x, weight, bias, residual, { ...convAttrs(options, weight), activation });
 }
 
 /** The attributes of every convolution. @internal */

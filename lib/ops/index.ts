@@ -1,4 +1,5 @@
 // Table of contents: every room of lib/ops, one line each.
+export type { FusedActivation } from './activation_gradients.ts';
 export * from './activations.ts';
 export * from './adaptive_max_pool2d.ts';
 export * from './arange.ts';

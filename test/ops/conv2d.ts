@@ -1,8 +1,8 @@
-import { conv2d, type Conv2dOptions, zeros } from 'tilegrad';
+import { conv2d, type Conv2dEpilogue, type Conv2dOptions, zeros } from 'tilegrad';
 import { element, fromCoordinates } from '../support/ndarray.ts';
 import { defineRows, type NdArray, type Sample } from '../support/op_rows.ts';
 
-type Options = Pick<Conv2dOptions, 'stride' | 'padding' | 'dilation' | 'groups'>;
+type Options = Pick<Conv2dOptions, 'stride' | 'padding' | 'dilation' | 'groups'> & Pick<Conv2dEpilogue, 'activation'>;
 type Pair = readonly [number, number];
 
 const pair = (value: number | Pair): Pair => (typeof value === 'number' ? [value, value] : value);
@@ -24,6 +24,7 @@ function convolution(
   x: NdArray,
   weight: NdArray,
   bias: NdArray | null | undefined,
+  residual: NdArray | null | undefined,
   options: Options,
   round: (x: number) => number,
 ): NdArray {
@@ -50,7 +51,11 @@ function convolution(
           const channel = Math.floor(k / perGroup) * channels + c;
           total = round(total + round(element(x, [image, channel, y, z]) * element(weight, [k, c, r, s])));
         }
-    return bias ? round(total + bias.data[k]!) : total;
+    if (bias) total = round(total + bias.data[k]!);
+    if (residual) total = round(total + element(residual, at));
+    // NaN is neither below nor above.
+    if (options.activation && total < 0) total = 0;
+    return options.activation === 'relu6' && total > 6 ? 6 : total;
   });
 }
 
@@ -58,13 +63,19 @@ function sample(x: number[], weight: number[], attrs: Options = {}, bias = true)
   return { inputs: [{ shape: x }, { shape: weight }, bias ? { shape: [weight[0]!] } : null], attrs };
 }
 
+/** With a residual of the output's shape. */
+function residual(x: number[], weight: number[], y: number[], attrs: Options = {}, bias = true): Sample<Options> {
+  const plain = sample(x, weight, attrs, bias);
+  return { ...plain, inputs: [...plain.inputs, { shape: y }] };
+}
+
 export default defineRows<Options>({
   name: 'conv2d',
   covers: ['conv2d_input_grad', 'conv2d_weight_grad'],
   dtypes: ['f32', 'f64', 'f16', 'bf16'],
   family: 'accumulating',
-  call: ([x, weight, bias], options) => conv2d(x!, weight!, { ...options, bias: bias ?? null }),
-  reference: ([x, weight, bias], options, round) => convolution(x!, weight!, bias, options, round),
+  call: ([x, weight, bias, residual], options) => conv2d(x!, weight!, { ...options, bias, residual }),
+  reference: ([x, weight, bias, residual], options, round) => convolution(x!, weight!, bias, residual, options, round),
   samples: [
     sample([1, 1, 1, 1], [1, 1, 1, 1]),
     sample([2, 3, 7, 9], [4, 3, 3, 3]),
@@ -90,6 +101,25 @@ export default defineRows<Options>({
     sample([1, 2, 5, 14], [3, 2, 3, 3]),
     sample([1, 2, 6, 26], [6, 2, 2, 3]),
     sample([1, 2, 5, 6], [7, 2, 3, 3], { padding: [0, 0] }),
+    // Epilogues, on each way in which results are written: rows, shared vectors, runs through rows, strides.
+    residual([2, 3, 7, 9], [4, 3, 3, 3], [2, 4, 5, 7]),
+    residual([1, 2, 6, 26], [6, 2, 2, 3], [1, 6, 5, 24], {}, false),
+    residual([1, 2, 6, 40], [17, 2, 3, 3], [1, 17, 6, 40], { padding: 1 }),
+    residual([2, 2, 7, 10], [16, 2, 3, 3], [2, 16, 5, 8]),
+    residual([2, 4, 7, 5], [6, 2, 3, 3], [2, 6, 4, 3], { groups: 2, padding: 1, stride: 2 }),
+    residual([2, 0, 4, 4], [3, 0, 3, 3], [2, 3, 2, 2]),
+    ...(['relu', 'relu6'] as const).flatMap((activation) => {
+      // In 16 bits sums round to 6 itself, where the gradient jumps.
+      const kinked =
+        activation === 'relu'
+          ? { smooth: false as const }
+          : { smooth: false as const, dtypes: ['f32', 'f64'] as const };
+      return [
+        { ...sample([2, 3, 7, 9], [4, 3, 3, 3], { activation }), ...kinked },
+        { ...residual([1, 2, 6, 26], [6, 2, 2, 3], [1, 6, 5, 24], { activation }), ...kinked },
+        { ...residual([2, 2, 7, 10], [16, 2, 3, 3], [2, 16, 5, 8], { activation }, false), ...kinked },
+      ];
+    }),
     sample([0, 2, 4, 4], [3, 2, 3, 3]),
     sample([2, 0, 4, 4], [3, 0, 3, 3]),
     sample([2, 3, 4, 4], [0, 3, 3, 3]),
@@ -101,6 +131,15 @@ export default defineRows<Options>({
         null,
       ],
       attrs: {},
+    },
+    {
+      name: 'not finite, before ReLU',
+      inputs: [
+        { shape: [1, 1, 2, 3], values: [Infinity, 1, 2, Number.NaN, 1, -Infinity] },
+        { shape: [2, 1, 1, 2], values: [1, 2, -1, 1] },
+        null,
+      ],
+      attrs: { activation: 'relu' },
     },
   ],
   errors: [
@@ -127,6 +166,18 @@ export default defineRows<Options>({
       run: () => conv2d(zeros([1, 1, 4, 4]), zeros([2, 1, 3, 3]), { bias: zeros([3]) }),
       code: 'ERR_SHAPE',
       message: 'conv2d: bias must have shape [2] but has [3]',
+    },
+    {
+      name: 'a residual of another shape',
+      run: () => conv2d(zeros([1, 1, 4, 4]), zeros([2, 1, 3, 3]), { residual: zeros([1, 2, 4, 4]) }),
+      code: 'ERR_SHAPE',
+      message: "conv2d: residual must have the output's shape [1, 2, 2, 2] but has [1, 2, 4, 4]",
+    },
+    {
+      name: 'an activation that there is not',
+      run: () => conv2d(zeros([1, 1, 4, 4]), zeros([1, 1, 3, 3]), { activation: 'gelu' as 'relu' }),
+      code: 'ERR_ARGUMENT',
+      message: "conv2d: activation must be one of 'none', 'relu', 'relu6' but is 'gelu'",
     },
     {
       name: 'output channels and groups',

@@ -24,7 +24,14 @@ void conv2d_infer(InferContext& ctx) {
     if (ctx.shape(2) != Shape{c.k})
       ctx.fail(ErrorCode::shape, "bias must have shape [", c.k, "] but has ", ctx.shape(2));
   }
-  ctx.output({c.n, c.k, c.p, c.q}, ctx.dtype(0));
+  const Shape y = {c.n, c.k, c.p, c.q};
+  if (ctx.has(3)) {
+    ctx.expect_same_dtype(0, 3, "input", "residual");
+    if (ctx.shape(3) != y)
+      ctx.fail(ErrorCode::shape, "residual must have the output's shape ", y, " but has ",
+               ctx.shape(3));
+  }
+  ctx.output(y, ctx.dtype(0));
 }
 
 void conv2d_input_grad_infer(InferContext& ctx) {
@@ -45,12 +52,13 @@ void conv2d_weight_grad_infer(InferContext& ctx) {
 
 }  // namespace
 
-const OpDef conv2d_op = {.name = "conv2d",
-                         .inputs = {2, 3},
-                         .attrs = {TG_CONV_ATTRS},
-                         .infer = conv2d_infer,
-                         .cpu = conv2d_cpu,
-                         .cuda = TILEGRAD_CUDA_KERNEL(conv2d_cuda)};
+const OpDef conv2d_op = {
+    .name = "conv2d",
+    .inputs = {2, 4},
+    .attrs = {TG_CONV_ATTRS, {"activation", AttrType::choice, "none|relu|relu6"}},
+    .infer = conv2d_infer,
+    .cpu = conv2d_cpu,
+    .cuda = TILEGRAD_CUDA_KERNEL(conv2d_cuda)};
 const OpDef conv2d_input_grad_op = {.name = "conv2d_input_grad",
                                     .inputs = {2, 2},
                                     .attrs = {TG_CONV_ATTRS, {"shape", AttrType::integers}},

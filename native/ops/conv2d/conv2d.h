@@ -10,7 +10,7 @@ extern const OpDef conv2d_op;
 extern const OpDef conv2d_input_grad_op;
 extern const OpDef conv2d_weight_grad_op;
 
-void conv2d_cpu(KernelArgs& args);              // x, weight, bias or absent
+void conv2d_cpu(KernelArgs& args);              // x, weight, bias or absent, residual or absent
 void conv2d_input_grad_cpu(KernelArgs& args);   // dy, weight; attribute shape: that of x
 void conv2d_weight_grad_cpu(KernelArgs& args);  // x, dy; attribute shape: that of weight
 

@@ -1,5 +1,6 @@
 // Rows in and out of the convolution kernels: the padded image in, the columns that count out.
 #include "core/cpu/simd.h"
+#include "ops/conv2d/conv2d_activation.h"
 #include "ops/conv2d/conv2d_simd.h"
 
 namespace tilegrad::TILEGRAD_ISA {
@@ -24,7 +25,25 @@ TG_SIMD void zero_run(T* out, int64_t count) {
 }
 
 template <class T>
+TG_SIMD void finish_run(const CopyRows<T>& c, const T* in, const T* residual, T* out) {
+  constexpr int W = kLanes<T>;
+  for (int64_t i = 0; i < c.width; i += W) {
+    const int left = static_cast<int>(c.width - i < W ? c.width - i : W);
+    Vec<T> sum = load_partial<T>(in + i, left);
+    if (residual != nullptr) sum += load_partial<T>(residual + i, left);
+    store_partial<T>(out + i, activate<T>(sum, c.activation), left);
+  }
+}
+
+template <class T>
 TG_SIMD void copy_rows(const CopyRows<T>& c) {
+  if (c.residual != nullptr || c.activation != ConvActivation::none) {
+    for (int64_t p = 0; p < c.height; ++p) {
+      const T* residual = c.residual != nullptr ? c.residual + p * c.out_row : nullptr;
+      finish_run<T>(c, c.in + p * c.in_row, residual, c.out + p * c.out_row);
+    }
+    return;
+  }
   for (int64_t p = 0; p < c.height; ++p) {
     const T* in = c.in + p * c.in_row;
     T* out = c.out + p * c.out_row;

@@ -39,8 +39,10 @@ void with_pointers(const KernelArgs& args, const Compute& compute) {
 
 void conv2d_cpu(KernelArgs& args) {
   const ConvShape s = conv_shape(args.attrs, args.inputs[0].shape(), args.inputs[1].shape());
-  with_pointers<3>(args,
-                   [&](auto& in, auto* y) { conv2d_forward(s, in[0], in[1], in[2], false, y); });
+  const auto activation = static_cast<ConvActivation>(args.attrs.choice("activation"));
+  with_pointers<4>(args, [&](auto& in, auto* y) {
+    conv2d_forward(s, in[0], in[1], {in[2], in[3], activation}, y);
+  });
 }
 
 void conv2d_input_grad_cpu(KernelArgs& args) {

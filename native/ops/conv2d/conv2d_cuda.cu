@@ -214,9 +214,12 @@ void conv2d_cuda(KernelArgs& args) {
   auto& stream = cuda::stream_of(args.stream);
   const View &x = args.inputs[0], &weight = args.inputs[1], &y = args.outputs[0];
   const ConvSizes sizes = sizes_of(args.attrs, x.shape(), weight.shape());
+  const auto activation = static_cast<ConvActivation>(args.attrs.choice("activation"));
   TG_DISPATCH_FLOAT(y.dtype, T, {
     const T* bias = args.has(2) ? args.inputs[2].as<T>() : nullptr;
-    run_product(stream, ConvForward<T>{sizes, x.as<T>(), weight.as<T>(), bias, y.as<T>()});
+    const T* residual = args.has(3) ? args.inputs[3].as<T>() : nullptr;
+    run_product(stream, ConvForward<T>{sizes, x.as<T>(), weight.as<T>(), bias, residual, activation,
+                                       y.as<T>()});
   })
 }
 

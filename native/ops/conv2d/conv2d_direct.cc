@@ -107,8 +107,8 @@ class Direct {
   void add_halves(Vectors& v, int64_t rows, int64_t pitch) const;
   void cut_segments(Vectors& v, int64_t length, int64_t pitch) const;
   void run_band(const T* weights, int64_t task) const;
-  void run_panels(const T* weights, const T* image, const Vectors& v, int64_t group, T* out,
-                  int64_t first, int64_t rows, T* wide) const;
+  void run_panels(const T* weights, const T* image, const Vectors& v, int64_t plane, int64_t first,
+                  int64_t rows, T* wide) const;
 
   const DirectConv<T>& conv_;
   const ConvImage& image_;
@@ -198,10 +198,12 @@ Vectors Direct<T>::vectors(int64_t rows) const {
 }
 
 template <class T>
-void Direct<T>::run_panels(const T* weights, const T* image, const Vectors& v, int64_t group,
-                           T* out, int64_t first, int64_t rows, T* wide) const {
+void Direct<T>::run_panels(const T* weights, const T* image, const Vectors& v, int64_t plane,
+                           int64_t first, int64_t rows, T* wide) const {
   for (int64_t row = 0; row < conv_.rows; row += panel_rows_) {
-    T* plane = out + row * conv_.out_plane + first * conv_.out_row;
+    const int64_t at = (plane + row) * conv_.out_plane + first * conv_.out_row;
+    T* const out = conv_.out + at;
+    const T* const residual = conv_.residual != nullptr ? conv_.residual + at : nullptr;
     ConvPanel<T> panel = {};
     panel.rows = static_cast<int>(std::min(panel_rows_, conv_.rows - row));
     panel.depth = depth_;
@@ -213,10 +215,11 @@ void Direct<T>::run_panels(const T* weights, const T* image, const Vectors& v, i
     panel.out_base = v.out_base.data();
     panel.segments = segmented_ ? v.segments.data() : nullptr;
     panel.first_segment = v.first_segment.data();
-    panel.out = direct_store_ ? plane : wide;
+    panel.out = direct_store_ ? out : wide;
     panel.out_row = direct_store_ ? conv_.out_plane : v.wide_elements;
-    panel.bias = conv_.bias != nullptr ? conv_.bias + group * conv_.rows + row : nullptr;
-    panel.relu = conv_.relu;
+    panel.bias =
+        conv_.bias != nullptr ? conv_.bias + plane % (conv_.groups * conv_.rows) + row : nullptr;
+    if (direct_store_) panel.residual = residual, panel.activation = conv_.activation;
     if (v.whole > 0) kernels_.panel(panel);
     if (!v.image_high.empty()) {
       panel.vectors = static_cast<int64_t>(v.image_high.size());
@@ -226,7 +229,9 @@ void Direct<T>::run_panels(const T* weights, const T* image, const Vectors& v, i
     }
     for (int i = 0; i < panel.rows && !direct_store_; ++i) {
       kernels_.copy_rows({rows, conv_.out_w, wide + i * v.wide_elements, v.wide_row,
-                          plane + i * conv_.out_plane, conv_.out_row, conv_.out_col});
+                          out + i * conv_.out_plane, conv_.out_row, conv_.out_col,
+                          residual != nullptr ? residual + i * conv_.out_plane : nullptr,
+                          conv_.activation});
     }
   }
 }
@@ -239,7 +244,6 @@ void Direct<T>::run_band(const T* weights, int64_t task) const {
   const int64_t group = task / bands % conv_.groups;
   const int64_t planes = task / bands;  // image * groups + group
   const T* in = conv_.in + planes * conv_.channels * conv_.in_h * conv_.in_w;
-  T* out = conv_.out + planes * conv_.rows * conv_.out_plane;
   const Vectors& v = rows == band_ ? whole_ : last_;
 
   const int64_t copied = in_place_ ? 0 : conv_.channels * image_.plane(band_) + lanes();
@@ -252,7 +256,7 @@ void Direct<T>::run_band(const T* weights, int64_t task) const {
     std::fill(buffer + copied - lanes(), buffer + copied, T{});
     image = buffer;
   }
-  run_panels(weights + group * conv_.rows * depth_, image, v, group, out, first, rows,
+  run_panels(weights + group * conv_.rows * depth_, image, v, planes * conv_.rows, first, rows,
              buffer + copied);
 }
 

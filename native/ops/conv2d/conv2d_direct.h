@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "ops/conv2d/conv2d_image.h"
+#include "ops/conv2d/conv2d_simd.h"
 
 namespace tilegrad {
 
@@ -17,8 +18,9 @@ struct DirectConv {
   int64_t channels = 0, in_h = 0, in_w = 0;
   const T* weight = nullptr;
   int64_t weight_group = 0, weight_row = 0, weight_channel = 0;
-  const T* bias = nullptr;  // (groups, rows), or null
-  bool relu = false;
+  const T* bias = nullptr;      // (groups, rows), or null
+  const T* residual = nullptr;  // lies as out does, or null; needs out_col 1
+  ConvActivation activation = ConvActivation::none;
   int64_t rows = 0;              // output channels per group
   int64_t out_h = 0, out_w = 0;  // positions, which need not be all of the output plane
   T* out = nullptr;              // (images, groups, rows) planes of out_plane elements

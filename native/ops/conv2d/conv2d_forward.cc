@@ -11,7 +11,8 @@ namespace tilegrad {
 namespace {
 
 template <class T>
-void forward(const ConvShape& s, const T* x, const T* weight, const T* bias, bool relu, T* y) {
+void forward(const ConvShape& s, const T* x, const T* weight, const ConvEpilogue<T>& epilogue,
+             T* y) {
   std::vector<ConvTap> taps;
   const bool empty = s.c == 0;  // then the weight is empty too, whatever its r and s
   for (int64_t i = 0; i < s.r && !empty; ++i) {
@@ -27,7 +28,8 @@ void forward(const ConvShape& s, const T* x, const T* weight, const T* bias, boo
   conv.weight_row = conv.channels * conv.weight_channel;
   conv.rows = s.k / s.groups;
   conv.weight_group = conv.rows * conv.weight_row;
-  conv.bias = bias, conv.relu = relu;
+  conv.bias = epilogue.bias, conv.residual = epilogue.residual;
+  conv.activation = epilogue.activation;
   conv.out_h = s.p, conv.out_w = s.q;
   conv.out = y, conv.out_plane = s.p * s.q, conv.out_row = s.q, conv.out_col = 1;
   run_direct(conv, ConvImage(s.h, s.w, s.stride_h, s.stride_w, s.pad_top, s.pad_left, s.q,
@@ -36,12 +38,12 @@ void forward(const ConvShape& s, const T* x, const T* weight, const T* bias, boo
 
 }  // namespace
 
-void conv2d_forward(const ConvShape& shape, const float* x, const float* weight, const float* bias,
-                    bool relu, float* y) {
-  forward(shape, x, weight, bias, relu, y);
+void conv2d_forward(const ConvShape& shape, const float* x, const float* weight,
+                    const ConvEpilogue<float>& epilogue, float* y) {
+  forward(shape, x, weight, epilogue, y);
 }
 void conv2d_forward(const ConvShape& shape, const double* x, const double* weight,
-                    const double* bias, bool relu, double* y) {
-  forward(shape, x, weight, bias, relu, y);
+                    const ConvEpilogue<double>& epilogue, double* y) {
+  forward(shape, x, weight, epilogue, y);
 }
 }  // namespace tilegrad

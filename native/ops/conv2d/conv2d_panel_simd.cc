@@ -2,6 +2,7 @@
 // registers over all taps; per tap MR weights are broadcast and NV vectors loaded from the image, which
 // is read where it lies: no patch is ever copied.
 #include "core/cpu/simd.h"
+#include "ops/conv2d/conv2d_activation.h"
 #include "ops/conv2d/conv2d_simd.h"
 
 namespace tilegrad::TILEGRAD_ISA {
@@ -52,14 +53,50 @@ TG_SIMD void store_segments(const ConvPanel<T>& c, int64_t first, const Vec<T> (
   }
 }
 
+// Segments of one vector cover lanes of their own, so what they add does not overlap.
+template <class T, int MR, int NV, bool Split>
+TG_SIMD void add_residual(const ConvPanel<T>& c, int64_t first, Vec<T> (&acc)[MR][NV]) {
+  const int64_t row = c.out_row;
+#pragma GCC unroll 4
+  for (int v = 0; v < NV; ++v) {
+    if constexpr (!Split && kMaskedStores) {
+      if (c.segments != nullptr) {
+        const int64_t end = c.first_segment[first + v + 1];
+        for (int64_t s = c.first_segment[first + v]; s < end; ++s) {
+          const ConvSegment segment = c.segments[s];
+          const Window<T> lanes = window<T>(segment.begin, segment.end);
+#pragma GCC unroll 16
+          for (int i = 0; i < MR; ++i) {
+            acc[i][v] += load<T>(c.residual + segment.out + i * row, lanes);
+          }
+        }
+        continue;
+      }
+    }
+    const T* low = c.residual + c.out_base[first + v];
+    const T* high = Split ? c.residual + c.out_high[first + v] : nullptr;
+#pragma GCC unroll 16
+    for (int i = 0; i < MR; ++i) {
+      acc[i][v] += Split ? load_halves<T>(low + i * row, high + i * row) : load<T>(low + i * row);
+    }
+  }
+}
+
 template <class T, int MR, int NV, bool Split>
 TG_SIMD void finish(const ConvPanel<T>& c, int64_t first, Vec<T> (&acc)[MR][NV]) {
+  if (c.bias != nullptr) {
 #pragma GCC unroll 16
-  for (int i = 0; i < MR; ++i) {
+    for (int i = 0; i < MR; ++i) {
 #pragma GCC unroll 4
-    for (int v = 0; v < NV; ++v) {
-      if (c.bias != nullptr) acc[i][v] += broadcast<T>(c.bias[i]);
-      if (c.relu) acc[i][v] = relu<T>(acc[i][v]);
+      for (int v = 0; v < NV; ++v) acc[i][v] += broadcast<T>(c.bias[i]);
+    }
+  }
+  if (c.residual != nullptr) add_residual<T, MR, NV, Split>(c, first, acc);
+  if (c.activation != ConvActivation::none) {
+#pragma GCC unroll 16
+    for (int i = 0; i < MR; ++i) {
+#pragma GCC unroll 4
+      for (int v = 0; v < NV; ++v) acc[i][v] = activate<T>(acc[i][v], c.activation);
     }
   }
   if constexpr (!Split && kMaskedStores) {

@@ -6,6 +6,7 @@
 #include "core/conv_shape.h"
 #include "core/cuda/pixel.cuh"
 #include "core/dtype.h"
+#include "ops/conv2d/conv2d_simd.h"
 
 namespace tilegrad {
 
@@ -38,13 +39,15 @@ struct ConvSizes {
   __host__ __device__ int64_t y_image() const { return int64_t{k} * groups * p * q; }
 };
 
-// y (k, (n, p, q)) = weight (k, (c, r, s)) patches of x ((c, r, s), (n, p, q)) + bias (k).
+// y (k, (n, p, q)) = weight (k, (c, r, s)) patches of x ((c, r, s), (n, p, q)) + bias (k) + residual,
+// then the activation, which keeps NaN.
 template <class T>
 struct ConvForward {
   using Element = T;
   static constexpr bool kAlongK = false;  // B is read along its columns
   ConvSizes z;
-  const T *x, *weight, *bias;
+  const T *x, *weight, *bias, *residual;
+  ConvActivation activation;
   T* y;
 
   struct Step {
@@ -62,6 +65,7 @@ struct ConvForward {
     x += int64_t{group} * z.c * z.h * z.w;
     weight += group * z.k * depth();
     if (bias) bias += group * z.k;
+    if (residual) residual += int64_t{group} * z.k * z.p * z.q;
     y += int64_t{group} * z.k * z.p * z.q;
   }
   __device__ Step step(int64_t index) const {
@@ -85,7 +89,11 @@ struct ConvForward {
   __device__ void store(int64_t row, int64_t index, Sum sum) const {
     if (bias) sum += static_cast<Sum>(bias[row]);
     const int64_t area = int64_t{z.p} * z.q, image = index / area;
-    y[image * z.y_image() + row * area + index - image * area] = static_cast<T>(sum);
+    const int64_t at = image * z.y_image() + row * area + index - image * area;
+    if (residual) sum += static_cast<Sum>(residual[at]);
+    if (activation != ConvActivation::none && sum < Sum(0)) sum = Sum(0);
+    if (activation == ConvActivation::relu6 && sum > Sum(6)) sum = Sum(6);
+    y[at] = static_cast<T>(sum);
   }
 };
 

@@ -8,6 +8,9 @@
 
 namespace tilegrad {
 
+// What is applied to a finished sum, after bias and residual. NaN stays NaN.
+enum class ConvActivation : uint8_t { none, relu, relu6 };
+
 // Lanes [begin, end) of a vector go to out + lane.
 struct ConvSegment {
   int64_t out;
@@ -35,11 +38,13 @@ struct ConvPanel {
   const int64_t* first_segment;  // (vectors + 1)
   T* out;
   int64_t out_row;
-  const T* bias;  // (rows), or null
-  bool relu;
+  const T* bias;      // (rows), or null
+  const T* residual;  // lies as out does, or null
+  ConvActivation activation;
 };
 
-// height rows of `width` elements, both sides with a pitch and a column step on the far side.
+// height rows of `width` elements, both sides with a pitch and a column step on the far side. With a
+// residual (which lies as out does, out_col 1) or an activation, those are applied on the way.
 template <class T>
 struct CopyRows {
   int64_t height, width;
@@ -47,6 +52,8 @@ struct CopyRows {
   int64_t in_row;
   T* out;
   int64_t out_row, out_col;
+  const T* residual;  // or null
+  ConvActivation activation;
 };
 
 // One phase of an image: `rows` rows of `pitch` elements per plane, of which [begin, end) come from the
