@@ -1,6 +1,5 @@
 // LeNet-5 learns to read handwritten digits: npm run quickstart -- --help
 import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import {
   cli,
   type Device,
@@ -16,64 +15,26 @@ import {
   tidy,
 } from 'tilegrad';
 
-const help = `npm run quickstart -- [options]
-  --epochs N        passes over the training images (5)
-  --batch-size N    images per step (64)
-  --lr X            learning rate of the first step; it falls to 0 in a straight line (0.05)
-  --seed N          fixes the weights and the order of the images (1)
-  --data NAME       mnist, fashion, or drawn: digits that the library draws itself (mnist)
-  --device NAME     cpu, cuda or auto (auto)
-  --output FILE     where the trained weights go (lenet5.safetensors)`;
-
-function readOptions() {
-  const text = (value: string) => ({ type: 'string', default: value }) as const;
-  const { values } = parseArgs({
-    options: {
-      epochs: text('5'),
-      'batch-size': text('64'),
-      lr: text('0.05'),
-      seed: text('1'),
-      data: text('mnist'),
-      device: text('auto'),
-      output: text('lenet5.safetensors'),
-      help: { type: 'boolean', default: false },
-    },
-  });
-  const number = (name: 'epochs' | 'batch-size' | 'lr' | 'seed', whole: boolean) => {
-    const value = Number(values[name]);
-    if (value >= 0 && (whole ? Number.isInteger(value) : Number.isFinite(value))) return value;
-    throw new TilegradError(
-      'ERR_ARGUMENT',
-      `--${name} is '${values[name]}', expected a ${whole ? 'whole ' : ''}number`,
-    );
-  };
-  return {
-    ...values,
-    epochs: number('epochs', true),
-    batchSize: number('batch-size', true),
-    lr: number('lr', false),
-    seed: number('seed', true),
-  };
-}
-
-/** The training and test images that `--data` names. */
-async function loadImages(name: string): Promise<data.MnistData> {
-  const seen = new Set<string>();
-  const onProgress = ({ file, total }: data.DownloadProgress) => {
-    if (!seen.has(file)) console.log(`fetching ${file}, ${(total / 1e6).toFixed(1)} MB`);
-    seen.add(file);
-  };
-  if (name === 'mnist') return data.mnist({ onProgress, fallback: 'draw' });
-  if (name === 'fashion') return data.fashionMnist({ onProgress });
-  if (name === 'drawn') return data.drawnDigits();
-  throw new TilegradError('ERR_ARGUMENT', `--data is '${name}', expected mnist, fashion or drawn`);
-}
-
-/** Where the images came from, in words. */
-function story({ title, source, detail }: data.MnistData): string {
-  if (source === 'drawn') return `digits that the library drew itself, ${detail}`;
-  return source === 'download' ? `${title}, downloaded to ${detail}` : `${title} from ${detail}`;
-}
+const options = {
+  epochs: { kind: 'whole', value: 'N', default: 5, help: 'passes over the training images' },
+  'batch-size': { kind: 'whole', value: 'N', least: 1, default: 64, help: 'images per step' },
+  lr: {
+    kind: 'number',
+    value: 'X',
+    default: 0.05,
+    help: 'learning rate of the first step; it falls to 0 in a straight line',
+  },
+  seed: { kind: 'whole', value: 'N', default: 1, help: 'fixes the weights and the order of the images' },
+  data: {
+    kind: 'text',
+    value: 'NAME',
+    default: 'mnist',
+    help: 'mnist, fashion, or drawn: digits that the library draws itself',
+  },
+  device: { kind: 'text', value: 'NAME', default: 'auto', help: 'cpu, cuda or auto' },
+  output: { kind: 'text', value: 'FILE', default: 'lenet5.safetensors', help: 'where the trained weights go' },
+  help: { kind: 'flag', help: 'this text' },
+} as const;
 
 /** The network of LeCun et al. 1998, with today's ReLU and max pooling. */
 function lenet5(): nn.Sequential {
@@ -131,46 +92,34 @@ async function predict(model: nn.Module, images: data.ImageDataset, place: Devic
   return predicted;
 }
 
-/** Three images that were read right and three that were not, if there are so many. */
-function drawSome(pixels: Uint8Array, predicted: number[], target: number[], names: readonly string[]): string {
-  const all = target.map((_, i) => i);
-  const right = all.filter((i) => predicted[i] === target[i]).slice(0, 3);
-  const wrong = all.filter((i) => predicted[i] !== target[i]).slice(0, 3);
-  const pictures = [...right, ...wrong].map((i) => ({
-    pixels: pixels.subarray(i * 784, (i + 1) * 784),
-    caption: [`predicted ${names[predicted[i]!]}`, `true      ${names[target[i]!]}`],
-  }));
-  return cli.drawPictures(pictures, { columns: process.stdout.columns });
-}
-
 async function main(): Promise<void> {
-  const options = readOptions();
-  if (options.help) return console.log(help);
-  const images = await loadImages(options.data);
+  const { values } = cli.parseOptions(process.argv.slice(2), options);
+  if (values.help) return console.log(`npm run quickstart -- [OPTIONS]\n${cli.formatOptions(options)}`);
+  const { epochs, 'batch-size': batchSize, seed } = values;
+  const images = await cli.loadImages(values.data);
   const { train, test, classes } = images;
-  const place = device(options.device as DeviceName);
-  manualSeed(options.seed);
+  const place = device(values.device as DeviceName);
+  manualSeed(seed);
   const model = lenet5().to(place);
   const count = (n: number) => n.toLocaleString('en-US');
-  console.log(`${count(train.length)} training and ${count(test.length)} test images: ${story(images)}`);
+  console.log(cli.describeImages(images));
   const weights = model.parameters().reduce((sum, { numel }) => sum + numel, 0);
-  console.log(`LeNet-5, ${count(weights)} parameters, on ${place}, batches of ${options.batchSize}`);
+  console.log(`LeNet-5, ${count(weights)} parameters, on ${place}, batches of ${batchSize}`);
 
-  const optimizer = new optim.SGD(model.parameters(), { lr: options.lr, momentum: 0.9 });
-  const { batchSize, seed } = options;
+  const optimizer = new optim.SGD(model.parameters(), { lr: values.lr, momentum: 0.9 });
   const loader = new data.DataLoader(train, { batchSize, seed, shuffle: true, device: place });
-  const totalIters = Math.max(1, options.epochs * loader.length);
+  const totalIters = Math.max(1, epochs * loader.length);
   const schedule = new optim.lrScheduler.LinearLR(optimizer, { startFactor: 1, endFactor: 0, totalIters });
   const rates: number[] = [];
-  for (let epoch = 1; epoch <= options.epochs; epoch++)
-    rates.push(await trainEpoch(model, optimizer, schedule, loader, `epoch ${epoch}/${options.epochs}`));
+  for (let epoch = 1; epoch <= epochs; epoch++)
+    rates.push(await trainEpoch(model, optimizer, schedule, loader, `epoch ${epoch}/${epochs}`));
 
   const predicted = await predict(model, test, place);
   const target = Array.from(await test.labels.data(), Number);
   const correct = target.filter((label, i) => label === predicted[i]).length;
   console.log(`\n${cli.confusionTable(cli.confusionCounts(predicted, target, classes.length), classes)}`);
-  console.log(`\n${drawSome((await test.images.data()) as Uint8Array, predicted, target, classes)}`);
-  const output = resolve(options.output);
+  console.log(`\n${await cli.drawPredictions(test, predicted, { columns: process.stdout.columns })}`);
+  const output = resolve(values.output);
   await io.save(output, model.stateDict(), { metadata: { model: 'LeNet-5', data: images.title } });
   if (rates.length > 0) console.log(`\ntraining speed  ${count(Math.round(Math.max(...rates)))} images/s`);
   console.log(
@@ -183,10 +132,6 @@ try {
   await main();
 } catch (error) {
   // A mistake of the user needs its sentence, not a stack.
-  console.error(
-    error instanceof TilegradError || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS')
-      ? `quickstart: ${(error as Error).message}`
-      : error,
-  );
+  console.error(error instanceof TilegradError ? `quickstart: ${error.message}` : error);
   process.exitCode = 1;
 }

@@ -45,16 +45,19 @@ export function nearest(name: string, known: readonly string[]): string | undefi
   return best <= Math.max(1, name.length / 3) ? known[distances.indexOf(best)] : undefined;
 }
 
-/** Insertions, deletions and replacements that lead from one word to the other (Levenshtein). */
+/** Insertions, deletions, replacements and swaps of neighbours that lead from one word to the other. */
 function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  const first = Array.from({ length: b.length + 1 }, (_, j) => j);
+  let [before, row] = [first, first];
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
     for (let j = 1; j <= b.length; j++) {
       const replace = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
       next.push(Math.min(replace, (row[j] as number) + 1, (next[j - 1] as number) + 1));
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
+        next[j] = Math.min(next[j] as number, (before[j - 2] as number) + 1);
     }
-    row = next;
+    [before, row] = [row, next];
   }
   return row[b.length] as number;
 }

@@ -1,77 +1,96 @@
 #!/usr/bin/env node
-// The program `tilegrad`.
-import { parseArgs } from 'node:util';
+// The program `tilegrad`. Commands are loaded when they are called, so that a library that cannot be loaded is told in words.
 import { nearest, TilegradError } from '../error.ts';
-import { formatInfo, systemInfo } from './info.ts';
+import { version } from '../version.ts';
+import { type Command, exitCodes } from './command.ts';
+import { UsageError } from './options.ts';
 
-interface Command {
+interface Entry {
   /** One line for the list of commands. */
-  summary: string;
-  help: string;
-  run(args: string[]): number;
+  readonly summary: string;
+  load(): Promise<Command>;
 }
 
-function info(args: string[]): number {
-  const { values } = parseArgs({ args, options: { json: { type: 'boolean', default: false } } });
-  const found = systemInfo();
-  console.log(values.json ? JSON.stringify(found, null, 2) : formatInfo(found));
-  return 0;
-}
-
-const commands = new Map<string, Command>([
+const commands: ReadonlyMap<string, Entry> = new Map([
   [
     'info',
     {
       summary: 'what is installed, which devices there are, and why one is absent',
-      help: 'tilegrad info [--json]\n  --json   the same for programs',
-      run: info,
+      load: async () => (await import('./info_command.ts')).info,
+    },
+  ],
+  [
+    'train',
+    {
+      summary: 'trains a model on handwritten digits or clothes, and saves it',
+      load: async () => (await import('./train.ts')).train,
+    },
+  ],
+  [
+    'bench',
+    {
+      summary: 'times operations on this machine, and compares CPU and GPU',
+      load: async () => (await import('./bench.ts')).bench,
     },
   ],
 ]);
 
 function help(): string {
-  const width = Math.max(...[...commands.keys()].map((name) => name.length)) + 2;
+  const width = Math.max(...[...commands.keys()].map((name) => name.length)) + 3;
   const lines = [...commands].map(([name, { summary }]) => `  ${name.padEnd(width)}${summary}`);
   return [
     'tilegrad COMMAND [OPTIONS]',
     '',
     ...lines,
     '',
-    'tilegrad COMMAND --help tells the options of a command.',
+    'tilegrad COMMAND --help tells the options of a command, tilegrad --version the version.',
+    'Exit codes: 0 done, 1 failed, 2 wrong call, 130 stopped by Ctrl-C.',
   ].join('\n');
 }
 
-/** Runs the program and gives its exit code: 0, or 2 for a wrong call. */
-function main(args: string[]): number {
+/** Runs the program and gives its exit code. */
+async function main(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
   if (name === undefined || name === 'help' || name === '--help' || name === '-h') {
-    console.log(help());
-    return name === undefined ? 2 : 0;
+    if (name === undefined) console.error(help());
+    else console.log(help());
+    return name === undefined ? exitCodes.usage : exitCodes.done;
   }
   if (name === '--version' || name === '-v') {
-    console.log(systemInfo().version);
-    return 0;
+    console.log(version);
+    return exitCodes.done;
   }
-  const command = commands.get(name);
-  if (!command) {
-    const near = nearest(name, [...commands.keys()]);
-    throw new TilegradError(
-      'ERR_ARGUMENT',
-      `unknown command '${name}'${near ? `, did you mean '${near}'?` : ''}; see tilegrad --help`,
-    );
+  const entry = commands.get(name);
+  if (!entry) {
+    const near = nearest(name, [...commands.keys(), '--help', '--version']);
+    const what = name.startsWith('-') ? 'option' : 'command';
+    throw new UsageError(`unknown ${what} '${name}'${near ? `, did you mean '${near}'?` : ''}; see tilegrad --help`);
   }
+  const command = await entry.load();
   if (rest.includes('--help') || rest.includes('-h')) {
     console.log(command.help);
-    return 0;
+    return exitCodes.done;
   }
-  return command.run(rest);
+  try {
+    return await command.run(rest);
+  } catch (error) {
+    if (error instanceof UsageError) error.message += `; see tilegrad ${name} --help`;
+    throw error;
+  }
 }
 
+// A reader that closes the pipe early (`tilegrad bench | head`) is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(exitCodes.done);
+  throw error;
+});
+
 try {
-  process.exitCode = main(process.argv.slice(2));
+  process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  const { code, message } = error as { code?: string; message: string };
-  if (!(error instanceof TilegradError) && !code?.startsWith('ERR_PARSE_ARGS')) throw error;
-  console.error(`tilegrad: ${message}`);
-  process.exitCode = 2;
+  const usage = error instanceof UsageError;
+  // A mistake of the user or of the machine needs its sentence; a stack belongs to a fault of the library.
+  if (!usage && !(error instanceof TilegradError)) throw error;
+  console.error(`tilegrad: ${error.message}`);
+  process.exitCode = usage ? exitCodes.usage : exitCodes.failed;
 }
