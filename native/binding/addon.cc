@@ -50,20 +50,22 @@ Napi::Value run(const Napi::CallbackInfo& info) {
     EnvState& state = state_of(env);
     const OpDef& op = *all_ops()[command.index("op", all_ops().size())];
     Device& device = device_at(static_cast<int>(command.index("device", 1000)));
-    size_t count = command.index("input count", kMaxInputs + 1);
-    std::vector<const Tensor*> inputs(count);
+    std::vector<const Tensor*>& inputs = state.inputs;
+    inputs.resize(command.index("input count", kMaxInputs + 1));
     for (auto& input : inputs) {
       double handle = command.next();
       input = handle == 0 ? nullptr : &state.handles.at(handle);
     }
-    Attrs attrs = command.attributes(op);
-    std::vector<Tensor> outputs;
-    run_op(op, inputs.data(), static_cast<int>(count), attrs, &device, &outputs);
+    Attrs attrs;
+    command.attributes(op, &attrs);
+    std::vector<Tensor>& outputs = state.outputs;
+    outputs.clear();  // of a call that failed half-way
+    run_op(op, inputs.data(), static_cast<int>(inputs.size()), attrs, &device, &outputs);
     command.rewind(outputs.size() * (4 + kMaxRank));
     int64_t fresh = 0;
     for (Tensor& tensor : outputs) {
       int alias = -1;
-      for (size_t i = 0; i < count && alias < 0; ++i)
+      for (size_t i = 0; i < inputs.size() && alias < 0; ++i)
         if (inputs[i] && inputs[i]->buffer.get() == tensor.buffer.get())
           alias = static_cast<int>(i);
       if (alias < 0) fresh += static_cast<int64_t>(tensor.buffer->capacity);

@@ -12,8 +12,8 @@ int choice_count(const char* choices) {
 
 }  // namespace
 
-Attrs Command::attributes(const OpDef& op) {
-  Attrs attrs;
+void Command::attributes(const OpDef& op, Attrs* out) {
+  Attrs& attrs = *out;
   attrs.op = &op;
   int used = 0;
   for (int i = 0; i < kMaxAttrs && op.attrs[i].name; ++i) {
@@ -49,7 +49,6 @@ Attrs Command::attributes(const OpDef& op) {
         break;
     }
   }
-  return attrs;
 }
 
 }  // namespace tilegrad::binding

@@ -51,7 +51,7 @@ class Command {
     check_shape(what, shape);
     return shape;
   }
-  Attrs attributes(const OpDef& op);
+  void attributes(const OpDef& op, Attrs* out);
 
   /// Goes back to the start for writing; throws if fewer than `needed` numbers fit.
   void rewind(size_t needed) {

@@ -81,6 +81,9 @@ struct EnvState {
   HandleTable handles;
   std::shared_ptr<Mailbox> mailbox;
   Napi::FunctionReference error_class;
+  // Of the call that runs now: kept, so that calls take no memory for them.
+  std::vector<const Tensor*> inputs;
+  std::vector<Tensor> outputs;
 
   /// Tells V8 of native memory and of the number of tensors in steps of at least 1 MiB; JavaScript thread only.
   void account(napi_env env, int64_t delta);

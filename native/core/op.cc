@@ -79,22 +79,29 @@ int InferContext::dim(int64_t d, int rank) const {
 
 namespace {
 
+// A call with its views: inputs, then outputs. Few views lie in the task itself.
 struct OpTask final : Task {
+  OpTask(const OpDef& def, Kernel kernel, Stream* stream, const Attrs& attrs, int views)
+      : def(&def), kernel(kernel), stream(stream), attrs(attrs) {
+    op = def.name;
+    if (views > kInlineViews) more.reset(new View[static_cast<size_t>(views)]);
+  }
+
+  static constexpr int kInlineViews = 6;
   const OpDef* def;
   Kernel kernel;
   Stream* stream;
-  std::vector<View> views;  // inputs, then outputs
-  int input_count;
+  int input_count = 0, count = 0;
+  Slots<View, kInlineViews> few;
+  std::unique_ptr<View[]> more;
   Attrs attrs;
 
+  View* views() { return more ? more.get() : few.values; }
+  void push(const View& view) { views()[count++] = view; }
+
   void run() override {
-    KernelArgs args{def,
-                    views.data(),
-                    input_count,
-                    views.data() + input_count,
-                    static_cast<int>(views.size()) - input_count,
-                    attrs,
-                    stream};
+    KernelArgs args{def,   views(), input_count, views() + input_count, count - input_count,
+                    attrs, stream};
     kernel(args);
   }
 };
@@ -131,6 +138,53 @@ void after_enqueue(Stream& stream, uint64_t ticket) {
   if (auto error = stream.take_error()) throw Error(*error);
 }
 
+// Elements of inputs and outputs up to which a call takes less time than handing it over.
+constexpr int64_t kTinyCall = 1024;
+
+bool is_tiny(const InferContext& ctx) {
+  int64_t elements = 0;
+  for (int i = 0; i < ctx.input_count; ++i)
+    if (ctx.has(i)) elements += ctx.inputs[i]->layout.numel();
+  for (int i = 0; i < ctx.output_count; ++i) elements += ctx.outputs[i].layout.numel();
+  return elements <= kTinyCall && ctx.input_count + ctx.output_count <= OpTask::kInlineViews;
+}
+
+// Computes the call into `outputs`: at once where it is tiny and the stream idle, else on the stream.
+void launch(const InferContext& ctx, Kernel kernel, const std::vector<Tensor>& outputs) {
+  const OpDef& op = ctx.op;
+  Stream& stream = ctx.device->stream();
+  // Copies live until the op is enqueued; their blocks may be reused behind it.
+  std::vector<Tensor> copies;
+  auto needs_copy = [&](const Tensor* input) {
+    return input && !op.strided && !op.in_place && !input->layout.is_contiguous();
+  };
+  for (int i = 0; i < ctx.input_count; ++i)
+    if (needs_copy(ctx.inputs[i])) copies.push_back(contiguous(*ctx.inputs[i]));
+  auto fill = [&](OpTask& task) {
+    size_t copy = 0;
+    for (int i = 0; i < ctx.input_count; ++i) {
+      const Tensor* input = ctx.inputs[i];
+      task.push(needs_copy(input) ? view_of(copies[copy++]) : input ? view_of(*input) : View{});
+    }
+    task.input_count = ctx.input_count;
+    for (int i = 0; i < ctx.output_count; ++i)
+      if (ctx.outputs[i].alias < 0) task.push(view_of(outputs[static_cast<size_t>(i)]));
+  };
+  const int views = ctx.input_count + ctx.output_count;
+  uint64_t ticket = 0;
+  // Asked after the last allocation: a block may come from work that another thread has queued.
+  if (is_tiny(ctx) && stream.idle()) {
+    OpTask task(op, kernel, &stream, ctx.attrs, views);
+    fill(task);
+    stream.run_here(op.name, [&] { task.run(); });
+  } else {
+    auto task = std::make_unique<OpTask>(op, kernel, &stream, ctx.attrs, views);
+    fill(*task);
+    ticket = stream.enqueue(task.release());
+  }
+  after_enqueue(stream, ticket);
+}
+
 }  // namespace
 
 bool synchronous_mode() {
@@ -149,20 +203,27 @@ Tensor contiguous(const Tensor& tensor) {
   copy.layout = Layout::contiguous(tensor.layout.shape);
   copy.buffer = tensor.device->allocator().allocate(static_cast<size_t>(copy.layout.numel()) *
                                                     dtype_size(copy.dtype));
-  auto* task = new CopyTask;
-  task->op = "contiguous";
-  task->device = tensor.device;
-  task->source = view_of(tensor);
-  task->target = view_of(copy);
   Stream& stream = tensor.device->stream();
-  after_enqueue(stream, stream.enqueue(task));
+  uint64_t ticket = 0;
+  if (copy.layout.numel() <= kTinyCall && stream.idle()) {
+    stream.run_here("contiguous",
+                    [&] { tensor.device->copy_strided(view_of(tensor), view_of(copy)); });
+  } else {
+    auto* task = new CopyTask;
+    task->op = "contiguous";
+    task->device = tensor.device;
+    task->source = view_of(tensor);
+    task->target = view_of(copy);
+    ticket = stream.enqueue(task);
+  }
+  after_enqueue(stream, ticket);
   return copy;
 }
 
 void run_op(const OpDef& op, const Tensor* const* inputs, int input_count, const Attrs& attrs,
             Device* device, std::vector<Tensor>* outputs) {
   check_inputs(op, inputs, input_count, &device);
-  InferContext ctx{op, attrs, inputs, input_count, device};
+  InferContext ctx{op, attrs, inputs, input_count, device, {}};
   op.infer(ctx);
 
   bool runs = op.in_place, needs_kernel = op.in_place;
@@ -175,48 +236,15 @@ void run_op(const OpDef& op, const Tensor* const* inputs, int input_count, const
   if (needs_kernel && !kernel)
     fail(ErrorCode::unsupported, op.name, ": has no kernel for ", device->name(), " in this build");
 
-  std::unique_ptr<OpTask> task;
-  if (runs) {
-    task = std::make_unique<OpTask>();
-    task->op = op.name;
-    task->def = &op;
-    task->kernel = kernel;
-    task->stream = &device->stream();
-    task->input_count = input_count;
-    task->attrs = attrs;
-    task->views.reserve(static_cast<size_t>(input_count + ctx.output_count));
-  }
-  // Copies live until the op is enqueued; their blocks may be reused behind it.
-  std::vector<Tensor> copies;
-  for (int i = 0; runs && i < input_count; ++i) {
-    if (!inputs[i]) {
-      task->views.emplace_back();
-    } else if (op.strided || op.in_place || inputs[i]->layout.is_contiguous()) {
-      task->views.push_back(view_of(*inputs[i]));
-    } else {
-      copies.push_back(contiguous(*inputs[i]));
-      task->views.push_back(view_of(copies.back()));
-    }
-  }
   for (int i = 0; i < ctx.output_count; ++i) {
     const auto& spec = ctx.outputs[i];
-    Tensor out;
-    out.device = device;
-    out.dtype = spec.dtype;
-    out.layout = spec.layout;
-    if (spec.alias >= 0) {
-      out.buffer = inputs[spec.alias]->buffer;
-    } else {
-      out.buffer = device->allocator().allocate(static_cast<size_t>(out.layout.numel()) *
-                                                dtype_size(out.dtype));
-      if (runs) task->views.push_back(view_of(out));
-    }
-    outputs->push_back(std::move(out));
+    BufferRef buffer = spec.alias >= 0
+                           ? inputs[spec.alias]->buffer
+                           : device->allocator().allocate(static_cast<size_t>(spec.layout.numel()) *
+                                                          dtype_size(spec.dtype));
+    outputs->push_back({std::move(buffer), spec.layout, spec.dtype, device});
   }
-  if (runs) {
-    uint64_t ticket = device->stream().enqueue(task.release());
-    after_enqueue(device->stream(), ticket);
-  }
+  if (runs) launch(ctx, kernel, *outputs);
 }
 
 }  // namespace tilegrad

@@ -55,6 +55,15 @@ class Attrs {
   int find(const char* name, AttrType type) const;
 };
 
+/// Places for N trivially copyable values that nobody clears: clearing 64 outputs takes longer than a small op.
+template <class T, int N>
+union Slots {
+  Slots() {}
+  T values[N];
+  T& operator[](int i) { return values[i]; }
+  const T& operator[](int i) const { return values[i]; }
+};
+
 /// What `infer` reads and fills. It allocates nothing.
 class InferContext {
  public:
@@ -69,7 +78,7 @@ class InferContext {
   const Tensor* const* inputs;  // null where an optional input is absent
   int input_count;
   Device* device;
-  Output outputs[kMaxOutputs] = {};
+  Slots<Output, kMaxOutputs> outputs;
   int output_count = 0;
 
   /// Throws ERR_ARGUMENT where the input is absent, as `shape` and `dtype` do.
@@ -149,8 +158,9 @@ struct OpDef {
 /// All ops, in the order of ops.def; the index is the op id.
 const std::vector<const OpDef*>& all_ops();
 
-/// Infers, allocates, enqueues. Throws what infer throws, ERR_ARGUMENT for a wrong number of inputs, ERR_DEVICE when
-/// inputs live on several devices, ERR_UNSUPPORTED when the device has no kernel. `device` serves ops without inputs.
+/// Infers, allocates, and enqueues, or computes at once what is tiny while the stream is idle. Throws what infer throws,
+/// ERR_ARGUMENT for a wrong number of inputs, ERR_DEVICE when inputs live on several devices, ERR_UNSUPPORTED when the
+/// device has no kernel. `device` serves ops without inputs.
 void run_op(const OpDef& op, const Tensor* const* inputs, int input_count, const Attrs& attrs,
             Device* device, std::vector<Tensor>* outputs);
 

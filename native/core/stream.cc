@@ -66,6 +66,18 @@ void Stream::park_error(ErrorCode code, const std::string& message) {
   error_.store(error, std::memory_order_release);
 }
 
+void Stream::park_current(const char* op) {
+  try {
+    throw;
+  } catch (const Error& error) {
+    park_error(error.code(), str(op, ": ", error.what()));
+  } catch (const std::bad_alloc&) {
+    park_error(ErrorCode::oom, str(op, ": out of memory for the kernel's workspace"));
+  } catch (const std::exception& error) {
+    park_error(ErrorCode::unsupported, str(op, ": ", error.what()));
+  }
+}
+
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -130,6 +142,11 @@ class CpuStream final : public Stream {
 
   uint64_t enqueued() const override { return enqueued_.load(std::memory_order_acquire); }
   uint64_t completed() const override { return completed_.load(std::memory_order_acquire); }
+  // In this order: what the caller depends on was enqueued before it asks.
+  bool idle() const override {
+    const uint64_t before = enqueued();
+    return completed() >= before;
+  }
 
  private:
   /// The waiting tasks and, in the same order, the threads that asked for them.
@@ -160,7 +177,7 @@ class CpuStream final : public Stream {
       for (Task* task = next_batch(&askers); task;) {
         Task* following = task->next;
         t_asked_by = askers[at++];
-        run(task);
+        run_here(task->op, [task] { task->run(); });
         delete task;
         completed_.fetch_add(1, std::memory_order_seq_cst);
         if (waiters_.load(std::memory_order_seq_cst) > 0) {
@@ -169,18 +186,6 @@ class CpuStream final : public Stream {
         }
         task = following;
       }
-    }
-  }
-
-  void run(Task* task) {
-    try {
-      task->run();
-    } catch (const Error& error) {
-      park_error(error.code(), str(task->op, ": ", error.what()));
-    } catch (const std::bad_alloc&) {
-      park_error(ErrorCode::oom, str(task->op, ": out of memory for the kernel's workspace"));
-    } catch (const std::exception& error) {
-      park_error(ErrorCode::unsupported, str(task->op, ": ", error.what()));
     }
   }
 

@@ -32,6 +32,17 @@ class Stream {
   virtual void wait(uint64_t ticket) = 0;
   virtual uint64_t enqueued() const = 0;
   virtual uint64_t completed() const = 0;
+  /// True where the calling thread may compute at once instead of enqueuing: all that was enqueued before is done.
+  virtual bool idle() const { return false; }
+  /// Runs `body` on the calling thread, which has seen the stream idle; what it throws is parked like a task's error.
+  template <class Body>
+  void run_here(const char* op, Body&& body) {
+    try {
+      body();
+    } catch (...) {
+      park_current(op);
+    }
+  }
 
   void wait_all() { wait(enqueued()); }
   /// The first error of a task since the last call, or null. Errors are parked here until somebody waits.
@@ -39,6 +50,8 @@ class Stream {
 
  protected:
   void park_error(ErrorCode code, const std::string& message);
+  /// Parks the exception that is being handled, named after the op.
+  void park_current(const char* op);
 
  private:
   std::atomic<Error*> error_{nullptr};

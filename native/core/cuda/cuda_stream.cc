@@ -41,16 +41,10 @@ CudaStream::CudaStream(const Traits& traits) : traits_(traits) {
 
 void CudaStream::run_task(Task& task) {
   last_op_.store(task.op, std::memory_order_relaxed);
-  try {
+  run_here(task.op, [&] {
     check(cudaSetDevice(traits_.ordinal), "cudaSetDevice");
     task.run();
-  } catch (const Error& error) {
-    park_error(error.code(), str(task.op, ": ", error.what()));
-  } catch (const std::bad_alloc&) {
-    park_error(ErrorCode::oom, str(task.op, ": out of memory for the kernel's workspace"));
-  } catch (const std::exception& error) {
-    park_error(ErrorCode::unsupported, str(task.op, ": ", error.what()));
-  }
+  });
 }
 
 uint64_t CudaStream::enqueue(Task* task) {
