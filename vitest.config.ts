@@ -4,6 +4,9 @@ import { defineConfig } from 'vitest/config';
 // .ci/run counts the cases from this report.
 const report = process.env.TILEGRAD_TEST_REPORT;
 
+// Test files run in processes of this program: another Node, or one for another processor under an emulator.
+if (process.env.TILEGRAD_TEST_NODE) process.execPath = process.env.TILEGRAD_TEST_NODE;
+
 export default defineConfig({
   resolve: {
     // Tests run the sources; programs that are compiled reach the same name through package.json.

@@ -24,10 +24,13 @@ function(tilegrad_node_api target sources)
                                                NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS)
 endfunction()
 
+# Templates of the standard library are visible whatever the flags say, hence the list of exports.
 # nodelete: threads of the addon may outlive the worker that loaded it, so its code must stay mapped.
 function(tilegrad_link_options target)
   if(UNIX AND NOT APPLE)
     target_link_options(${target} PRIVATE "LINKER:--exclude-libs,ALL" "LINKER:--gc-sections" "LINKER:-z,noexecstack"
-                                          "LINKER:-z,nodelete")
+                                          "LINKER:-z,nodelete"
+                                          "LINKER:--version-script=${PROJECT_SOURCE_DIR}/cmake/exports.map")
+    set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS "${PROJECT_SOURCE_DIR}/cmake/exports.map")
   endif()
 endfunction()

@@ -1,8 +1,11 @@
 // The only file that loads the addon.
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { givenAddon } from './addon.ts';
 import { TilegradError } from './error.ts';
+import { loadError } from './load_error.ts';
 
 export interface NativeAttr {
   name: string;
@@ -60,9 +63,6 @@ export interface NativeBinding {
   dtypes: string[];
 }
 
-const require = createRequire(import.meta.url);
-const root = fileURLToPath(new URL('..', import.meta.url));
-
 /** The C library of this system: 'glibc 2.36', 'musl', or '' where there is no choice. */
 export function libc(): string {
   if (process.platform !== 'linux') return '';
@@ -77,25 +77,43 @@ interface Found {
   file: string;
 }
 
+/** The folder of the package; undefined in a bundle, whose code lies elsewhere. */
+function packageFolder(): string | undefined {
+  if (!import.meta.url) return undefined;
+  const folder = fileURLToPath(new URL('..', import.meta.url));
+  const manifest = `${folder}package.json`;
+  if (!existsSync(manifest)) return undefined;
+  return (JSON.parse(readFileSync(manifest, 'utf8')) as { name?: string }).name === 'tilegrad' ? folder : undefined;
+}
+
+/** The platforms of which the package holds a prebuilt file. */
+function prebuiltIn(root: string): string[] {
+  const folder = `${root}prebuilds`;
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder).filter((platform) => existsSync(`${folder}/${platform}/tilegrad.node`));
+}
+
 function load(): Found {
-  const chosen = process.env.TILEGRAD_ADDON;
+  const given = givenAddon();
+  if (given) return { binding: given.binding as NativeBinding, file: given.file };
+  const chosen = process.env.TILEGRAD_ADDON || undefined;
+  const root = packageFolder();
   try {
-    const file = chosen ?? (require('node-gyp-build') as { path(folder: string): string }).path(root);
+    if (chosen === undefined && root === undefined) throw new Error('no package.json of tilegrad lies beside the code');
+    const require = createRequire(`${root ?? `${process.cwd()}/`}package.json`);
+    const file = chosen ? resolve(chosen) : (require('node-gyp-build') as { path(folder: string): string }).path(root!);
     return { binding: require(file) as NativeBinding, file };
   } catch (cause) {
-    const checkout = existsSync(fileURLToPath(new URL('../CMakeLists.txt', import.meta.url)));
-    const remedy = chosen
-      ? 'TILEGRAD_ADDON names the file: check that it exists and was built for this platform'
-      : checkout
-        ? 'this is a source checkout: run "npm run build"'
-        : 'reinstall the package: npm install tilegrad; if node_modules was copied from another platform, install it anew';
-    throw new TilegradError(
-      'ERR_UNSUPPORTED',
-      `tilegrad's native addon could not be loaded on ${[`${process.platform}-${process.arch}`, libc()].filter(Boolean).join(', ')}, Node ${process.versions.node}. ` +
-        `Looked in ${chosen ?? `${root}build/Release and ${root}prebuilds/${process.platform}-${process.arch}`}. ` +
-        `To mend it: ${remedy}. Reason: ${cause instanceof Error ? cause.message : String(cause)}`,
-      { cause },
-    );
+    throw loadError({
+      platform: `${process.platform}-${process.arch}`,
+      libc: libc(),
+      node: process.versions.node,
+      chosen,
+      root,
+      checkout: root !== undefined && existsSync(`${root}CMakeLists.txt`),
+      prebuilt: root === undefined ? [] : prebuiltIn(root),
+      cause,
+    });
   }
 }
 

@@ -272,15 +272,16 @@ export function upload(
 /** Typed arrays that can become tensors as they are. */
 export type TensorData = Nested | TypedArray | Uint8ClampedArray | Float32Array | Float64Array;
 
-const arrayDtypes: [new (n: number) => ArrayBufferView, DType][] = [
-  [Float32Array, 'f32'],
-  [Float64Array, 'f64'],
-  [BigInt64Array, 'i64'],
-  [Int32Array, 'i32'],
-  [Int8Array, 'i8'],
-  [Uint8Array, 'u8'],
-  [Uint8ClampedArray, 'u8'],
-];
+/** By name, not by class: an array of another realm (a vm context, a test runner) is no instance of the classes here. */
+const arrayDtypes = new Map<string, DType>([
+  ['Float32Array', 'f32'],
+  ['Float64Array', 'f64'],
+  ['BigInt64Array', 'i64'],
+  ['Int32Array', 'i32'],
+  ['Int8Array', 'i8'],
+  ['Uint8Array', 'u8'],
+  ['Uint8ClampedArray', 'u8'],
+]);
 
 function flatten(data: Nested): { values: (number | boolean | bigint)[]; shape: number[] } {
   const shape: number[] = [];
@@ -351,9 +352,9 @@ export function tensor(data: TensorData, options: TensorOptions & { shape?: Shap
   let shape: Shape;
   let own: DType;
   if (ArrayBuffer.isView(data)) {
-    const match = arrayDtypes.find(([type]) => data instanceof type);
+    const match = arrayDtypes.get(data[Symbol.toStringTag]);
     if (!match) throw new TilegradError('ERR_DTYPE', `tensor: ${data.constructor.name} has no dtype here`);
-    own = match[1];
+    own = match;
     source = data as Exclude<TensorData, Nested>;
     shape = options.shape ?? [source.length];
   } else {

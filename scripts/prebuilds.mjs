@@ -1,20 +1,77 @@
-// Builds the addon as it is published, for every GPU from compute capability 8.0: prebuilds/<platform>-<arch>/tilegrad.node.
-// Further arguments go to prebuildify, further cmake settings into TILEGRAD_CMAKE_DEFS. For arm64 on x86-64:
-//   TILEGRAD_CMAKE_DEFS="CMAKE_TOOLCHAIN_FILE=$PWD/cmake/aarch64.cmake TILEGRAD_CUDA=OFF" \
-//     npm run build:prebuilds -- --arch arm64 --strip-bin aarch64-linux-gnu-strip
-import { join } from 'node:path';
-import { main, root, runPackage } from './process.mjs';
+// Builds the addon as it is published: prebuilds/<platform>-<arch>/tilegrad.node, and checks each file
+// (check-prebuilds.mjs).
+//
+//   npm run build:prebuilds [-- --only linux-x64] [--cuda-archs 80-virtual]
+//
+// On linux-x64 this makes linux-x64 (CPU and CUDA) and linux-arm64 (CPU, with Debian's g++-aarch64-linux-gnu), both linked
+// against an older C library; elsewhere the file of the machine that it runs on, for the CPU. --cuda-archs takes what cmake
+// takes; the default is all that is published, dozens of minutes of processor time, and 'none' leaves CUDA out.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { dirname, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { checkPrebuilds } from './check-prebuilds.mjs';
+import { main, root, runPackage, SetupError } from './process.mjs';
 import { installOnly } from './setup.mjs';
-import { checkToolchain } from './toolchain.mjs';
+import { sysroot } from './sysroot.mjs';
+import { checkToolchain, findCuda, findProgram } from './toolchain.mjs';
 
-// Code for the data-centre cards and PTX for the cards that none of it fits.
-const releaseArchs = '80-real;80-virtual;90a-real;100-real;120';
+// Machine code for the cards of each generation, and PTX, which the driver compiles, for those that none of it fits.
+const releaseArchs = '75-real;80-real;80-virtual;86-real;89-real;90a-real;100-real;120';
+
+const host = `${process.platform}-${process.arch}`;
+const crossCompiler = { 'linux-arm64': 'aarch64-linux-gnu' };
+
+/** The cmake settings of a platform. */
+async function settings(platform, cudaArchs) {
+  const [system, arch] = platform.split('-');
+  const cross = platform !== host;
+  const defines = [];
+  if (cross) defines.push(`CMAKE_TOOLCHAIN_FILE=${join(root, 'cmake', 'aarch64.cmake')}`);
+  if (system === 'linux') defines.push(`TILEGRAD_SYSROOT=${await sysroot(arch)}`);
+  if (cross || system === 'darwin' || cudaArchs === 'none') return [...defines, 'TILEGRAD_CUDA=OFF'];
+  process.env.TILEGRAD_CUDA ??= 'ON';
+  const { mode, nvcc } = await findCuda();
+  defines.push(`TILEGRAD_CUDA=${mode}`, `TILEGRAD_CUDA_ARCHS=${cudaArchs}`);
+  return nvcc ? [...defines, `CMAKE_CUDA_COMPILER=${nvcc}`] : defines;
+}
+
+async function build(platform, cudaArchs) {
+  const [system, arch] = platform.split('-');
+  const prefix = platform === host ? undefined : crossCompiler[platform];
+  if (platform !== host && !(prefix && process.platform === system)) {
+    throw new SetupError(`${platform} cannot be built on ${host}`);
+  }
+  if (prefix && !findProgram(`${prefix}-g++`)) {
+    throw new SetupError(`${prefix}-g++ was not found; install it with: apt-get install g++-${prefix}`);
+  }
+  // As deep below the root as build/, so that ccache gives what was compiled there.
+  const stage = join(root, `build-prebuild-${platform}`, 'stage');
+  mkdirSync(stage, { recursive: true });
+  writeFileSync(join(stage, 'package.json'), '{ "name": "tilegrad" }\n');
+  const args = ['--cwd', stage, '--out', root, '--napi', '--platform', system, '--arch', arch, '--strip'];
+  if (prefix) args.push('--strip-bin', `${prefix}-strip`);
+  args.push('--node-gyp', join(root, 'scripts', 'node-gyp-cmake.cjs'));
+  const env = {
+    TILEGRAD_CMAKE_DEFS: (await settings(platform, cudaArchs)).join('\n'),
+    CMAKE_BUILD_PARALLEL_LEVEL: process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? String(availableParallelism()),
+    CCACHE_BASEDIR: process.env.CCACHE_BASEDIR ?? dirname(root),
+    CCACHE_NOHASHDIR: process.env.CCACHE_NOHASHDIR ?? '1',
+  };
+  const { code } = await runPackage('prebuildify/bin.js', args, { stdio: 'inherit', env });
+  if (code !== 0) throw new SetupError(`${platform} was not built`);
+}
 
 await main(async () => {
+  const { values } = parseArgs({
+    options: {
+      only: { type: 'string', multiple: true },
+      'cuda-archs': { type: 'string', default: releaseArchs },
+    },
+  });
   await installOnly();
   await checkToolchain();
-  const defines = `TILEGRAD_CUDA_ARCHS=${releaseArchs} ${process.env.TILEGRAD_CMAKE_DEFS ?? ''}`;
-  const args = ['--napi', '--strip', '--node-gyp', join(root, 'scripts/node-gyp-cmake.cjs'), ...process.argv.slice(2)];
-  const options = { stdio: 'inherit', env: { TILEGRAD_CMAKE_DEFS: defines } };
-  return (await runPackage('prebuildify/bin.js', args, options)).code;
+  const platforms = values.only ?? (host === 'linux-x64' ? [host, 'linux-arm64'] : [host]);
+  for (const platform of platforms) await build(platform, values['cuda-archs']);
+  return checkPrebuilds(platforms);
 });

@@ -7,10 +7,11 @@
 //
 // Without --native or --ts both are built. --programs compiles examples/ and bench/ to build/ts. --debug, --sanitize
 // and --emulated (CUDA on the CPU) build in folders of their own (build-debug ...), which TILEGRAD_ADDON then names to the loader.
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { writeEntries } from './entries.mjs';
 import {
   digest,
   isMain,
@@ -150,35 +151,18 @@ async function tsc(project) {
 
 async function buildTypeScript() {
   const sources = listFiles(['lib'], isTypeScript);
-  const inputs = digest(['tsconfig.json', 'scripts/setup.mjs', ...sources], versionOf('typescript'));
+  const inputs = digest(['tsconfig.json', 'scripts/entries.mjs', ...sources], versionOf('typescript'));
   const stamp = join(stamps, 'ts');
   if (existsSync(join(root, 'dist', 'index.js')) && readStamp(stamp) === inputs) return undefined;
   rmSync(stamp, { force: true });
   await tsc('tsconfig.json');
   const emitted = new Set(sources.map((path) => path.replace(/^lib/, 'dist').replace(/\.ts$/, '')));
-  rmSync(join(root, 'dist', 'cjs'), { recursive: true, force: true });
   for (const path of listFiles(['dist'])) {
     if (!emitted.has(path.replace(/\.(js|d\.ts)(\.map)?$/, ''))) rmSync(join(root, path));
   }
-  writeCommonJs();
+  writeEntries();
   writeStamp(stamp, inputs);
   return 'dist/ compiled';
-}
-
-/**
- * dist/cjs/: what require() gets. It loads the same modules, so that both kinds of import share one state; the types are
- * written a second time, since TypeScript takes the kind of a declaration from the package that it lies in.
- */
-function writeCommonJs() {
-  const folder = join(root, 'dist', 'cjs');
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, 'package.json'), '{ "type": "commonjs" }\n');
-  writeFileSync(join(folder, 'index.js'), "'use strict';\nmodule.exports = require('../index.js');\n");
-  for (const path of listFiles(['dist'], (name) => name.endsWith('.d.ts'))) {
-    const copy = join(folder, path.slice('dist/'.length));
-    mkdirSync(dirname(copy), { recursive: true });
-    writeFileSync(copy, readFileSync(join(root, path), 'utf8').replace(/^\/\/# sourceMappingURL=.*\n?/m, ''));
-  }
 }
 
 async function buildPrograms() {
