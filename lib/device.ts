@@ -102,9 +102,32 @@ export function device(name: DeviceName | Device): Device {
   return intern(index);
 }
 
-/** Memory of one device, the CPU if none is named. */
-export function memory(name: DeviceName | Device = 'cpu'): Memory {
-  return device(name).memory();
+let chosenDefault: Device | undefined;
+
+/**
+ * Where tensors are made when no device is named: what {@link setDefaultDevice} set, else $TILEGRAD_DEVICE, else the CPU.
+ * As torch.get_default_device.
+ */
+export function getDefaultDevice(): Device {
+  chosenDefault ??= device((process.env.TILEGRAD_DEVICE || 'cpu') as DeviceName);
+  return chosenDefault;
+}
+
+/**
+ * Makes `name` the device of tensors for which none is named, in this thread. Throws ERR_DEVICE with the reason if it is
+ * absent. As torch.set_default_device.
+ */
+export function setDefaultDevice(name: DeviceName | Device): void {
+  chosenDefault = device(name);
+}
+
+/** The device that is named, or the default one. @internal */
+export const placeOf = (name: DeviceName | Device | undefined): Device =>
+  name === undefined ? getDefaultDevice() : device(name);
+
+/** Memory of one device, the default device if none is named. */
+export function memory(name?: DeviceName | Device): Memory {
+  return placeOf(name).memory();
 }
 
 /** The number of threads that CPU kernels use. */

@@ -6,10 +6,12 @@ export {
   type DeviceName,
   device,
   devices,
+  getDefaultDevice,
   getNumThreads,
   type Memory,
   measurePeak,
   memory,
+  setDefaultDevice,
   setNumThreads,
 } from './device.ts';
 export * as cli from './cli/index.ts';

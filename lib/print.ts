@@ -1,6 +1,7 @@
 // Printing as PyTorch prints: four decimals or powers of ten for the whole tensor, columns aligned, the middle of a large
 // tensor left out. Only what is shown is read.
 import { inspect } from 'node:util';
+import { getDefaultDevice } from './device.ts';
 import { checkOptions, TilegradError } from './error.ts';
 import { noGrad, untraced } from './graph.ts';
 import { slice } from './ops/views.ts';
@@ -226,7 +227,8 @@ function format(x: Tensor): string {
     text = body(shown, element, width, prefix.length);
     if (!['f32', 'i64', 'bool'].includes(x.dtype)) suffixes.push(`dtype=${x.dtype}`);
   }
-  if (x.device.index !== 0) suffixes.unshift(`device=${x.device}`);
+  // As PyTorch, which leaves out the device where tensors go by default.
+  if (x.device !== getDefaultDevice()) suffixes.unshift(`device=${x.device}`);
   if (x.requiresGrad) suffixes.push('requiresGrad=true');
   return addSuffixes(prefix + text, suffixes, prefix.length);
 }

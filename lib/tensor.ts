@@ -1,5 +1,5 @@
 // The tensor that users hold. Its methods that compute are attached by the rooms in lib/ops.
-import { cpu, type Device, type DeviceName, device as deviceOf } from './device.ts';
+import { type Device, type DeviceName, placeOf } from './device.ts';
 import { type DType, dtypeCode, type TypedArray, typedArray } from './dtype.ts';
 import { TilegradError } from './error.ts';
 import type { Node } from './graph.ts';
@@ -242,7 +242,7 @@ function nest(dtype: DType, shape: Shape, data: TypedArray): Nested {
 export interface TensorOptions {
   /** Default: f32; for typed arrays their own; for booleans bool; for bigints i64. */
   dtype?: DType | undefined;
-  /** Default: 'cpu'. */
+  /** Default: what `getDefaultDevice()` names, the CPU unless it was changed. */
   device?: DeviceName | Device | undefined;
   /** Default: false. */
   requiresGrad?: boolean | undefined;
@@ -255,9 +255,9 @@ export function upload(
   data: ArrayBufferView | ArrayBuffer,
   shape: Shape,
   dtype: DType,
-  device: DeviceName | Device = cpu,
+  device?: DeviceName | Device,
 ): Tensor {
-  const place = deviceOf(device);
+  const place = placeOf(device);
   const dims = shape.map(Number);
   if (dims.length > 8) throw new TilegradError('ERR_SHAPE', `tensor: rank ${dims.length} is more than 8`);
   uploadCommand[0] = dtypeCode(dtype);

@@ -15,6 +15,7 @@ import {
   type Tensor,
   tensor,
 } from '../lib/index.ts';
+import { runProgram } from './support/child.ts';
 
 const emulated = devices().some((d) => d.description.startsWith('emulated CUDA device'));
 const absent = devices().find((d) => d.name === 'cuda')?.reason;
@@ -120,5 +121,44 @@ describe.skipIf(!emulated)('a machine without a usable driver', () => {
     ['no-device', 'no NVIDIA GPU is visible'],
   ])('says so: %s', ([fault, words]) => {
     expect(reason(fault!)).toEqual([expect.objectContaining({ name: 'cuda', available: false, reason: words })]);
+  });
+});
+
+describe.skipIf(!emulated)('a device in trouble', () => {
+  const run = async (mode: string, env: Record<string, string>) => {
+    const { ended, stdout, stderr } = await runProgram('cuda_trouble.mjs', [mode], { env });
+    expect({ ended, stderr }).toEqual({ ended: 0, stderr: '' });
+    return JSON.parse(stdout);
+  };
+
+  test('that runs out of memory: ERR_OOM, and the next op works', async () => {
+    const { code, message, before, after, sum } = await run('memory', { TILEGRAD_EMULATOR_MEMORY: String(64 << 20) });
+    expect(code).toBe('ERR_OOM');
+    // The device itself refuses: other programs hold most of it, so that the limit of the pool is far away.
+    expect(message).toMatch(
+      /^out of memory on cuda:0: 16777216 bytes asked for, \d+ bytes are held by \d+ live tensors/,
+    );
+    expect(before.limitBytes).toBe(2 ** 30);
+    expect(after.liveBytes).toBe(before.liveBytes);
+    expect(sum).toBe(4096);
+  });
+
+  test('whose kernel fails: ERR_CUDA at the wait, the CPU goes on, the process ends as usual', async () => {
+    const { awaited, later, cpu } = await run('kernel', { TILEGRAD_EMULATOR_FAILING_KERNEL: '3' });
+    expect(awaited).toEqual({
+      code: 'ERR_CUDA',
+      message: expect.stringMatching(/^\w+ or an op before it: an illegal memory access was encountered/),
+    });
+    expect(later.code).toBe('ERR_CUDA');
+    expect(cpu).toEqual([2, 4]);
+  });
+
+  test('with TILEGRAD_SYNC=1 the error comes from the call that failed', async () => {
+    const env = { TILEGRAD_EMULATOR_FAILING_KERNEL: '3', TILEGRAD_SYNC: '1' };
+    const { thrown } = await run('kernel', env);
+    expect(thrown).toEqual({
+      code: 'ERR_CUDA',
+      message: expect.stringMatching(/^mul or an op before it: an illegal memory access/),
+    });
   });
 });

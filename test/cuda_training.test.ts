@@ -88,7 +88,7 @@ describe.skipIf(!cudaIsAvailable())(`training on CUDA${absent ? ` (${absent})` :
     const chances = tensor([0.5, 1, 1.5, 0], { device: 'cuda' });
     await expect(bernoulli(chances).data()).rejects.toMatchObject({
       code: 'ERR_ARGUMENT',
-      message: 'bernoulli: chances must be in [0, 1] but that at position 2 is not',
+      message: 'bernoulli: chances must be in [0, 1] but one is 1.5',
     });
   });
 });

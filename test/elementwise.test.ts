@@ -59,7 +59,7 @@ describe('to', () => {
     const x = tensor([1, 2]);
     expect(x.to('f16').dtype).toBe('f16');
     expect(x.to({ dtype: 'i8', device: 'cpu' }).tolistSync()).toEqual([1, 2]);
-    for (const same of [x.to('f32'), x.to('cpu'), x.to({}), x.to({ dtype: 'f32' }), x.cast('f32')])
+    for (const same of [x.to('f32'), x.to(t.getDefaultDevice()), x.to({}), x.to({ dtype: 'f32' }), x.cast('f32')])
       expect(same).toBe(x);
   });
 

@@ -1,4 +1,4 @@
-import { type Device, type DeviceName, device as deviceOf } from '../device.ts';
+import { type Device, type DeviceName, placeOf } from '../device.ts';
 import { checkOptions, TilegradError } from '../error.ts';
 import { native } from '../native.ts';
 import { Tensor, upload } from '../tensor.ts';
@@ -10,7 +10,7 @@ export type StateDict = Record<string, Tensor>;
 
 /** How `load` reads a file. */
 export interface LoadOptions {
-  /** Where the tensors go. Default: the CPU. */
+  /** Where the tensors go. Default: the default device. */
   readonly device?: Device | DeviceName | undefined;
   /** Only these tensors are read; a name that the file does not have throws. Default: all. */
   readonly names?: readonly string[] | undefined;
@@ -48,7 +48,7 @@ export async function save(
  */
 export async function load(path: string, options: LoadOptions = {}): Promise<StateDict> {
   checkOptions('load', options, ['device', 'names']);
-  const place = deviceOf(options.device ?? 'cpu');
+  const place = placeOf(options.device);
   const file = await SafetensorsFile.open(path);
   try {
     const state: StateDict = Object.create(null);

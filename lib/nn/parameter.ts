@@ -11,7 +11,7 @@ import { type Shape, Tensor } from '../tensor.ts';
 export interface PlaceOptions {
   /** Default: f32. */
   readonly dtype?: DType | undefined;
-  /** Default: 'cpu'. */
+  /** Default: {@link getDefaultDevice}. */
   readonly device?: Device | DeviceName | undefined;
 }
 
@@ -54,7 +54,7 @@ export class Buffer extends Tensor {
 
 /** A parameter of zeros. @internal */
 export function zeroParameter(shape: Shape, place: PlaceOptions): Parameter {
-  const data = full(shape, 0, { dtype: place.dtype ?? 'f32', device: place.device ?? 'cpu' });
+  const data = full(shape, 0, { dtype: place.dtype ?? 'f32', device: place.device });
   const parameter = new Parameter(data);
   data.dispose();
   return parameter;
@@ -62,7 +62,7 @@ export function zeroParameter(shape: Shape, place: PlaceOptions): Parameter {
 
 /** A buffer filled with one value. @internal */
 export function filledBuffer(shape: Shape, value: number, place: PlaceOptions): Buffer {
-  const data = full(shape, value, { dtype: place.dtype ?? 'f32', device: place.device ?? 'cpu' });
+  const data = full(shape, value, { dtype: place.dtype ?? 'f32', device: place.device });
   const buffer = new Buffer(data);
   data.dispose();
   return buffer;

@@ -1,5 +1,5 @@
 // Numbers at equal distances, and the identity matrix.
-import { device as deviceOf } from '../device.ts';
+import { placeOf } from '../device.ts';
 import { TilegradError } from '../error.ts';
 import { defineOp } from '../op.ts';
 import type { Tensor, TensorOptions } from '../tensor.ts';
@@ -13,7 +13,7 @@ function placed(made: Tensor, options: TensorOptions): Tensor {
 
 const progression = defineOp('arange', {
   call: (run) => (start: number, step: number, count: number, options: TensorOptions) =>
-    placed(run([], { start, step, count, dtype: options.dtype ?? 'f32' }, deviceOf(options.device ?? 'cpu')), options),
+    placed(run([], { start, step, count, dtype: options.dtype ?? 'f32' }, placeOf(options.device)), options),
   grad: 'none',
   onnx: (graph, { attrs, outputMeta }) => {
     const { start, step, count } = attrs as Record<'start' | 'step' | 'count', number>;
@@ -44,14 +44,14 @@ export function arange(...args: (number | TensorOptions | undefined)[]): Tensor 
 }
 
 /**
- * `count` numbers at equal distances from `start` to `end`, both among them; dtype f32 on the CPU by default. Throws
+ * `count` numbers at equal distances from `start` to `end`, both among them; dtype f32 on the default device. Throws
  * ERR_ARGUMENT for a negative count. As torch.linspace.
  */
 export const linspace = defineOp('linspace', {
   call:
     (run) =>
     (start: number, end: number, count: number, options: TensorOptions = {}): Tensor =>
-      placed(run([], { start, end, count, dtype: options.dtype ?? 'f32' }, deviceOf(options.device ?? 'cpu')), options),
+      placed(run([], { start, end, count, dtype: options.dtype ?? 'f32' }, placeOf(options.device)), options),
   grad: 'none',
   onnx: 'none',
 });

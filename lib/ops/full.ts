@@ -1,14 +1,14 @@
 // Tensors of one value.
-import { device as deviceOf } from '../device.ts';
+import { placeOf } from '../device.ts';
 import { defineOp } from '../op.ts';
 import type { Shape, Tensor, TensorOptions } from '../tensor.ts';
 
-/** A tensor of `shape` filled with `value`; dtype f32 on the CPU by default. As torch.full. */
+/** A tensor of `shape` filled with `value`; dtype f32 on the default device. As torch.full. */
 export const full = defineOp('full', {
   call:
     (run) =>
     (shape: Shape, value: number, options: TensorOptions = {}): Tensor => {
-      const made = run([], { shape, value, dtype: options.dtype ?? 'f32' }, deviceOf(options.device ?? 'cpu'));
+      const made = run([], { shape, value, dtype: options.dtype ?? 'f32' }, placeOf(options.device));
       if (options.requiresGrad) made.requiresGrad = true;
       return made;
     },

@@ -1,6 +1,6 @@
 // Tensors of random numbers. Every call takes its numbers from a generator: the same seed gives the same bits on every
 // device, at any thread count.
-import { type Device, type DeviceName, device as deviceOf } from '../device.ts';
+import { type Device, type DeviceName, placeOf } from '../device.ts';
 import type { DType } from '../dtype.ts';
 import { TilegradError } from '../error.ts';
 import { defineOp } from '../op.ts';
@@ -30,7 +30,7 @@ function placed(made: Tensor, options: TensorOptions): Tensor {
 }
 
 /**
- * Numbers drawn evenly from [low, high), of `shape`; f32 on the CPU by default. f16 and bf16 numbers lie on a grid of
+ * Numbers drawn evenly from [low, high), of `shape`; f32 on the default device. f16 and bf16 numbers lie on a grid of
  * 2^-11 and 2^-8 of the range. Throws ERR_ARGUMENT unless low <= high. As torch.empty(shape).uniform_(low, high).
  */
 export const uniform = defineOp('uniform', {
@@ -39,14 +39,14 @@ export const uniform = defineOp('uniform', {
     (shape: Shape, low = 0, high = 1, options: RandomOptions = {}): Tensor => {
       const dtype = options.dtype ?? 'f32';
       const reserved = reserve('uniform', options.generator, count(shape), wordsOf(dtype));
-      return placed(run([], { shape, low, high, dtype, ...reserved }, deviceOf(options.device ?? 'cpu')), options);
+      return placed(run([], { shape, low, high, dtype, ...reserved }, placeOf(options.device)), options);
     },
   grad: 'none',
   onnx: 'none',
 });
 
 /**
- * Normally distributed numbers of `shape`; f32 on the CPU by default. Throws ERR_ARGUMENT for a negative `std`. As
+ * Normally distributed numbers of `shape`; f32 on the default device. Throws ERR_ARGUMENT for a negative `std`. As
  * torch.normal(mean, std, shape), by the method of Box and Muller.
  */
 export const normal = defineOp('normal', {
@@ -55,7 +55,7 @@ export const normal = defineOp('normal', {
     (shape: Shape, mean = 0, std = 1, options: RandomOptions = {}): Tensor => {
       const dtype = options.dtype ?? 'f32';
       const reserved = reserve('normal', options.generator, count(shape), wordsOf(dtype));
-      return placed(run([], { shape, mean, std, dtype, ...reserved }, deviceOf(options.device ?? 'cpu')), options);
+      return placed(run([], { shape, mean, std, dtype, ...reserved }, placeOf(options.device)), options);
     },
   grad: 'none',
   onnx: 'none',
@@ -83,7 +83,7 @@ export const bernoulli: Bernoulli = defineOp('bernoulli', {
       const shape = second as Shape;
       const reserved = reserve('bernoulli', third.generator, count(shape), 1);
       const attrs = { shape, p, dtype: third.dtype ?? 'f32', ...reserved };
-      return placed(run([], attrs, deviceOf(third.device ?? 'cpu')), third);
+      return placed(run([], attrs, placeOf(third.device)), third);
     },
   grad: 'none',
   onnx: 'none',
@@ -99,7 +99,7 @@ export const randint = defineOp('randint', {
     (low: number, high: number, shape: Shape, options: RandomOptions = {}): Tensor => {
       const reserved = reserve('randint', options.generator, count(shape), 2);
       const attrs = { shape, low, high, dtype: options.dtype ?? 'i64', ...reserved };
-      return placed(run([], attrs, deviceOf(options.device ?? 'cpu')), options);
+      return placed(run([], attrs, placeOf(options.device)), options);
     },
   grad: 'none',
   onnx: 'none',
@@ -111,18 +111,18 @@ export const randperm = defineOp('randperm', {
     (run) =>
     (n: number, options: Omit<RandomOptions, 'requiresGrad'> = {}): Tensor => {
       const reserved = reserve('randperm', options.generator, n, 2);
-      return run([], { n, dtype: options.dtype ?? 'i64', ...reserved }, deviceOf(options.device ?? 'cpu'));
+      return run([], { n, dtype: options.dtype ?? 'i64', ...reserved }, placeOf(options.device));
     },
   grad: 'none',
   onnx: 'none',
 });
 
-/** Numbers drawn evenly from [0, 1), of `shape`; f32 on the CPU by default. As torch.rand. */
+/** Numbers drawn evenly from [0, 1), of `shape`; f32 on the default device. As torch.rand. */
 export function rand(shape: Shape, options?: RandomOptions): Tensor {
   return uniform(shape, 0, 1, options);
 }
 
-/** Numbers of the standard normal distribution, of `shape`; f32 on the CPU by default. As torch.randn. */
+/** Numbers of the standard normal distribution, of `shape`; f32 on the default device. As torch.randn. */
 export function randn(shape: Shape, options?: RandomOptions): Tensor {
   return normal(shape, 0, 1, options);
 }

@@ -4,7 +4,10 @@
 #include <condition_variable>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
+
+#include "core/asker.h"
 
 namespace tilegrad {
 
@@ -55,8 +58,13 @@ std::unique_ptr<Error> Stream::take_error() {
   return nullptr;
 }
 
+uint32_t asking_thread() { return t_asked_by ? t_asked_by : thread_number(); }
+
+AskedBy::AskedBy(uint32_t asker) : before_(std::exchange(t_asked_by, asker)) {}
+AskedBy::~AskedBy() { t_asked_by = before_; }
+
 void Stream::park_error(ErrorCode code, const std::string& message) {
-  const uint32_t asked_by = t_asked_by ? t_asked_by : thread_number();
+  const uint32_t asked_by = asking_thread();
   std::lock_guard<std::mutex> lock(errors_mutex());
   auto* first = static_cast<ParkedError*>(error_.load());
   for (auto* error = first; error; error = error->next)

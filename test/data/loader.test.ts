@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type BatchContext, type Dataset, TensorDataset } from '../../lib/data/dataset.ts';
 import { DataLoader } from '../../lib/data/loader.ts';
-import { memory } from '../../lib/device.ts';
+import { getDefaultDevice, memory } from '../../lib/device.ts';
 import { ones, stack } from '../../lib/ops/index.ts';
 import { type Tensor, tensor } from '../../lib/tensor.ts';
 
@@ -183,7 +183,7 @@ describe('DataLoader', () => {
   it('keeps a tensor that the dataset holds itself', async () => {
     const held = ones([2]);
     const dataset: Dataset<Tensor> = { length: 20, batch: () => held };
-    for await (const batch of new DataLoader(dataset, { device: 'cpu' })) {
+    for await (const batch of new DataLoader(dataset, { device: getDefaultDevice() })) {
       expect(batch).toBe(held);
       break;
     }

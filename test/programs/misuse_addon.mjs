@@ -17,6 +17,8 @@ class NativeError extends Error {
   }
 }
 native.setErrorClass(NativeError);
+// The device that is misused: 0 is the CPU, 1 the first GPU.
+const where = process.env.TILEGRAD_DEVICE?.startsWith('cuda') ? 1 : 0;
 
 const codes = /^ERR_(SHAPE|DTYPE|DEVICE|DISPOSED|OOM|CUDA|UNSUPPORTED|FORMAT|ARGUMENT)$/;
 const faults = [];
@@ -76,7 +78,7 @@ function make(dtype, dims) {
   const numel = dims.reduce((n, d) => n * d, 1);
   const bytes = new Uint8Array(numel * dtypeBytes[dtype]);
   for (let i = 0; i < numel; i++) bytes[i * dtypeBytes[dtype]] = dtype === 8 ? i & 1 : i % 5;
-  return native.upload(command(dtype, 0, dims.length, ...dims), bytes);
+  return native.upload(command(dtype, where, dims.length, ...dims), bytes);
 }
 
 function hostileValues() {
@@ -126,14 +128,14 @@ function catalogue() {
     }
     call(name, Array(1000).fill(0));
     native.threads(2);
-    native.memoryControl(0, 'limit', 2 ** 28);
+    native.memoryControl(where, 'limit', 2 ** 28);
   }
   const live = make(0, [2, 3]);
   for (const value of values) {
     for (const name of ['describe', 'transfer', 'read', 'readSync']) call(name, [live, value]);
-    call('upload', [command(0, 0, 1, 2), value]);
-    call('memoryControl', [0, 'limit', value]);
-    native.memoryControl(0, 'limit', 2 ** 28);
+    call('upload', [command(0, where, 1, 2), value]);
+    call('memoryControl', [where, 'limit', value]);
+    native.memoryControl(where, 'limit', 2 ** 28);
   }
   return entries;
 }
@@ -151,13 +153,14 @@ function mustThrow() {
     for (const name of ['sync', 'syncBlocking', 'memory', 'memoryControl']) call(name, [device, 'trim'], true);
   for (const n of [0, -1, 1.5, 1025, 1e9, Number.NaN, '2', null, {}]) call('threads', [n], true);
   for (const bytes of [0, -1, Number.NaN, Infinity, undefined, '1', null])
-    call('memoryControl', [0, 'limit', bytes], true);
-  for (const action of [undefined, null, '', 'reset', 0, {}]) call('memoryControl', [0, action], true);
+    call('memoryControl', [where, 'limit', bytes], true);
+  for (const action of [undefined, null, '', 'reset', 0, {}]) call('memoryControl', [where, action], true);
   for (const dims of [[-1], [0.5], [Number.NaN], [2 ** 53], [2 ** 27, 2 ** 27], [1e300], [0, -1], Array(9).fill(1)])
-    call('upload', [command(0, 0, dims.length, ...dims), new Float32Array(4)], true);
-  for (const rank of [-1, 9, 0.5, 1e9, Number.NaN]) call('upload', [command(0, 0, rank), new Float32Array(1)], true);
-  for (const dtype of [-1, 9, 0.5, Number.NaN]) call('upload', [command(dtype, 0, 0), new Float32Array(1)], true);
-  for (const op of [-1, native.ops().length, 0.5, Number.NaN]) call('run', [command(op, 0, 0)], true);
+    call('upload', [command(0, where, dims.length, ...dims), new Float32Array(4)], true);
+  for (const rank of [-1, 9, 0.5, 1e9, Number.NaN])
+    call('upload', [command(0, where, rank), new Float32Array(1)], true);
+  for (const dtype of [-1, 9, 0.5, Number.NaN]) call('upload', [command(dtype, where, 0), new Float32Array(1)], true);
+  for (const op of [-1, native.ops().length, 0.5, Number.NaN]) call('run', [command(op, where, 0)], true);
   call('describe', [live, new Float64Array(4)], true);
   call('setErrorClass', [7], true);
 }
@@ -166,8 +169,8 @@ function mustThrow() {
 async function errorClasses() {
   const rows = make(0, [2, 3]);
   const ops = native.ops().map(({ name }) => name);
-  const outOfRange = native.upload(command(5, 0, 1, 1), Int32Array.of(9));
-  const gather = command(ops.indexOf('gather_rows'), 0, 2, rows, outOfRange, 0);
+  const outOfRange = native.upload(command(5, where, 1, 1), Int32Array.of(9));
+  const gather = command(ops.indexOf('gather_rows'), where, 2, rows, outOfRange, 0);
   const hostile = [
     class {
       constructor() {
@@ -202,12 +205,12 @@ async function errorClasses() {
       }
     }
     native.run(gather.slice());
-    await native.sync(0).then(
+    await native.sync(where).then(
       () => faults.push('an op that failed did not reject under a hostile error class'),
       () => undefined,
     );
     native.setErrorClass(NativeError);
-    await native.sync(0).catch(() => undefined);
+    await native.sync(where).catch(() => undefined);
   }
 }
 
@@ -268,7 +271,7 @@ async function fuzz(seed, count, trace) {
     const length = random() < 0.02 ? below(70) : random() < 0.6 ? rank : below(5);
     return [length, ...Array.from({ length }, () => (random() < 0.8 ? below(5) : pick(extremes)))];
   };
-  native.memoryControl(0, 'limit', 2 ** 26);
+  native.memoryControl(where, 'limit', 2 ** 26);
   for (let i = 0; i < count; i++) {
     while (pool.length < 24) refill();
     const id = below(ops.length);
@@ -286,7 +289,7 @@ async function fuzz(seed, count, trace) {
     const handles = Array.from({ length: arity }, (_, k) =>
       random() < 0.03 ? pick([0, -1, Number.NaN, first + 2 ** 24, 2 ** 40, 0.5]) : k === 0 ? first : pick(alike),
     );
-    const numbers = [id, 0, arity, ...handles, ...op.attrs.flatMap(attribute)];
+    const numbers = [id, where, arity, ...handles, ...op.attrs.flatMap(attribute)];
     if (random() < 0.03) numbers.length = below(numbers.length + 1);
     if (random() < 0.02) numbers[below(numbers.length)] = pick(oddNumbers);
     if (trace) writeSync(1, `${op.name} ${JSON.stringify(numbers)} of ${handles.map(layoutOf).join(' ')}\n`);
@@ -295,7 +298,7 @@ async function fuzz(seed, count, trace) {
     // Now and then the command has no room for the answer.
     const message = random() < 0.02 ? Float64Array.from(numbers) : scratch;
     const outputs = call('run', [message]) ?? 0;
-    if (trace) call('syncBlocking', [0]);
+    if (trace) call('syncBlocking', [where]);
     for (let k = 0; k < outputs; k++) keepSmall(message[k * 12], message.slice(k * 12, k * 12 + 12));
     while (pool.length > 48) drop(below(pool.length));
     if (i % 64 === 63) {

@@ -2,8 +2,8 @@
 // node misuse_api.mjs. Prints a JSON line of what was found.
 import * as tilegrad from 'tilegrad';
 
-const { TilegradError, Tensor, device, nn, tensor, tidy } = tilegrad;
-device('cpu').setMemoryLimit(2 ** 27);
+const { TilegradError, Tensor, getDefaultDevice, nn, tensor, tidy } = tilegrad;
+getDefaultDevice().setMemoryLimit(2 ** 27);
 
 const thrower = () => {
   throw new RangeError('thrown by the caller');
@@ -164,7 +164,7 @@ for (const name of Object.getOwnPropertyNames(Tensor.prototype)) {
   }
 }
 await Promise.all(pending);
-await device('cpu')
+await getDefaultDevice()
   .sync()
   .catch((error) => check(error, 'sync'));
 console.log(JSON.stringify({ calls, thrown, faults: faults.slice(0, 20), count: faults.length }));

@@ -1,6 +1,6 @@
 // Takes STEPS training steps and prints what memory is in use after a third of them and after all.
 // node --expose-gc soak.mjs loader|tidy|leak STEPS; `leak` keeps every loss, so that the measure can be seen to fail.
-import { device, tidy } from 'tilegrad';
+import { getDefaultDevice, tidy } from 'tilegrad';
 import { classifier, loader, points, step, usage } from './training.mjs';
 
 const [mode, count] = process.argv.slice(2);
@@ -29,7 +29,7 @@ const run = mode === 'tidy' ? inTidy : inLoader;
 const first = Math.round(steps / 3);
 await run(0, first);
 const before = await usage();
-device('cpu').resetPeakMemory();
+getDefaultDevice().resetPeakMemory();
 await run(first, steps);
 const peak = (await usage()).peakBytes;
 const after = await usage();

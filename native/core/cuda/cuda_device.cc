@@ -99,11 +99,12 @@ class CudaDevice final : public Device {
 
   void* raw_allocate(size_t bytes) override {
     void* data = nullptr;
-    if (cudaSetDevice(traits_.ordinal) != cudaSuccess || cudaMalloc(&data, bytes) != cudaSuccess) {
-      cudaGetLastError();
-      return nullptr;
-    }
-    return data;
+    check(cudaSetDevice(traits_.ordinal), "cudaSetDevice");
+    const cudaError_t error = cudaMalloc(&data, bytes);
+    if (error == cudaSuccess) return data;
+    if (error != cudaErrorMemoryAllocation) check(error, "cudaMalloc");
+    cudaGetLastError();
+    return nullptr;
   }
 
   void raw_free(void* data, size_t) override {

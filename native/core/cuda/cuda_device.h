@@ -9,6 +9,7 @@
 #include <functional>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "core/cuda/fault.h"
 #include "core/cuda/pinned.h"
@@ -45,7 +46,7 @@ class CudaStream final : public Stream {
   void upload(const void* source, void* target, size_t bytes);
 
   cudaStream_t handle() const { return handle_; }
-  /// Where the kernels of this stream report wrong values.
+  /// Where kernels that this thread asks for report wrong values.
   Fault* fault();
   const Traits& traits() const { return traits_; }
 
@@ -54,6 +55,10 @@ class CudaStream final : public Stream {
     uint64_t ticket;
     cudaEvent_t event;
   };
+  struct OwnedFault {
+    uint32_t asked_by;
+    Fault* fault;
+  };
   struct Job {
     uint64_t ticket = 0;
     cudaEvent_t event = nullptr;
@@ -61,22 +66,27 @@ class CudaStream final : public Stream {
   };
 
   void run_task(Task& task);
+  void note_launch(const char* op);
   void mark(uint64_t ticket);
   void push_job(std::function<void()> run);
   void serve_jobs();
   void note_device_error(cudaError_t error);
-  void check_fault();
+  void check_faults();
   uint64_t passed() const;
   cudaEvent_t take_event();
 
   Traits traits_;
   cudaStream_t handle_ = nullptr;
   PinnedPool pinned_;
-  std::atomic<Fault*> fault_{nullptr};
   std::recursive_mutex
       launch_;  // one thread at a time launches, so that tickets follow the stream's order
   std::atomic<uint64_t> enqueued_{0};
   std::atomic<const char*> last_op_{""};
+  std::atomic<uint32_t> last_asker_{0};  // the thread that launched last_op_
+
+  mutable std::mutex faults_lock_;
+  std::vector<OwnedFault> faults_;  // one per thread that has launched a kernel which reports
+  Fault* fault_page_ = nullptr;     // page-locked, handed out piece by piece
 
   mutable std::mutex marks_lock_;
   mutable std::deque<Mark> marks_;  // events on the stream, oldest first

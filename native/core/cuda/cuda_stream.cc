@@ -2,11 +2,13 @@
 // in host memory. Device errors are parked, with the name of the op that was launched last.
 #ifdef TILEGRAD_HAVE_CUDA
 
+#include <bit>
 #include <chrono>
 #include <cstring>
 #include <thread>
 #include <utility>
 
+#include "core/asker.h"
 #include "core/cuda/cuda_device.h"
 #include "core/cuda/index_fault.h"
 
@@ -18,6 +20,19 @@ constexpr uint64_t kMarkEvery = 16;  // tickets between events
 constexpr uint64_t kMostPending =
     4096;  // beyond it the caller waits: work that runs ahead is bounded
 constexpr auto kNap = std::chrono::seconds(1);
+constexpr size_t kFaultsPerPage = 4096 / sizeof(Fault);
+
+std::string fault_message(const Fault& fault) {
+  switch (fault.kind) {
+    case FaultKind::target:
+      return str("cross_entropy: target ", fault.value, " at position ", fault.position,
+                 " is out of range for ", fault.limit, " classes");
+    case FaultKind::chance:
+      return str("bernoulli: chances must be in [0, 1] but one is ",
+                 std::bit_cast<double>(fault.value));
+  }
+  return index_fault_message(fault);
+}
 
 }  // namespace
 
@@ -39,8 +54,13 @@ CudaStream::CudaStream(const Traits& traits) : traits_(traits) {
   check(cudaStreamCreateWithFlags(&handle_, cudaStreamNonBlocking), "cudaStreamCreate");
 }
 
+void CudaStream::note_launch(const char* op) {
+  last_op_.store(op, std::memory_order_relaxed);
+  last_asker_.store(asking_thread(), std::memory_order_relaxed);
+}
+
 void CudaStream::run_task(Task& task) {
-  last_op_.store(task.op, std::memory_order_relaxed);
+  note_launch(task.op);
   run_here(task.op, [&] {
     check(cudaSetDevice(traits_.ordinal), "cudaSetDevice");
     task.run();
@@ -86,42 +106,38 @@ void CudaStream::mark(uint64_t ticket) {
 void CudaStream::note_device_error(cudaError_t error) {
   if (error == cudaSuccess || error == cudaErrorNotReady) return;
   cudaGetLastError();
+  const AskedBy owner(last_asker_.load(std::memory_order_relaxed));
   park_error(ErrorCode::cuda,
              str(last_op_.load(), " or an op before it: ", cudaGetErrorString(error), " (",
                  cudaGetErrorName(error), "); TILEGRAD_SYNC=1 tells which op it was"));
 }
 
 Fault* CudaStream::fault() {
-  std::lock_guard<std::recursive_mutex> guard(launch_);
-  Fault* fault = fault_.load(std::memory_order_acquire);
-  if (fault) return fault;
-  void* data = nullptr;
-  check(cudaMallocHost(&data, sizeof(Fault)), "cudaMallocHost");
-  fault = new (data) Fault{};
-  fault_.store(fault, std::memory_order_release);
-  return fault;
+  const uint32_t asked_by = asking_thread();
+  std::lock_guard<std::mutex> guard(faults_lock_);
+  for (const OwnedFault& owned : faults_) {
+    if (owned.asked_by == asked_by) return owned.fault;
+  }
+  const size_t slot = faults_.size() % kFaultsPerPage;
+  if (slot == 0) {
+    void* page = nullptr;
+    check(cudaMallocHost(&page, kFaultsPerPage * sizeof(Fault)), "cudaMallocHost");
+    fault_page_ = static_cast<Fault*>(page);
+  }
+  faults_.push_back({asked_by, new (fault_page_ + slot) Fault{}});
+  return faults_.back().fault;
 }
 
 // Call after the device has passed the kernels in question.
-void CudaStream::check_fault() {
-  Fault* fault = fault_.load(std::memory_order_acquire);
-  if (!fault || !std::atomic_ref<int32_t>(fault->ready).exchange(0)) return;
-  switch (fault->kind) {
-    case FaultKind::target:
-      park_error(ErrorCode::argument,
-                 str("cross_entropy: target ", fault->value, " at position ", fault->position,
-                     " is out of range for ", fault->limit, " classes"));
-      break;
-    case FaultKind::chance:
-      park_error(ErrorCode::argument,
-                 str("bernoulli: chances must be in [0, 1] but that at position ", fault->position,
-                     " is not"));
-      break;
-    default:
-      park_error(ErrorCode::argument, index_fault_message(*fault));
-      break;
+void CudaStream::check_faults() {
+  std::lock_guard<std::mutex> guard(faults_lock_);
+  for (const OwnedFault& owned : faults_) {
+    Fault& fault = *owned.fault;
+    if (!std::atomic_ref<int32_t>(fault.ready).exchange(0)) continue;
+    const AskedBy owner(owned.asked_by);
+    park_error(ErrorCode::argument, fault_message(fault));
+    std::atomic_ref<int32_t>(fault.claimed).store(0);
   }
-  std::atomic_ref<int32_t>(fault->claimed).store(0);
 }
 
 // Every ticket up to the result has passed on the device.
@@ -146,7 +162,7 @@ uint64_t CudaStream::completed() const {
 }
 
 void CudaStream::wait(uint64_t ticket) {
-  if (completed() >= ticket) return check_fault();
+  if (completed() >= ticket) return check_faults();
   cudaSetDevice(traits_.ordinal);
   if (passed() < ticket) {
     {
@@ -156,7 +172,7 @@ void CudaStream::wait(uint64_t ticket) {
     note_device_error(cudaStreamSynchronize(handle_));
     passed();
   }
-  check_fault();
+  check_faults();
   std::unique_lock<std::mutex> lock(jobs_lock_);
   while (!host_tickets_.empty() && host_tickets_.front() <= ticket) jobs_done_.wait_for(lock, kNap);
 }
@@ -187,7 +203,7 @@ void CudaStream::serve_jobs() {
       jobs_.pop_front();
     }
     note_device_error(cudaEventSynchronize(job.event));
-    check_fault();
+    check_faults();
     job.run();
     {
       std::lock_guard<std::mutex> guard(marks_lock_);
@@ -206,7 +222,7 @@ void CudaStream::host_callback(std::function<void()> callback) {
 
 void CudaStream::enqueue_download(const void* source, void* target, size_t bytes) {
   check(cudaSetDevice(traits_.ordinal), "cudaSetDevice");
-  last_op_.store("read", std::memory_order_relaxed);
+  note_launch("read");
   for (size_t at = 0; at < bytes; at += PinnedPool::kLargest) {
     const size_t n = std::min(PinnedPool::kLargest, bytes - at);
     PinnedBlock* block = pinned_.take(n);
@@ -225,7 +241,7 @@ void CudaStream::enqueue_download(const void* source, void* target, size_t bytes
 
 void CudaStream::upload(const void* source, void* target, size_t bytes) {
   check(cudaSetDevice(traits_.ordinal), "cudaSetDevice");
-  last_op_.store("upload", std::memory_order_relaxed);
+  note_launch("upload");
   for (size_t at = 0; at < bytes; at += PinnedPool::kLargest) {
     const size_t n = std::min(PinnedPool::kLargest, bytes - at);
     PinnedBlock* block = pinned_.take(n);

@@ -36,9 +36,10 @@ PinnedBlock* PinnedPool::take(size_t bytes) {
   auto* block = new PinnedBlock;
   block->bytes = size;
   void* data = nullptr;
-  if (cudaMallocHost(&data, size) != cudaSuccess) {
+  if (const cudaError_t error = cudaMallocHost(&data, size)) {
     cudaGetLastError();
     delete block;
+    if (error != cudaErrorMemoryAllocation) check(error, "cudaMallocHost");
     fail(ErrorCode::oom, "out of page-locked host memory: ", size, " bytes asked for");
   }
   block->data = static_cast<char*>(data);

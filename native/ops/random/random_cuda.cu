@@ -112,7 +112,8 @@ struct EachChanceWord {
     using C = compute_t<T>;
     const C chance = static_cast<C>(p[i]);
     if (!(chance >= C(0) && chance <= C(1)))
-      cuda::report_fault(fault, cuda::FaultKind::chance, i, 0, 0);
+      cuda::report_fault(fault, cuda::FaultKind::chance, i,
+                         __double_as_longlong(static_cast<double>(chance)), 0);
     return static_cast<T>(static_cast<C>(static_cast<C>(random::unit_f32(word, 24)) < chance));
   }
 };

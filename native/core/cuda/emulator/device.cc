@@ -1,5 +1,6 @@
 // Devices as the options describe them: properties, limits, occupancy, errors, launches.
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -22,7 +23,21 @@ std::map<const void*, size_t>& dynamic_limits() {
   static auto& value = *new std::map<const void*, size_t>();
   return value;
 }
-const void* running_kernel = nullptr;  // guarded by the execution lock
+// Guarded by the execution lock.
+const void* running_kernel = nullptr;
+uint64_t kernels_run = 0;
+// After a kernel has failed every call gives its error, as on a device whose context is lost.
+std::atomic<cudaError_t> sticky_error{cudaSuccess};
+
+void run_kernel(const LaunchShape& shape, const std::function<void()>& body) {
+  if (sticky_error.load() != cudaSuccess) return;
+  if (++kernels_run == options().failing_kernel) {
+    sticky_error.store(cudaErrorIllegalAddress);
+    return;
+  }
+  running_kernel = shape.kernel;
+  run_grid(shape, body);
+}
 
 size_t shared_per_block() {
   switch (options().capability) {
@@ -65,7 +80,7 @@ cudaError_t report(cudaError_t error) {
 cudaError_t check_usable() {
   switch (options().fault) {
     case Fault::none:
-      return cudaSuccess;
+      return sticky_error.load();
     case Fault::no_device:
       return cudaErrorNoDevice;
     default:
@@ -90,10 +105,7 @@ cudaError_t enqueue_kernel(const LaunchShape& shape, cudaStream_t stream,
   if (shape.shared_bytes > dynamic_limit(shape.kernel)) return report(cudaErrorInvalidValue);
   auto target = stream_of(stream);
   if (target && target->device != current_device()) return report(cudaErrorInvalidResourceHandle);
-  return push(stream, [shape, body = std::move(body)] {
-    running_kernel = shape.kernel;
-    run_grid(shape, body);
-  });
+  return push(stream, [shape, body = std::move(body)] { run_kernel(shape, body); });
 }
 
 }  // namespace tilegrad::emulator
@@ -204,7 +216,7 @@ cudaError_t cudaDeviceSynchronize() {
   if (cudaError_t error = check_usable()) return report(error);
   synchronize_device(current_device());
   check_redzones();
-  return cudaSuccess;
+  return check_usable();
 }
 
 cudaError_t cudaDeviceGetStreamPriorityRange(int* least, int* greatest) {
@@ -272,6 +284,8 @@ const char* cudaGetErrorName(cudaError_t error) {
       return "cudaErrorInvalidResourceHandle";
     case cudaErrorNotReady:
       return "cudaErrorNotReady";
+    case cudaErrorIllegalAddress:
+      return "cudaErrorIllegalAddress";
     case cudaErrorStreamCaptureUnsupported:
       return "cudaErrorStreamCaptureUnsupported";
     case cudaErrorStreamCaptureInvalidated:
@@ -299,6 +313,8 @@ const char* cudaGetErrorString(cudaError_t error) {
       return "invalid device ordinal";
     case cudaErrorInvalidResourceHandle:
       return "invalid resource handle";
+    case cudaErrorIllegalAddress:
+      return "an illegal memory access was encountered";
     default:
       return cudaGetErrorName(error);
   }

@@ -46,6 +46,7 @@ Options read() {
   o.devices = static_cast<int>(number("TILEGRAD_EMULATOR_DEVICES", 1, 8, 1));
   o.memory = number("TILEGRAD_EMULATOR_MEMORY", 1 << 20, uint64_t{1} << 40, o.memory);
   o.capability = static_cast<int>(number("TILEGRAD_EMULATOR_CAPABILITY", 75, 121, 90));
+  o.failing_kernel = number("TILEGRAD_EMULATOR_FAILING_KERNEL", 1, UINT64_MAX, 0);
   return o;
 }
 

@@ -21,6 +21,7 @@ struct Options {
   size_t memory = size_t{4} << 30;              // TILEGRAD_EMULATOR_MEMORY, bytes per device
   int capability = 90;                          // TILEGRAD_EMULATOR_CAPABILITY, 75 to 120
   Fault fault = Fault::none;                    // TILEGRAD_EMULATOR_FAULT
+  uint64_t failing_kernel = 0;                  // TILEGRAD_EMULATOR_FAILING_KERNEL, 1 is the first
 };
 
 const Options& options();

@@ -148,7 +148,7 @@ cudaError_t synchronize(const std::shared_ptr<Stream>& stream) {
     return report(cudaErrorStreamCaptureUnsupported);
   }
   drain(*stream, stream->issued);
-  return cudaSuccess;
+  return check_usable();
 }
 
 void synchronize_device(int device) {
@@ -292,7 +292,7 @@ cudaError_t cudaEventRecord(cudaEvent_t handle, cudaStream_t stream_handle) {
 cudaError_t cudaEventQuery(cudaEvent_t handle) {
   auto event = event_of(handle);
   if (!event) return report(cudaErrorInvalidResourceHandle);
-  if (passed(*event)) return cudaSuccess;
+  if (passed(*event)) return check_usable();
   if (options().streams != StreamMode::background) drain(*event->stream, event->stream->done + 1);
   return cudaErrorNotReady;
 }
@@ -301,7 +301,7 @@ cudaError_t cudaEventSynchronize(cudaEvent_t handle) {
   auto event = event_of(handle);
   if (!event) return report(cudaErrorInvalidResourceHandle);
   if (event->stream) drain(*event->stream, event->position);
-  return cudaSuccess;
+  return check_usable();
 }
 
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t stop) {
