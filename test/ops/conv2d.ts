@@ -69,6 +69,11 @@ function residual(x: number[], weight: number[], y: number[], attrs: Options = {
   return { ...plain, inputs: [...plain.inputs, { shape: y }] };
 }
 
+/** Values in (-1, 1), some replaced. */
+function spoilt(count: number, values: Readonly<Record<number, number>>): number[] {
+  return Array.from({ length: count }, (_, i) => values[i] ?? Math.sin(i * i + 1));
+}
+
 export default defineRows<Options>({
   name: 'conv2d',
   covers: ['conv2d_input_grad', 'conv2d_weight_grad'],
@@ -101,6 +106,14 @@ export default defineRows<Options>({
     sample([1, 2, 5, 14], [3, 2, 3, 3]),
     sample([1, 2, 6, 26], [6, 2, 2, 3]),
     sample([1, 2, 5, 6], [7, 2, 3, 3], { padding: [0, 0] }),
+    // Winograd's tiles of 4 x 4: sizes around one and two of them, few and many channels.
+    sample([1, 16, 6, 6], [16, 16, 3, 3]),
+    sample([1, 13, 7, 10], [17, 13, 3, 3], {}, false),
+    sample([3, 18, 5, 9], [12, 18, 3, 3], { padding: 1 }),
+    sample([1, 12, 3, 33], [33, 12, 3, 3], { padding: [2, 0, 1, 3] }),
+    sample([2, 26, 4, 4], [26, 13, 3, 3], { padding: 1, groups: 2 }),
+    residual([1, 16, 8, 5], [14, 16, 3, 3], [1, 14, 8, 5], { padding: 1 }),
+    { ...residual([2, 12, 4, 9], [16, 12, 3, 3], [2, 16, 2, 7], { activation: 'relu' }), smooth: false },
     // Epilogues, on each way in which results are written: rows, shared vectors, runs through rows, strides.
     residual([2, 3, 7, 9], [4, 3, 3, 3], [2, 4, 5, 7]),
     residual([1, 2, 6, 26], [6, 2, 2, 3], [1, 6, 5, 24], {}, false),
@@ -131,6 +144,27 @@ export default defineRows<Options>({
         null,
       ],
       attrs: {},
+    },
+    {
+      name: "not finite, in Winograd's tiles",
+      inputs: [
+        { shape: [1, 16, 6, 9], values: spoilt(16 * 54, { 30: Infinity, 8: Number.NaN, 700: -Infinity }) },
+        { shape: [16, 16, 3, 3], values: spoilt(16 * 144, {}) },
+        null,
+      ],
+      attrs: { padding: 1 },
+      smooth: false,
+    },
+    {
+      name: "finite, but not in Winograd's sums",
+      inputs: [
+        { shape: [1, 16, 6, 6], values: spoilt(16 * 36, {}).map((x) => 4e37 * x) },
+        { shape: [16, 16, 3, 3], values: spoilt(16 * 144, {}).map((x) => 0.01 * x) },
+        null,
+      ],
+      dtypes: ['f32'],
+      attrs: {},
+      smooth: false,
     },
     {
       name: 'not finite, before ReLU',

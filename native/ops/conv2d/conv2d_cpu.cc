@@ -40,14 +40,17 @@ void with_pointers(const KernelArgs& args, const Compute& compute) {
 void conv2d_cpu(KernelArgs& args) {
   const ConvShape s = conv_shape(args.attrs, args.inputs[0].shape(), args.inputs[1].shape());
   const auto activation = static_cast<ConvActivation>(args.attrs.choice("activation"));
+  const bool winograd = args.attrs.boolean("winograd");
   with_pointers<4>(args, [&](auto& in, auto* y) {
-    conv2d_forward(s, in[0], in[1], {in[2], in[3], activation}, y);
+    conv2d_forward(s, in[0], in[1], {in[2], in[3], activation}, winograd, y);
   });
 }
 
 void conv2d_input_grad_cpu(KernelArgs& args) {
   const ConvShape s = conv_shape(args.attrs, args.outputs[0].shape(), args.inputs[1].shape());
-  with_pointers<2>(args, [&](auto& in, auto* dx) { conv2d_input_gradient(s, in[0], in[1], dx); });
+  const bool winograd = args.attrs.boolean("winograd");
+  with_pointers<2>(
+      args, [&](auto& in, auto* dx) { conv2d_input_gradient(s, in[0], in[1], winograd, dx); });
 }
 
 void conv2d_weight_grad_cpu(KernelArgs& args) {

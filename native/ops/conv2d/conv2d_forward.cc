@@ -1,18 +1,20 @@
 // Forward pass as a direct convolution: out rows and columns meet tap (i, j) at i * dilation_h rows and
 // j * dilation_w columns further.
 #include <algorithm>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "ops/conv2d/conv2d_direct.h"
 #include "ops/conv2d/conv2d_kernels.h"
+#include "ops/conv2d/conv2d_winograd.h"
 
 namespace tilegrad {
 namespace {
 
 template <class T>
 void forward(const ConvShape& s, const T* x, const T* weight, const ConvEpilogue<T>& epilogue,
-             T* y) {
+             bool winograd, T* y) {
   std::vector<ConvTap> taps;
   const bool empty = s.c == 0;  // then the weight is empty too, whatever its r and s
   for (int64_t i = 0; i < s.r && !empty; ++i) {
@@ -32,6 +34,9 @@ void forward(const ConvShape& s, const T* x, const T* weight, const ConvEpilogue
   conv.activation = epilogue.activation;
   conv.out_h = s.p, conv.out_w = s.q;
   conv.out = y, conv.out_plane = s.p * s.q, conv.out_row = s.q, conv.out_col = 1;
+  if constexpr (std::is_same_v<T, float>) {
+    if (winograd && winograd_fits(s) && run_winograd(conv, {s.pad_top, s.pad_left, false})) return;
+  }
   run_direct(conv, ConvImage(s.h, s.w, s.stride_h, s.stride_w, s.pad_top, s.pad_left, s.q,
                              std::move(taps)));
 }
@@ -39,11 +44,11 @@ void forward(const ConvShape& s, const T* x, const T* weight, const ConvEpilogue
 }  // namespace
 
 void conv2d_forward(const ConvShape& shape, const float* x, const float* weight,
-                    const ConvEpilogue<float>& epilogue, float* y) {
-  forward(shape, x, weight, epilogue, y);
+                    const ConvEpilogue<float>& epilogue, bool winograd, float* y) {
+  forward(shape, x, weight, epilogue, winograd, y);
 }
 void conv2d_forward(const ConvShape& shape, const double* x, const double* weight,
-                    const ConvEpilogue<double>& epilogue, double* y) {
-  forward(shape, x, weight, epilogue, y);
+                    const ConvEpilogue<double>& epilogue, bool winograd, double* y) {
+  forward(shape, x, weight, epilogue, winograd, y);
 }
 }  // namespace tilegrad

@@ -3,12 +3,14 @@
 // (a + pad - r * dilation) / stride of dy where that is whole. Small images under large kernels go
 // through columns instead.
 #include <algorithm>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "ops/conv2d/conv2d_columns.h"
 #include "ops/conv2d/conv2d_direct.h"
 #include "ops/conv2d/conv2d_kernels.h"
+#include "ops/conv2d/conv2d_winograd.h"
 
 namespace tilegrad {
 namespace {
@@ -36,7 +38,7 @@ int64_t smallest_shift(const std::vector<PhaseTap>& taps) {
 }
 
 template <class T>
-void input_gradient(const ConvShape& s, const T* dy, const T* weight, T* dx) {
+void input_gradient(const ConvShape& s, const T* dy, const T* weight, bool winograd, T* dx) {
   if (s.k == 0) {
     std::fill(dx, dx + s.n * s.c * s.h * s.w, T{});
     return;
@@ -51,6 +53,11 @@ void input_gradient(const ConvShape& s, const T* dy, const T* weight, T* dx) {
   conv.weight_channel = conv.rows * conv.weight_row;
   conv.weight_group = conv.channels * conv.weight_channel;
   conv.out_plane = s.h * s.w, conv.out_row = s.stride_h * s.w, conv.out_col = s.stride_w;
+  if constexpr (std::is_same_v<T, float>) {
+    conv.out = dx, conv.out_h = s.h, conv.out_w = s.w;
+    if (winograd && winograd_fits(s) && run_winograd(conv, {2 - s.pad_top, 2 - s.pad_left, true}))
+      return;
+  }
   for (int64_t a = 0; a < std::min(s.stride_h, s.h); ++a) {
     const auto rows = phase_taps(a, s.r, s.stride_h, s.pad_top, s.dilation_h);
     const int64_t top = smallest_shift(rows);
@@ -74,12 +81,12 @@ void input_gradient(const ConvShape& s, const T* dy, const T* weight, T* dx) {
 }  // namespace
 
 void conv2d_input_gradient(const ConvShape& shape, const float* dy, const float* weight,
-                           float* dx) {
-  input_gradient(shape, dy, weight, dx);
+                           bool winograd, float* dx) {
+  input_gradient(shape, dy, weight, winograd, dx);
 }
 void conv2d_input_gradient(const ConvShape& shape, const double* dy, const double* weight,
-                           double* dx) {
-  input_gradient(shape, dy, weight, dx);
+                           bool winograd, double* dx) {
+  input_gradient(shape, dy, weight, winograd, dx);
 }
 
 }  // namespace tilegrad

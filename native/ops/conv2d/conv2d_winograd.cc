@@ -1,0 +1,245 @@
+// An output tile of 4 x 4 takes 36 products per channel and filter instead of 144. Tiles are transformed to
+// v (channel blocks, tiles, 36, lanes), multiplied by the transformed kernels u (36, filter panels,
+// channels, filters) into m (filter blocks, tiles, 36, lanes) and transformed back. A task takes some rows of
+// tiles through all three steps, so that v and m stay in its cache and u is read once per task; where there
+// are few tiles, each step is shared out by itself, so that u is read once.
+#include "ops/conv2d/conv2d_winograd.h"
+
+#include <algorithm>
+#include <atomic>
+#include <vector>
+
+#include "core/cpu/gemm_kernels.h"
+#include "core/cpu/scratch.h"
+#include "core/parallel.h"
+#include "ops/conv2d/conv2d_winograd_simd.h"
+
+namespace tilegrad {
+namespace {
+
+constexpr int64_t kPanel = 2;            // blocks of filters in one product
+constexpr int64_t kChannelsAtOnce = 16;  // of kernels transformed together
+constexpr int64_t kTaskTiles = 28;
+constexpr int64_t kFewTiles = 2, kManyTiles = 8;
+constexpr int64_t kManyKernels = 1 << 14;
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+struct Kernels {
+  WinogradGeometry geometry = TILEGRAD_SIMD(winograd_geometry)();
+  void (*weights)(const WinogradWeights&) = TILEGRAD_SIMD(winograd_weights);
+  void (*input)(const WinogradInput&) = TILEGRAD_SIMD(winograd_input);
+  void (*product)(const WinogradProduct&) = TILEGRAD_SIMD(winograd_product);
+  bool (*output)(const WinogradOutput&) = TILEGRAD_SIMD(winograd_output);
+};
+
+// Whole rows of tiles of one image, or a part of one row.
+struct Run {
+  int64_t image, row, rows, col, cols;  // in tiles
+  int64_t first;                        // of the task's tiles
+  int64_t tiles() const { return rows * cols; }
+};
+
+class Winograd {
+ public:
+  Winograd(const DirectConv<float>& conv, const WinogradPadding& padding)
+      : conv_(conv),
+        padding_(padding),
+        lanes_(kernels_.geometry.lanes),
+        channel_blocks_(ceil_div(conv.channels, lanes_)),
+        filter_blocks_(ceil_div(conv.rows, lanes_)),
+        tile_rows_(ceil_div(conv.out_h, kWinogradOut)),
+        tile_cols_(ceil_div(conv.out_w, kWinogradOut)),
+        xi_stride_(filter_blocks_ * lanes_ * conv.channels) {
+    parts_ = ceil_div(tile_cols_, 2 * kTaskTiles);
+    part_cols_ = ceil_div(tile_cols_, parts_);
+    parts_ = ceil_div(tile_cols_, part_cols_);
+  }
+
+  // False where a sum is not finite.
+  bool run();
+
+ private:
+  int64_t units() const { return conv_.images * tile_rows_ * parts_; }
+  std::vector<Run> runs(int64_t begin, int64_t end) const;
+  void transform_weights(float* u) const;
+  void transform_block(float* u, int64_t group, int64_t block) const;
+  void input(const Run& run, int64_t group, int64_t block, float* v, int64_t v_block,
+             float* band) const;
+  void product(const float* u, int64_t tiles, int64_t panel, int64_t xi, const float* v,
+               float* m) const;
+  bool output(const Run& run, int64_t group, int64_t block, const float* m, float* band) const;
+  bool run_task(const float* u, int64_t begin, int64_t end) const;
+  int64_t tile_elements() const { return kWinogradXi * lanes_; }
+  int64_t band_elements(const Run& run) const {
+    return (kWinogradOut * run.rows + 2) * (kWinogradOut * run.cols + 2) * lanes_;
+  }
+
+  const DirectConv<float>& conv_;
+  const WinogradPadding& padding_;
+  const Kernels kernels_;
+  const int64_t lanes_, channel_blocks_, filter_blocks_, tile_rows_, tile_cols_, xi_stride_;
+  int64_t parts_, part_cols_;  // of a row of tiles
+};
+
+// The tiles of units [begin, end), neighbouring rows of an image together.
+std::vector<Run> Winograd::runs(int64_t begin, int64_t end) const {
+  std::vector<Run> found;
+  int64_t first = 0;
+  for (int64_t unit = begin; unit < end; ++unit) {
+    const int64_t part = unit % parts_, row = unit / parts_ % tile_rows_;
+    const int64_t image = unit / parts_ / tile_rows_;
+    const int64_t cols = std::min(part_cols_, tile_cols_ - part * part_cols_);
+    if (parts_ == 1 && !found.empty() && found.back().image == image) {
+      ++found.back().rows;
+    } else {
+      found.push_back({image, row, 1, part * part_cols_, cols, first});
+    }
+    first += cols;
+  }
+  return found;
+}
+
+void Winograd::transform_block(float* u, int64_t group, int64_t block) const {
+  const GemmKernels<float> gemm_kernels;
+  const int64_t panel = block / kPanel,
+                panel_blocks = std::min(kPanel, filter_blocks_ - panel * kPanel);
+  const int width = static_cast<int>(std::min(lanes_, conv_.rows - block * lanes_));
+  const float* weight =
+      conv_.weight + group * conv_.weight_group + block * lanes_ * conv_.weight_row;
+  float* out = u + group * kWinogradXi * xi_stride_ + panel * kPanel * lanes_ * conv_.channels +
+               block % kPanel * lanes_;
+  float* taps = static_cast<float*>(
+      scratch(ScratchSlot::chunk, sizeof(float) * kChannelsAtOnce * 9 * lanes_));
+  const int64_t pitch = panel_blocks * lanes_;
+  for (int64_t c = 0; c < conv_.channels; c += kChannelsAtOnce) {
+    const int64_t count = std::min(kChannelsAtOnce, conv_.channels - c);
+    const bool together = conv_.weight_channel == 9;
+    for (int64_t i = 0; i < (together ? 1 : count); ++i) {
+      gemm_kernels.pack({taps + i * 9 * lanes_, static_cast<int>(lanes_), width,
+                         together ? 9 * count : 9, weight + (c + i) * conv_.weight_channel,
+                         conv_.weight_row, 1});
+    }
+    kernels_.weights({taps, count, padding_.flipped, out + c * pitch, xi_stride_, pitch});
+  }
+}
+
+void Winograd::transform_weights(float* u) const {
+  const int64_t grain = grain_for(conv_.channels * lanes_ * 9, 1 << 13);
+  parallel_for(conv_.groups * filter_blocks_, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      transform_block(u, i / filter_blocks_, i % filter_blocks_);
+    }
+  });
+}
+
+void Winograd::input(const Run& run, int64_t group, int64_t block, float* v, int64_t v_block,
+                     float* band) const {
+  WinogradInput w = {};
+  w.plane = conv_.in_h * conv_.in_w, w.in_h = conv_.in_h, w.in_w = conv_.in_w;
+  const int64_t channel = block * lanes_;
+  w.in = conv_.in + ((run.image * conv_.groups + group) * conv_.channels + channel) * w.plane;
+  w.channels = static_cast<int>(std::min(lanes_, conv_.channels - channel));
+  w.first_row = run.row * kWinogradOut - padding_.top;
+  w.first_col = run.col * kWinogradOut - padding_.left;
+  w.tile_rows = run.rows, w.tile_cols = run.cols;
+  w.band = band;
+  w.v = v + block * v_block + run.first * tile_elements();
+  kernels_.input(w);
+}
+
+void Winograd::product(const float* u, int64_t tiles, int64_t panel, int64_t xi, const float* v,
+                       float* m) const {
+  WinogradProduct w = {};
+  w.tiles = tiles, w.channels = conv_.channels;
+  w.v = v + xi * lanes_, w.v_block = w.m_block = tiles * tile_elements();
+  w.vectors = static_cast<int>(std::min(kPanel, filter_blocks_ - panel * kPanel));
+  w.u = u + xi * xi_stride_ + panel * kPanel * lanes_ * conv_.channels;
+  w.m = m + xi * lanes_ + panel * kPanel * w.m_block;
+  kernels_.product(w);
+}
+
+bool Winograd::output(const Run& run, int64_t group, int64_t block, const float* m,
+                      float* band) const {
+  WinogradOutput w = {};
+  const int64_t filter = block * lanes_;
+  const int64_t row = run.row * kWinogradOut, col = run.col * kWinogradOut;
+  const int64_t at = ((run.image * conv_.groups + group) * conv_.rows + filter) * conv_.out_plane +
+                     row * conv_.out_row + col;
+  w.m = m;
+  w.tile_rows = run.rows, w.tile_cols = run.cols;
+  w.height = std::min(run.rows * kWinogradOut, conv_.out_h - row);
+  w.width = std::min(run.cols * kWinogradOut, conv_.out_w - col);
+  w.filters = static_cast<int>(std::min(lanes_, conv_.rows - filter));
+  w.bias = conv_.bias != nullptr ? conv_.bias + group * conv_.rows + filter : nullptr;
+  w.residual = conv_.residual != nullptr ? conv_.residual + at : nullptr;
+  w.activation = conv_.activation;
+  w.band = band;
+  w.out = conv_.out + at;
+  w.out_plane = conv_.out_plane, w.out_row = conv_.out_row;
+  return kernels_.output(w);
+}
+
+bool Winograd::run_task(const float* u, int64_t begin, int64_t end) const {
+  const std::vector<Run> all = runs(begin, end);
+  const int64_t tiles = all.back().first + all.back().tiles();
+  const int64_t v_block = tiles * tile_elements();
+  int64_t band_size = 0;
+  for (const Run& run : all) band_size = std::max(band_size, band_elements(run));
+  const int64_t elements = band_size + (channel_blocks_ + filter_blocks_) * v_block;
+  float* band = static_cast<float*>(
+      scratch(ScratchSlot::chunk, sizeof(float) * static_cast<size_t>(elements)));
+  float* v = band + band_size;
+  float* m = v + channel_blocks_ * v_block;
+  bool finite = true;
+  for (int64_t group = 0; group < conv_.groups; ++group) {
+    for (int64_t block = 0; block < channel_blocks_; ++block) {
+      for (const Run& run : all) input(run, group, block, v, v_block, band);
+    }
+    const float* kernels = u + group * kWinogradXi * xi_stride_;
+    for (int64_t xi = 0; xi < kWinogradXi; ++xi) {
+      for (int64_t panel = 0; panel * kPanel < filter_blocks_; ++panel) {
+        product(kernels, tiles, panel, xi, v, m);
+      }
+    }
+    for (int64_t block = 0; block < filter_blocks_; ++block) {
+      for (const Run& run : all) {
+        const float* from = m + block * v_block + run.first * tile_elements();
+        finite = output(run, group, block, from, band) && finite;
+      }
+    }
+  }
+  return finite;
+}
+
+bool Winograd::run() {
+  float* u = static_cast<float*>(
+      scratch(ScratchSlot::region,
+              sizeof(float) * static_cast<size_t>(conv_.groups * kWinogradXi * xi_stride_)));
+  transform_weights(u);
+  const int64_t task_units = std::max<int64_t>(kTaskTiles / part_cols_, 1);
+  std::atomic<bool> finite{true};
+  parallel_for(units(), task_units, [&](int64_t begin, int64_t end) {
+    if (!run_task(u, begin, end)) finite.store(false, std::memory_order_relaxed);
+  });
+  return finite.load(std::memory_order_relaxed);
+}
+
+// Blocks must be filled well, and the transformed kernels, four times the size of the others, be used by
+// some tiles.
+bool suits(const DirectConv<float>& conv) {
+  const int64_t lanes = TILEGRAD_SIMD(winograd_geometry)().lanes;
+  const int64_t tiles =
+      conv.images * ceil_div(conv.out_h, kWinogradOut) * ceil_div(conv.out_w, kWinogradOut);
+  if (tiles * conv.groups == 0 || 4 * std::min(conv.channels, conv.rows) < 3 * lanes) return false;
+  const int64_t kernels = conv.channels * conv.rows;
+  return tiles >= (kernels > kManyKernels ? kManyTiles : kFewTiles);
+}
+
+}  // namespace
+
+bool run_winograd(const DirectConv<float>& conv, const WinogradPadding& padding) {
+  return suits(conv) && Winograd(conv, padding).run();
+}
+
+}  // namespace tilegrad
