@@ -331,11 +331,11 @@ export function valueAndGrad<A extends readonly Tensor[]>(
 }
 
 declare module './tensor.ts' {
-  interface Tensor {
+  interface Tensor<S extends Shape> {
     /** {@link backward} of this tensor. */
     backward(gradient?: Tensor | null, options?: BackwardOptions): void;
     /** The same elements without history: no gradient flows through the result. */
-    detach(): Tensor;
+    detach(): Tensor<S>;
     /** Calls `hook` with this tensor's gradient in every backward pass; what it returns replaces it. Returns the remover. */
     registerHook(hook: Hook): () => void;
   }

@@ -234,7 +234,7 @@ function format(x: Tensor): string {
 }
 
 declare module './tensor.ts' {
-  interface Tensor {
+  interface Tensor<S extends Shape> {
     /**
      * The values as text, as PyTorch prints them; a large tensor without its middle. Waits for the values and so blocks
      * the thread and the event loop, as console.log of a tensor does.

@@ -5,6 +5,7 @@ import { TilegradError } from './error.ts';
 import type { Node } from './graph.ts';
 import { native } from './native.ts';
 import { adopt, keep, Storage, watch } from './scope.ts';
+import type { Known } from './typed_shapes.ts';
 
 /** A shape: sizes of the dimensions, outermost first. */
 export type Shape = readonly number[];
@@ -17,8 +18,11 @@ const describeCommand = new Float64Array(32);
 /**
  * An n-dimensional array of one dtype on one device. Operations return new tensors at once and compute in the
  * background; `data()` and `item()` wait for the values without blocking the event loop.
+ *
+ * `S` is what the compiler knows of the shape: `zeros([2, 3])` is a `Tensor<[2, 3]>`. A `Tensor` alone is of any shape and
+ * goes everywhere; two shapes that are known and differ do not meet.
  */
-export class Tensor {
+export class Tensor<S extends Shape = Shape> {
   readonly shape: Shape;
   readonly dtype: DType;
   readonly device: Device;
@@ -32,6 +36,8 @@ export class Tensor {
   /** Which output of `_node` this is. @internal */
   _output = 0;
   #requiresGrad = false;
+  /** Not there at run time. As a method it makes tensors of known and of unknown shape assignable to each other. @internal */
+  declare readonly _shapeType: { of(shape: S): void }['of'];
 
   /** Use {@link tensor} and the other factories. @internal */
   constructor(storage: Storage, shape: Shape, dtype: DType, device: Device) {
@@ -347,7 +353,10 @@ function pack(values: ArrayLike<number | boolean | bigint>, dtype: DType): Array
  * The dtype defaults to f32, of typed arrays to their own, of booleans to bool, of bigints to i64.
  * Throws ERR_SHAPE for ragged data, ERR_ARGUMENT for values that the dtype cannot hold. As torch.tensor.
  */
-export function tensor(data: TensorData, options: TensorOptions & { shape?: Shape | undefined } = {}): Tensor {
+export function tensor<const S extends Shape = Shape>(
+  data: TensorData,
+  options: TensorOptions & { shape?: S | undefined } = {},
+): Tensor<Known<S>> {
   let source: ArrayLike<number | boolean | bigint>;
   let shape: Shape;
   let own: DType;

@@ -21,94 +21,94 @@ import {
 } from '../ops/index.ts';
 import type { Tensor } from '../tensor.ts';
 import { hardshrink, softshrink, tanhshrink, threshold } from './functional/activation.ts';
-import { Module } from './module.ts';
+import { SameShape } from './module.ts';
 
 /** max(x, 0). As torch.nn.ReLU. */
-export class ReLU extends Module {
+export class ReLU extends SameShape {
   forward(x: Tensor): Tensor {
     return relu(x);
   }
 }
 
 /** x between 0 and 6. As torch.nn.ReLU6. */
-export class ReLU6 extends Module {
+export class ReLU6 extends SameShape {
   forward(x: Tensor): Tensor {
     return relu6(x);
   }
 }
 
 /** 1 / (1 + e^-x). As torch.nn.Sigmoid. */
-export class Sigmoid extends Module {
+export class Sigmoid extends SameShape {
   forward(x: Tensor): Tensor {
     return sigmoid(x);
   }
 }
 
 /** The logarithm of the sigmoid. As torch.nn.LogSigmoid. */
-export class LogSigmoid extends Module {
+export class LogSigmoid extends SameShape {
   forward(x: Tensor): Tensor {
     return logsigmoid(x);
   }
 }
 
 /** The hyperbolic tangent. As torch.nn.Tanh. */
-export class Tanh extends Module {
+export class Tanh extends SameShape {
   forward(x: Tensor): Tensor {
     return tanh(x);
   }
 }
 
 /** x - tanh(x). As torch.nn.Tanhshrink. */
-export class Tanhshrink extends Module {
+export class Tanhshrink extends SameShape {
   forward(x: Tensor): Tensor {
     return tanhshrink(x);
   }
 }
 
 /** x sigmoid(x). As torch.nn.SiLU. */
-export class SiLU extends Module {
+export class SiLU extends SameShape {
   forward(x: Tensor): Tensor {
     return silu(x);
   }
 }
 
 /** x tanh(softplus(x)). As torch.nn.Mish. */
-export class Mish extends Module {
+export class Mish extends SameShape {
   forward(x: Tensor): Tensor {
     return mish(x);
   }
 }
 
 /** x / (1 + |x|). As torch.nn.Softsign. */
-export class Softsign extends Module {
+export class Softsign extends SameShape {
   forward(x: Tensor): Tensor {
     return softsign(x);
   }
 }
 
 /** The sigmoid in three straight lines. As torch.nn.Hardsigmoid. */
-export class Hardsigmoid extends Module {
+export class Hardsigmoid extends SameShape {
   forward(x: Tensor): Tensor {
     return hardsigmoid(x);
   }
 }
 
 /** x hardsigmoid(x). As torch.nn.Hardswish. */
-export class Hardswish extends Module {
+export class Hardswish extends SameShape {
   forward(x: Tensor): Tensor {
     return hardswish(x);
   }
 }
 
 /** {@link ELU} whose outputs keep mean 0 and variance 1 (Klambauer et al. 2017). As torch.nn.SELU. */
-export class SELU extends Module {
+export class SELU extends SameShape {
   forward(x: Tensor): Tensor {
     return selu(x);
   }
 }
 
 /** An activation with settings. */
-abstract class Adjustable<O extends object> extends Module {
+abstract class Adjustable<O extends object> extends SameShape {
   readonly options: Readonly<O>;
 
   constructor(options: O, known: readonly (keyof O & string)[]) {
@@ -213,7 +213,7 @@ export class Hardshrink extends Adjustable<{ lambd?: number | undefined }> {
 }
 
 /** x where x > `limit`, else `value`. As torch.nn.Threshold. */
-export class Threshold extends Module {
+export class Threshold extends SameShape {
   readonly limit: number;
   readonly value: number;
 

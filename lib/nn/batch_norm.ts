@@ -6,6 +6,7 @@ import { tidy } from '../scope.ts';
 import type { Tensor } from '../tensor.ts';
 import { ones_ } from './init.ts';
 import { checkSize } from './linear.ts';
+import type { ChannelCheck } from './flow.ts';
 import { Module } from './module.ts';
 import {
   type Buffer,
@@ -27,7 +28,8 @@ export interface BatchNormLayerOptions extends PlaceOptions {
   readonly trackRunningStats?: boolean | undefined;
 }
 
-abstract class BatchNorm extends Module {
+abstract class BatchNorm<C extends number> extends Module {
+  declare readonly _flow: ChannelCheck<C>;
   static override readonly stateNames = {
     runningMean: 'running_mean',
     runningVar: 'running_var',
@@ -43,7 +45,7 @@ abstract class BatchNorm extends Module {
   readonly runningVar: Buffer | null;
   readonly numBatchesTracked: Buffer | null;
 
-  constructor(numFeatures: number, options: BatchNormLayerOptions = {}) {
+  constructor(numFeatures: C, options: BatchNormLayerOptions = {}) {
     super();
     const user = this.constructor.name;
     checkOptions(user, options, ['eps', 'momentum', 'affine', 'trackRunningStats', ...placeOptions]);
@@ -90,16 +92,16 @@ abstract class BatchNorm extends Module {
  * Mean 0 and variance 1 for each channel of (N, C) or (N, C, L) over the rest, then a weight and a bias. In training by the
  * statistics of the batch, in evaluation by their running averages. As torch.nn.BatchNorm1d.
  */
-export class BatchNorm1d extends BatchNorm {
+export class BatchNorm1d<C extends number = number> extends BatchNorm<C> {
   protected override readonly ranks = [2, 3];
 }
 
 /** {@link BatchNorm1d} for images (N, C, H, W). As torch.nn.BatchNorm2d. */
-export class BatchNorm2d extends BatchNorm {
+export class BatchNorm2d<C extends number = number> extends BatchNorm<C> {
   protected override readonly ranks = [4];
 }
 
 /** {@link BatchNorm1d} for volumes (N, C, D, H, W). As torch.nn.BatchNorm3d. */
-export class BatchNorm3d extends BatchNorm {
+export class BatchNorm3d<C extends number = number> extends BatchNorm<C> {
   protected override readonly ranks = [5];
 }

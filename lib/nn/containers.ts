@@ -3,6 +3,7 @@ import { TilegradError } from '../error.ts';
 import { tidy } from '../scope.ts';
 import type { Tensor } from '../tensor.ts';
 import { ReLU } from './activation.ts';
+import type { Chained, ChainFlow } from './flow.ts';
 import { type AnyModule, Module } from './module.ts';
 import { MaxPool2d } from './pooling.ts';
 
@@ -84,8 +85,12 @@ function isPlain(module: Module, type: new (...args: never[]) => Module): boolea
  * as one record, by its keys. What the layers hand to one another is freed at once, or after `backward()` where a
  * gradient needs it. ReLU and a MaxPool2d behind it change places, which changes no value. As torch.nn.Sequential.
  */
-export class Sequential extends List<Module, [Tensor], Tensor> {
-  constructor(...layers: readonly Module[] | [Readonly<Record<string, Module>>]) {
+export class Sequential<Layers extends readonly Module[] = readonly Module[]> extends List<Module, [Tensor], Tensor> {
+  declare readonly _flow: ChainFlow<Layers>;
+
+  constructor(...layers: Chained<Layers>);
+  constructor(layers: Readonly<Record<string, Module>>);
+  constructor(...layers: readonly (Module | Readonly<Record<string, Module>>)[]) {
     super();
     const [first] = layers;
     const named = layers.length === 1 && typeof first === 'object' && !(first instanceof Module);

@@ -4,6 +4,7 @@ import { type Conv2dOptions, conv2d, conv2dPadding, type PadMode, pad } from '..
 import type { Tensor } from '../tensor.ts';
 import { initialiseLayer } from './init.ts';
 import { checkSize } from './linear.ts';
+import type { ChannelFlow } from './flow.ts';
 import { Module } from './module.ts';
 import { type Parameter, type PlaceOptions, placeOptions, zeroParameter } from './parameter.ts';
 
@@ -28,7 +29,8 @@ export function pairOf(user: string, name: string, value: number | readonly [num
  * (outChannels, inChannels / groups, R, S) and bias begin uniform within 1 / sqrt(inChannels / groups * R * S).
  * As torch.nn.Conv2d.
  */
-export class Conv2d extends Module {
+export class Conv2d<In extends number = number, Out extends number = number> extends Module {
+  declare readonly _flow: ChannelFlow<In, Out>;
   readonly inChannels: number;
   readonly outChannels: number;
   readonly kernelSize: readonly [number, number];
@@ -41,8 +43,8 @@ export class Conv2d extends Module {
   readonly bias: Parameter | null;
 
   constructor(
-    inChannels: number,
-    outChannels: number,
+    inChannels: In,
+    outChannels: Out,
     kernelSize: number | readonly [number, number],
     options: Conv2dLayerOptions = {},
   ) {

@@ -5,6 +5,7 @@ import type { Tensor } from '../tensor.ts';
 import { pairOf } from './conv.ts';
 import { initialiseLayer } from './init.ts';
 import { checkSize } from './linear.ts';
+import type { ChannelFlow } from './flow.ts';
 import { Module } from './module.ts';
 import { type Parameter, type PlaceOptions, placeOptions, zeroParameter } from './parameter.ts';
 
@@ -35,7 +36,8 @@ export interface Conv1dLayerOptions extends Omit<Conv1dOptions, 'bias'>, PlaceOp
  * Slides `outChannels` kernels of length `kernelSize` over sequences (N, inChannels, L) and gives (N, outChannels, P).
  * Initial values as of Conv2d. As torch.nn.Conv1d.
  */
-export class Conv1d extends Module {
+export class Conv1d<In extends number = number, Out extends number = number> extends Module {
+  declare readonly _flow: ChannelFlow<In, Out>;
   readonly inChannels: number;
   readonly outChannels: number;
   readonly kernelSize: number;
@@ -43,7 +45,7 @@ export class Conv1d extends Module {
   readonly weight: Parameter;
   readonly bias: Parameter | null;
 
-  constructor(inChannels: number, outChannels: number, kernelSize: number, options: Conv1dLayerOptions = {}) {
+  constructor(inChannels: In, outChannels: Out, kernelSize: number, options: Conv1dLayerOptions = {}) {
     super();
     checkOptions('Conv1d', options, ['stride', 'padding', 'dilation', 'groups', 'bias', ...placeOptions]);
     const { stride, padding, dilation, groups = 1, bias = true } = options;
@@ -82,7 +84,8 @@ export interface ConvTranspose2dLayerOptions extends Omit<ConvTranspose2dOptions
  * Spreads images (N, inChannels, H, W) by kernels of `kernelSize` and gives (N, outChannels, P, Q), as `convTranspose2d`
  * says. Weight (inChannels, outChannels / groups, R, S). As torch.nn.ConvTranspose2d.
  */
-export class ConvTranspose2d extends Module {
+export class ConvTranspose2d<In extends number = number, Out extends number = number> extends Module {
+  declare readonly _flow: ChannelFlow<In, Out>;
   readonly inChannels: number;
   readonly outChannels: number;
   readonly kernelSize: readonly [number, number];
@@ -91,8 +94,8 @@ export class ConvTranspose2d extends Module {
   readonly bias: Parameter | null;
 
   constructor(
-    inChannels: number,
-    outChannels: number,
+    inChannels: In,
+    outChannels: Out,
     kernelSize: number | readonly [number, number],
     options: ConvTranspose2dLayerOptions = {},
   ) {

@@ -3,7 +3,7 @@ import { checkOptions, TilegradError } from '../error.ts';
 import { dropout } from '../ops/index.ts';
 import type { Generator } from '../random.ts';
 import type { Tensor } from '../tensor.ts';
-import { Module } from './module.ts';
+import { SameShape } from './module.ts';
 
 export interface DropoutOptions {
   /** Where the numbers come from. Default: the generator that `manualSeed` seeds. */
@@ -14,7 +14,7 @@ export interface DropoutOptions {
  * In training, each element times 0 with chance `p` (0.5), else times 1 / (1 - p); in evaluation, the input as it is. As
  * torch.nn.Dropout.
  */
-export class Dropout extends Module {
+export class Dropout extends SameShape {
   readonly p: number;
   readonly #generator: Generator | undefined;
 

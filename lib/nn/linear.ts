@@ -3,7 +3,8 @@ import { checkOptions, TilegradError } from '../error.ts';
 import { linear } from '../ops/index.ts';
 import type { Tensor } from '../tensor.ts';
 import { initialiseLayer } from './init.ts';
-import { Module } from './module.ts';
+import type { FeatureFlow } from './flow.ts';
+import { Module, SameShape } from './module.ts';
 import { type Parameter, type PlaceOptions, placeOptions, zeroParameter } from './parameter.ts';
 
 /** Throws ERR_ARGUMENT unless `value` is a whole number from `least` up. @internal */
@@ -13,7 +14,7 @@ export function checkSize(user: string, name: string, value: number, least = 1):
 }
 
 /** The input as it is. As torch.nn.Identity. */
-export class Identity extends Module {
+export class Identity extends SameShape {
   forward(x: Tensor): Tensor {
     return x;
   }
@@ -28,13 +29,14 @@ export interface LinearOptions extends PlaceOptions {
  * x weight^T + bias over the last dimension: (..., inFeatures) to (..., outFeatures). Weight (outFeatures, inFeatures)
  * and bias begin uniform within 1 / sqrt(inFeatures). As torch.nn.Linear.
  */
-export class Linear extends Module {
+export class Linear<In extends number = number, Out extends number = number> extends Module {
+  declare readonly _flow: FeatureFlow<In, Out>;
   readonly inFeatures: number;
   readonly outFeatures: number;
   readonly weight: Parameter;
   readonly bias: Parameter | null;
 
-  constructor(inFeatures: number, outFeatures: number, options: LinearOptions = {}) {
+  constructor(inFeatures: In, outFeatures: Out, options: LinearOptions = {}) {
     super();
     checkOptions('Linear', options, ['bias', ...placeOptions]);
     checkSize('Linear', 'inFeatures', inFeatures);

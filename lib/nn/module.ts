@@ -7,6 +7,7 @@ import { noGrad } from '../graph.ts';
 import { to, type ToTarget } from '../ops/index.ts';
 import { heldTensors, keep, tidy } from '../scope.ts';
 import { Tensor } from '../tensor.ts';
+import type { Flow, SameFlow } from './flow.ts';
 import { Buffer, Parameter, replaceData } from './parameter.ts';
 import { type LoadReport, loadState, type StateDict } from './state.ts';
 
@@ -46,6 +47,8 @@ export abstract class Module<Inputs extends readonly unknown[] = [Tensor], Outpu
 
   /** True in training (the default), false in evaluation: dropout and batch normalization differ. See {@link train}. */
   training = true;
+  /** What the compiler knows of the sizes that this layer takes and gives; not there at run time. @internal */
+  declare readonly _flow: Flow;
   #hooks: Hooks | null = null;
 
   /** Computes the output. */
@@ -341,6 +344,11 @@ export abstract class Module<Inputs extends readonly unknown[] = [Tensor], Outpu
     for (const parameter of this.parameters()) yield* parameter.grad ? [parameter, parameter.grad] : [parameter];
     yield* this.buffers();
   }
+}
+
+/** A layer whose output has the shape of its input. @internal */
+export abstract class SameShape extends Module {
+  declare readonly _flow: SameFlow;
 }
 
 /** The device of a target, for tensors that are not cast; null if it names none. */

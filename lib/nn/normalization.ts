@@ -4,7 +4,7 @@ import type { Shape, Tensor } from '../tensor.ts';
 import { groupNorm, layerNorm, rmsNorm } from '../ops/layer_norm.ts';
 import { ones_ } from './init.ts';
 import { checkSize } from './linear.ts';
-import { Module } from './module.ts';
+import { SameShape } from './module.ts';
 import { type Parameter, type PlaceOptions, placeOptions, zeroParameter } from './parameter.ts';
 
 export interface LayerNormOptions extends PlaceOptions {
@@ -26,7 +26,7 @@ function shapeOf(user: string, given: number | Shape): Shape {
 const onesParameter = (shape: Shape, place: PlaceOptions): Parameter => ones_(zeroParameter(shape, place));
 
 /** Mean 0 and variance 1 over the last dimensions, then a weight and a bias for each element. As torch.nn.LayerNorm. */
-export class LayerNorm extends Module {
+export class LayerNorm extends SameShape {
   readonly normalizedShape: Shape;
   readonly eps: number;
   readonly weight: Parameter | null;
@@ -53,7 +53,7 @@ export class LayerNorm extends Module {
 }
 
 /** Root mean square 1 over the last dimensions, then a weight for each element. As torch.nn.RMSNorm. */
-export class RMSNorm extends Module {
+export class RMSNorm extends SameShape {
   readonly normalizedShape: Shape;
   readonly eps: number;
   readonly weight: Parameter | null;
@@ -88,7 +88,7 @@ export interface GroupNormOptions extends PlaceOptions {
  * Mean 0 and variance 1 over each of `numGroups` groups of channels, then a weight and a bias for each channel. As
  * torch.nn.GroupNorm.
  */
-export class GroupNorm extends Module {
+export class GroupNorm extends SameShape {
   readonly numGroups: number;
   readonly numChannels: number;
   readonly eps: number;

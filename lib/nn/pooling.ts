@@ -11,6 +11,7 @@ import {
 import type { Tensor } from '../tensor.ts';
 import { pairOf } from './conv.ts';
 import { checkSize } from './linear.ts';
+import type { ImageFlow } from './flow.ts';
 import { Module } from './module.ts';
 
 const listed = (value: PoolPair | readonly number[]): string =>
@@ -18,6 +19,7 @@ const listed = (value: PoolPair | readonly number[]): string =>
 
 /** The largest value of each window of `kernelSize` rows and columns. As torch.nn.MaxPool2d. */
 export class MaxPool2d extends Module {
+  declare readonly _flow: ImageFlow;
   readonly kernelSize: PoolPair;
   readonly options: MaxPool2dOptions;
 
@@ -44,6 +46,7 @@ export class MaxPool2d extends Module {
 
 /** The mean of each window of `kernelSize` rows and columns. As torch.nn.AvgPool2d. */
 export class AvgPool2d extends Module {
+  declare readonly _flow: ImageFlow;
   readonly kernelSize: PoolPair;
   readonly options: AvgPool2dOptions;
 
@@ -70,6 +73,7 @@ export class AvgPool2d extends Module {
  * torch.nn.AdaptiveAvgPool2d.
  */
 export class AdaptiveAvgPool2d extends Module {
+  declare readonly _flow: ImageFlow;
   readonly outputSize: number | readonly [number | null, number | null];
 
   constructor(outputSize: number | readonly [number | null, number | null]) {

@@ -5,7 +5,8 @@ import type { Tensor } from '../tensor.ts';
 import { glu, prelu, softmin } from './functional/activation.ts';
 import { constant_ } from './init.ts';
 import { checkSize } from './linear.ts';
-import { Module } from './module.ts';
+import type { SameFlow } from './flow.ts';
+import { Module, SameShape } from './module.ts';
 import { type Parameter, type PlaceOptions, placeOptions, zeroParameter } from './parameter.ts';
 
 abstract class Along extends Module {
@@ -24,6 +25,7 @@ abstract class Along extends Module {
 
 /** exp(x) over its sum along `dim`. As torch.nn.Softmax. */
 export class Softmax extends Along {
+  declare readonly _flow: SameFlow;
   forward(x: Tensor): Tensor {
     return softmax(x, this.dim);
   }
@@ -31,6 +33,7 @@ export class Softmax extends Along {
 
 /** The softmax of -x along `dim`. As torch.nn.Softmin. */
 export class Softmin extends Along {
+  declare readonly _flow: SameFlow;
   forward(x: Tensor): Tensor {
     return softmin(x, this.dim);
   }
@@ -38,6 +41,7 @@ export class Softmin extends Along {
 
 /** The logarithm of the softmax along `dim`. As torch.nn.LogSoftmax. */
 export class LogSoftmax extends Along {
+  declare readonly _flow: SameFlow;
   forward(x: Tensor): Tensor {
     return logSoftmax(x, this.dim);
   }
@@ -56,7 +60,7 @@ export interface PReLUOptions extends PlaceOptions {
 }
 
 /** x where positive, else weight times x, with one weight or one for each of `numParameters` channels. As torch.nn.PReLU. */
-export class PReLU extends Module {
+export class PReLU extends SameShape {
   readonly weight: Parameter;
 
   constructor(numParameters = 1, options: PReLUOptions = {}) {

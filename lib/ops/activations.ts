@@ -241,21 +241,21 @@ export const softsign = unary('softsign', {
 });
 
 declare module '../tensor.ts' {
-  interface Tensor {
+  interface Tensor<S extends Shape> {
     /** {@link relu}. */
-    relu(): Tensor;
+    relu(): Tensor<S>;
     /** {@link relu6}. */
-    relu6(): Tensor;
+    relu6(): Tensor<S>;
     /** {@link leakyRelu}. */
-    leakyRelu(options?: { negativeSlope?: number | undefined }): Tensor;
+    leakyRelu(options?: { negativeSlope?: number | undefined }): Tensor<S>;
     /** {@link sigmoid}. */
-    sigmoid(): Tensor;
+    sigmoid(): Tensor<S>;
     /** {@link logsigmoid}. */
-    logsigmoid(): Tensor;
+    logsigmoid(): Tensor<S>;
     /** {@link gelu}. */
-    gelu(options?: { approximate?: 'none' | 'tanh' | undefined }): Tensor;
+    gelu(options?: { approximate?: 'none' | 'tanh' | undefined }): Tensor<S>;
     /** {@link silu}. */
-    silu(): Tensor;
+    silu(): Tensor<S>;
   }
 }
 

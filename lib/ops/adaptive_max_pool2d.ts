@@ -63,7 +63,7 @@ export function adaptiveMaxPool2d(
 }
 
 declare module '../tensor.ts' {
-  interface Tensor {
+  interface Tensor<S extends Shape> {
     /** {@link adaptiveMaxPool2d}. */
     adaptiveMaxPool2d(size: Size): Tensor;
   }

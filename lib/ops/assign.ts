@@ -23,9 +23,9 @@ export const assign = defineOp('assign', {
 });
 
 declare module '../tensor.ts' {
-  interface Tensor {
+  interface Tensor<S extends Shape> {
     /** {@link assign} into this tensor. */
-    assign(source: Tensor): Tensor;
+    assign(source: Tensor): Tensor<S>;
   }
 }
 

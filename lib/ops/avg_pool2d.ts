@@ -107,7 +107,7 @@ export function adaptiveAvgPool2d(x: Tensor, size: number | readonly [number | n
 }
 
 declare module '../tensor.ts' {
-  interface Tensor {
+  interface Tensor<S extends Shape> {
     /** {@link avgPool2d}. */
     avgPool2d(kernel: PoolPair, options?: AvgPool2dOptions): Tensor;
     /** {@link adaptiveAvgPool2d}. */

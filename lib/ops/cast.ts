@@ -2,7 +2,7 @@
 import { type DType, isFloat } from '../dtype.ts';
 import { noGrad } from '../graph.ts';
 import { defineOp, type Grads } from '../op.ts';
-import { Tensor } from '../tensor.ts';
+import { type Shape, Tensor } from '../tensor.ts';
 
 /** ONNX's codes of the dtypes (TensorProto.DataType). */
 const onnxTypes: Readonly<Record<DType, number>> = {
@@ -26,7 +26,7 @@ const onnxTypes: Readonly<Record<DType, number>> = {
 export const cast = defineOp('cast', {
   call:
     (run) =>
-    (x: Tensor, dtype: DType): Tensor => {
+    <S extends Shape>(x: Tensor<S>, dtype: DType): Tensor<S> => {
       if (x.dtype === dtype) return x;
       return isFloat(dtype) ? run([x], { dtype }) : noGrad(() => run([x], { dtype }));
     },
@@ -35,9 +35,9 @@ export const cast = defineOp('cast', {
 });
 
 declare module '../tensor.ts' {
-  interface Tensor {
+  interface Tensor<S extends Shape> {
     /** {@link cast}. */
-    cast(dtype: DType): Tensor;
+    cast(dtype: DType): Tensor<S>;
   }
 }
 

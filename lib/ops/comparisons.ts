@@ -2,6 +2,7 @@
 import { TilegradError } from '../error.ts';
 import type { Grads, OnnxGraph, OnnxRule } from '../op.ts';
 import { Tensor } from '../tensor.ts';
+import type { OfOperands } from '../typed_shapes.ts';
 import { full } from './full.ts';
 import { attach, binary, type Operand, onnxOperands, ternary, unary } from './operand.ts';
 
@@ -104,41 +105,41 @@ export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
 }
 
 declare module '../tensor.ts' {
-  interface Tensor {
+  interface Tensor<S extends Shape> {
     /** {@link eq}. */
-    eq(other: Operand): Tensor;
+    eq<B extends Operand>(other: B): Tensor<OfOperands<Tensor<S>, B>>;
     /** {@link ne}. */
-    ne(other: Operand): Tensor;
+    ne<B extends Operand>(other: B): Tensor<OfOperands<Tensor<S>, B>>;
     /** {@link lt}. */
-    lt(other: Operand): Tensor;
+    lt<B extends Operand>(other: B): Tensor<OfOperands<Tensor<S>, B>>;
     /** {@link le}. */
-    le(other: Operand): Tensor;
+    le<B extends Operand>(other: B): Tensor<OfOperands<Tensor<S>, B>>;
     /** {@link gt}. */
-    gt(other: Operand): Tensor;
+    gt<B extends Operand>(other: B): Tensor<OfOperands<Tensor<S>, B>>;
     /** {@link ge}. */
-    ge(other: Operand): Tensor;
+    ge<B extends Operand>(other: B): Tensor<OfOperands<Tensor<S>, B>>;
     /** {@link logicalAnd}. */
-    logicalAnd(other: Operand): Tensor;
+    logicalAnd<B extends Operand>(other: B): Tensor<OfOperands<Tensor<S>, B>>;
     /** {@link logicalOr}. */
-    logicalOr(other: Operand): Tensor;
+    logicalOr<B extends Operand>(other: B): Tensor<OfOperands<Tensor<S>, B>>;
     /** {@link logicalXor}. */
-    logicalXor(other: Operand): Tensor;
+    logicalXor<B extends Operand>(other: B): Tensor<OfOperands<Tensor<S>, B>>;
     /** {@link bitwiseAnd}. */
-    bitwiseAnd(other: Operand): Tensor;
+    bitwiseAnd<B extends Operand>(other: B): Tensor<OfOperands<Tensor<S>, B>>;
     /** {@link bitwiseOr}. */
-    bitwiseOr(other: Operand): Tensor;
+    bitwiseOr<B extends Operand>(other: B): Tensor<OfOperands<Tensor<S>, B>>;
     /** {@link bitwiseXor}. */
-    bitwiseXor(other: Operand): Tensor;
+    bitwiseXor<B extends Operand>(other: B): Tensor<OfOperands<Tensor<S>, B>>;
     /** {@link isnan}. */
-    isnan(): Tensor;
+    isnan(): Tensor<S>;
     /** {@link isinf}. */
-    isinf(): Tensor;
+    isinf(): Tensor<S>;
     /** {@link isfinite}. */
-    isfinite(): Tensor;
+    isfinite(): Tensor<S>;
     /** {@link logicalNot}. */
-    logicalNot(): Tensor;
+    logicalNot(): Tensor<S>;
     /** {@link bitwiseNot}. */
-    bitwiseNot(): Tensor;
+    bitwiseNot(): Tensor<S>;
     /** {@link where}: this tensor where `condition` is true, else `other`. As torch.Tensor.where. */
     where(condition: Tensor, other: Operand): Tensor;
   }

@@ -3,6 +3,7 @@ import { checkOptions, TilegradError } from '../error.ts';
 import type { Attrs } from '../graph.ts';
 import { defineOp, type Grads } from '../op.ts';
 import type { Shape, Tensor } from '../tensor.ts';
+import type { Conv2dFault, Conv2dShape } from '../typed_shapes.ts';
 import { beforeActivation, type FusedActivation } from './activation_gradients.ts';
 import { sum } from './reduce.ts';
 
@@ -144,7 +145,11 @@ export interface Conv2dEpilogue {
  * when channels do not fit or the kernel is larger than the padded image, ERR_ARGUMENT for options out of range, ERR_DTYPE
  * for other or unequal dtypes. As torch.nn.functional.conv2d.
  */
-export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions & Conv2dEpilogue = {}): Tensor {
+export function conv2d<X extends Shape, W extends Shape, Groups extends number | undefined = undefined>(
+  x: Tensor<X>,
+  weight: Tensor<W> & Conv2dFault<X, W, Groups>,
+  options: Conv2dOptions & Conv2dEpilogue & { groups?: Groups } = {},
+): Tensor<Conv2dShape<X, W>> {
   checkOptions('conv2d', options, ['stride', 'padding', 'dilation', 'groups', 'bias', 'residual', 'activation']);
   const { bias = null, residual = null } = options;
   const activation = options.activation ?? 'none';

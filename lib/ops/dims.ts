@@ -83,7 +83,7 @@ export function swapaxes(x: Tensor, axis0: number, axis1: number): Tensor {
 }
 
 declare module '../tensor.ts' {
-  interface Tensor {
+  interface Tensor<S extends Shape> {
     /** {@link squeeze}. */
     squeeze(dim?: number | readonly number[]): Tensor;
     /** {@link unsqueeze}. */

@@ -6,6 +6,7 @@ import { checkOptions, TilegradError } from '../error.ts';
 import type { Attrs } from '../graph.ts';
 import type { Grads } from '../op.ts';
 import { Tensor } from '../tensor.ts';
+import type { OfOperands } from '../typed_shapes.ts';
 import { eq, ge, isnan, le, logicalOr, where } from './comparisons.ts';
 import { full } from './full.ts';
 import { log } from './math.ts';
@@ -252,25 +253,25 @@ export const lerp: (start: Tensor, end: Operand, weight: Operand) => Tensor = te
 });
 
 declare module '../tensor.ts' {
-  interface Tensor {
+  interface Tensor<S extends Shape> {
     /** {@link add}. */
-    add(other: Operand): Tensor;
+    add<B extends Operand>(other: B): Tensor<OfOperands<Tensor<S>, B>>;
     /** {@link sub}. */
-    sub(other: Operand): Tensor;
+    sub<B extends Operand>(other: B): Tensor<OfOperands<Tensor<S>, B>>;
     /** {@link mul}. */
-    mul(other: Operand): Tensor;
+    mul<B extends Operand>(other: B): Tensor<OfOperands<Tensor<S>, B>>;
     /** {@link div}. */
-    div(other: Operand): Tensor;
+    div<B extends Operand>(other: B): Tensor<OfOperands<Tensor<S>, B>>;
     /** {@link pow}. */
-    pow(exponent: Operand): Tensor;
+    pow<B extends Operand>(exponent: B): Tensor<OfOperands<Tensor<S>, B>>;
     /** {@link maximum}. */
-    maximum(other: Operand): Tensor;
+    maximum<B extends Operand>(other: B): Tensor<OfOperands<Tensor<S>, B>>;
     /** {@link minimum}. */
-    minimum(other: Operand): Tensor;
+    minimum<B extends Operand>(other: B): Tensor<OfOperands<Tensor<S>, B>>;
     /** {@link fmax}. */
-    fmax(other: Operand): Tensor;
+    fmax<B extends Operand>(other: B): Tensor<OfOperands<Tensor<S>, B>>;
     /** {@link fmin}. */
-    fmin(other: Operand): Tensor;
+    fmin<B extends Operand>(other: B): Tensor<OfOperands<Tensor<S>, B>>;
     /** {@link clamp}. */
     clamp(min?: Operand | null, max?: Operand | null): Tensor;
     /** {@link addcmul}. */
@@ -280,15 +281,15 @@ declare module '../tensor.ts' {
     /** {@link lerp}. */
     lerp(end: Operand, weight: Operand): Tensor;
     /** {@link neg}. */
-    neg(): Tensor;
+    neg(): Tensor<S>;
     /** {@link abs}. */
-    abs(): Tensor;
+    abs(): Tensor<S>;
     /** {@link sign}. */
-    sign(): Tensor;
+    sign(): Tensor<S>;
     /** {@link square}. */
-    square(): Tensor;
+    square(): Tensor<S>;
     /** {@link reciprocal}. */
-    reciprocal(): Tensor;
+    reciprocal(): Tensor<S>;
   }
 }
 

@@ -131,7 +131,7 @@ export function min(x: Tensor, dim?: number, keepdim = false): Tensor | Extremes
 }
 
 declare module '../tensor.ts' {
-  interface Tensor {
+  interface Tensor<S extends Shape> {
     /** {@link amax}. */
     amax(dim?: Dims, keepdim?: boolean): Tensor;
     /** {@link amin}. */

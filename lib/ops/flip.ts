@@ -39,9 +39,9 @@ export function flipud(x: Tensor): Tensor {
 }
 
 declare module '../tensor.ts' {
-  interface Tensor {
+  interface Tensor<S extends Shape> {
     /** {@link flip}. */
-    flip(dims: number | readonly number[]): Tensor;
+    flip(dims: number | readonly number[]): Tensor<S>;
   }
 }
 

@@ -2,12 +2,13 @@
 import { placeOf } from '../device.ts';
 import { defineOp } from '../op.ts';
 import type { Shape, Tensor, TensorOptions } from '../tensor.ts';
+import type { Known } from '../typed_shapes.ts';
 
 /** A tensor of `shape` filled with `value`; dtype f32 on the default device. As torch.full. */
 export const full = defineOp('full', {
   call:
     (run) =>
-    (shape: Shape, value: number, options: TensorOptions = {}): Tensor => {
+    <const S extends Shape>(shape: S, value: number, options: TensorOptions = {}): Tensor<Known<S>> => {
       const made = run([], { shape, value, dtype: options.dtype ?? 'f32' }, placeOf(options.device));
       if (options.requiresGrad) made.requiresGrad = true;
       return made;
@@ -20,21 +21,21 @@ export const full = defineOp('full', {
 });
 
 /** A tensor of zeros. As torch.zeros. */
-export function zeros(shape: Shape, options?: TensorOptions): Tensor {
+export function zeros<const S extends Shape>(shape: S, options?: TensorOptions): Tensor<Known<S>> {
   return full(shape, 0, options);
 }
 
 /** A tensor of ones. As torch.ones. */
-export function ones(shape: Shape, options?: TensorOptions): Tensor {
+export function ones<const S extends Shape>(shape: S, options?: TensorOptions): Tensor<Known<S>> {
   return full(shape, 1, options);
 }
 
 /** Zeros with the shape, dtype and device of `x`. As torch.zeros_like. */
-export function zerosLike(x: Tensor, options?: TensorOptions): Tensor {
+export function zerosLike<S extends Shape>(x: Tensor<S>, options?: TensorOptions): Tensor<S> {
   return full(x.shape, 0, { dtype: x.dtype, device: x.device, ...options });
 }
 
 /** Ones with the shape, dtype and device of `x`. As torch.ones_like. */
-export function onesLike(x: Tensor, options?: TensorOptions): Tensor {
+export function onesLike<S extends Shape>(x: Tensor<S>, options?: TensorOptions): Tensor<S> {
   return full(x.shape, 1, { dtype: x.dtype, device: x.device, ...options });
 }

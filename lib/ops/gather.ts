@@ -131,7 +131,7 @@ export function maskedFill(x: Tensor, mask: Tensor, value: number): Tensor {
 }
 
 declare module '../tensor.ts' {
-  interface Tensor {
+  interface Tensor<S extends Shape> {
     /** {@link gather}. */
     gather(dim: number, index: Tensor): Tensor;
     /** {@link scatterAdd}. */

@@ -118,7 +118,7 @@ export function embedding(index: Tensor, weight: Tensor, options: EmbeddingOptio
 }
 
 declare module '../tensor.ts' {
-  interface Tensor {
+  interface Tensor<S extends Shape> {
     /** {@link indexSelect}. */
     indexSelect(dim: number, index: Tensor): Tensor;
     /** {@link indexAdd}. */

@@ -180,7 +180,7 @@ export function index(x: Tensor, ...entries: Index[]): Tensor {
 }
 
 declare module '../tensor.ts' {
-  interface Tensor {
+  interface Tensor<S extends Shape> {
     /** {@link index}: `x.index(0, '1:3')`. */
     index(...entries: Index[]): Tensor;
   }

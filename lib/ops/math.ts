@@ -2,6 +2,7 @@
 // defined for floats; integers throw ERR_DTYPE, for they never become floats by themselves.
 import type { Grads, OnnxRule } from '../op.ts';
 import type { Tensor } from '../tensor.ts';
+import type { OfOperands } from '../typed_shapes.ts';
 import { add, div, mul, neg, square, sub } from './elementwise.ts';
 import { attach, binary, type Operand, type Operands, partials, unary } from './operand.ts';
 
@@ -119,55 +120,55 @@ export const atan2 = binary('atan2', {
 });
 
 declare module '../tensor.ts' {
-  interface Tensor {
+  interface Tensor<S extends Shape> {
     /** {@link exp}. */
-    exp(): Tensor;
+    exp(): Tensor<S>;
     /** {@link exp2}. */
-    exp2(): Tensor;
+    exp2(): Tensor<S>;
     /** {@link expm1}. */
-    expm1(): Tensor;
+    expm1(): Tensor<S>;
     /** {@link log}. */
-    log(): Tensor;
+    log(): Tensor<S>;
     /** {@link log2}. */
-    log2(): Tensor;
+    log2(): Tensor<S>;
     /** {@link log10}. */
-    log10(): Tensor;
+    log10(): Tensor<S>;
     /** {@link log1p}. */
-    log1p(): Tensor;
+    log1p(): Tensor<S>;
     /** {@link sqrt}. */
-    sqrt(): Tensor;
+    sqrt(): Tensor<S>;
     /** {@link rsqrt}. */
-    rsqrt(): Tensor;
+    rsqrt(): Tensor<S>;
     /** {@link sin}. */
-    sin(): Tensor;
+    sin(): Tensor<S>;
     /** {@link cos}. */
-    cos(): Tensor;
+    cos(): Tensor<S>;
     /** {@link tan}. */
-    tan(): Tensor;
+    tan(): Tensor<S>;
     /** {@link asin}. */
-    asin(): Tensor;
+    asin(): Tensor<S>;
     /** {@link acos}. */
-    acos(): Tensor;
+    acos(): Tensor<S>;
     /** {@link atan}. */
-    atan(): Tensor;
+    atan(): Tensor<S>;
     /** {@link sinh}. */
-    sinh(): Tensor;
+    sinh(): Tensor<S>;
     /** {@link cosh}. */
-    cosh(): Tensor;
+    cosh(): Tensor<S>;
     /** {@link tanh}. */
-    tanh(): Tensor;
+    tanh(): Tensor<S>;
     /** {@link asinh}. */
-    asinh(): Tensor;
+    asinh(): Tensor<S>;
     /** {@link acosh}. */
-    acosh(): Tensor;
+    acosh(): Tensor<S>;
     /** {@link atanh}. */
-    atanh(): Tensor;
+    atanh(): Tensor<S>;
     /** {@link erf}. */
-    erf(): Tensor;
+    erf(): Tensor<S>;
     /** {@link erfc}. */
-    erfc(): Tensor;
+    erfc(): Tensor<S>;
     /** {@link atan2}. */
-    atan2(other: Operand): Tensor;
+    atan2<B extends Operand>(other: B): Tensor<OfOperands<Tensor<S>, B>>;
   }
 }
 

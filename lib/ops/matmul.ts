@@ -1,7 +1,8 @@
 // Matrix product: a (..., m, k) times b (..., k, n), plus a bias (n).
 import { TilegradError } from '../error.ts';
 import { defineOp, type Grads } from '../op.ts';
-import { Tensor } from '../tensor.ts';
+import { type Shape, Tensor } from '../tensor.ts';
+import type { LinearFault, MatmulFault, MatmulShape, Rows, WithLast } from '../typed_shapes.ts';
 import { sum } from './reduce.ts';
 import { reshape, transpose } from './views.ts';
 
@@ -38,7 +39,10 @@ function weightGrad(a: Tensor, dout: Tensor, b: Tensor): Tensor {
  * expanded views are read as they lie. Floating-point dtypes; f16 and bf16 are summed in f32.
  * Throws ERR_SHAPE where the inner sizes differ, ERR_DTYPE for other or unequal dtypes. As torch.matmul.
  */
-export function matmul(a: Tensor, b: Tensor): Tensor {
+export function matmul<A extends Shape, B extends Shape>(
+  a: Tensor<A>,
+  b: Tensor<B> & MatmulFault<A, B>,
+): Tensor<MatmulShape<A, B>> {
   if (a.rank === 0 || b.rank === 0)
     throw new TilegradError(
       'ERR_SHAPE',
@@ -81,15 +85,23 @@ function asRows(x: Tensor): Tensor {
  * x weight^T + bias: x [..., in], weight [out, in], bias [out] (default none) give [..., out].
  * Throws ERR_SHAPE where the sizes do not fit, ERR_DTYPE as {@link matmul}. As torch.nn.functional.linear.
  */
-export function linear(x: Tensor, weight: Tensor, bias: Tensor | null = null): Tensor {
+export function linear<X extends Shape, W extends Shape>(
+  x: Tensor<X>,
+  weight: Tensor<W> & LinearFault<X, W>,
+  bias: Tensor | null = null,
+): Tensor<WithLast<X, Rows<W>>> {
   if (x.rank !== 1) return affine(x, weight, bias);
-  return reshape(affine(reshape(x, [1, -1]), weight, bias), [-1]);
+  const y: Tensor = reshape(affine(reshape(x, [1, -1]), weight, bias), [-1]);
+  return y;
 }
 
 declare module '../tensor.ts' {
-  interface Tensor {
+  interface Tensor<S extends Shape> {
     /** {@link matmul}. */
-    matmul(other: Tensor): Tensor;
+    matmul<A extends Shape, B extends Shape>(
+      this: Tensor<A>,
+      other: Tensor<B> & MatmulFault<A, B>,
+    ): Tensor<MatmulShape<A, B>>;
   }
 }
 Tensor.prototype.matmul = function (other) {

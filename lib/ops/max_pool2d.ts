@@ -141,7 +141,7 @@ export function maxPool2d(
 }
 
 declare module '../tensor.ts' {
-  interface Tensor {
+  interface Tensor<S extends Shape> {
     /** {@link maxPool2d}. */
     maxPool2d(kernel: PoolPair, options?: MaxPool2dOptions): Tensor;
   }

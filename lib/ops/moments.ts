@@ -137,7 +137,7 @@ export function norm(x: Tensor, p = 2, dim?: Dims, keepdim = false): Tensor {
 export { variance as var };
 
 declare module '../tensor.ts' {
-  interface Tensor {
+  interface Tensor<S extends Shape> {
     /** {@link variance}. */
     var(dim?: Dims, options?: VarOptions): Tensor;
     /** {@link std}. */

@@ -13,7 +13,8 @@ import {
   type OnnxGraph,
   type OnnxRule,
 } from '../op.ts';
-import { Tensor } from '../tensor.ts';
+import { type Shape, Tensor } from '../tensor.ts';
+import type { OfOperands } from '../typed_shapes.ts';
 import { cast } from './cast.ts';
 import { full } from './full.ts';
 
@@ -52,8 +53,13 @@ function checkOperand(op: string, value: unknown): void {
   throw new TilegradError('ERR_ARGUMENT', `${op}: expects a tensor or a number but got ${what}`);
 }
 
+/** A function of one tensor whose result has its shape. */
+export type Unary = <S extends Shape>(x: Tensor<S>) => Tensor<S>;
+/** A function of two operands that broadcast. */
+export type Binary = <A extends Operand, B extends Operand>(a: A, b: B) => Tensor<OfOperands<A, B>>;
+
 /** Defines a function of one tensor. */
-export function unary(name: string, row: Row): (x: Tensor) => Tensor {
+export function unary(name: string, row: Row): Unary {
   return defineOp(name, { ...row, call: (run) => (x: Tensor) => run([x]) });
 }
 
@@ -83,9 +89,9 @@ export function binaryWith(name: string, row: Row): (a: Operand, b: Operand, att
 }
 
 /** Defines a function of two operands, at least one of them a tensor. */
-export function binary(name: string, row: Row): (a: Operand, b: Operand) => Tensor {
+export function binary(name: string, row: Row): Binary {
   const run = binaryWith(name, row);
-  return (a, b) => run(a, b);
+  return (a: Operand, b: Operand): Tensor => run(a, b);
 }
 
 /** The operands of a recorded call of two, as its gradient reads them: tensors where the tape saved them. */

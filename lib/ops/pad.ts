@@ -113,9 +113,9 @@ export function roll(x: Tensor, shifts: number | readonly number[], dims?: numbe
 }
 
 declare module '../tensor.ts' {
-  interface Tensor {
+  interface Tensor<S extends Shape> {
     /** {@link roll}. */
-    roll(shifts: number | readonly number[], dims?: number | readonly number[]): Tensor;
+    roll(shifts: number | readonly number[], dims?: number | readonly number[]): Tensor<S>;
   }
 }
 

@@ -161,7 +161,7 @@ export function repeatInterleave(x: Tensor, repeats: number, dim?: number): Tens
 }
 
 declare module '../tensor.ts' {
-  interface Tensor {
+  interface Tensor<S extends Shape> {
     /** {@link narrow}. */
     narrow(dim: number, start: number, length: number): Tensor;
     /** {@link select}. */

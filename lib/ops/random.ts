@@ -6,6 +6,7 @@ import { TilegradError } from '../error.ts';
 import { defineOp } from '../op.ts';
 import { defaultGenerator, Generator, type Reserved } from '../random.ts';
 import { type Shape, Tensor, type TensorOptions } from '../tensor.ts';
+import type { Known } from '../typed_shapes.ts';
 
 export interface RandomOptions extends TensorOptions {
   /** Where the numbers come from. Default: the generator that {@link manualSeed} seeds. */
@@ -36,7 +37,7 @@ function placed(made: Tensor, options: TensorOptions): Tensor {
 export const uniform = defineOp('uniform', {
   call:
     (run) =>
-    (shape: Shape, low = 0, high = 1, options: RandomOptions = {}): Tensor => {
+    <const S extends Shape>(shape: S, low = 0, high = 1, options: RandomOptions = {}): Tensor<Known<S>> => {
       const dtype = options.dtype ?? 'f32';
       const reserved = reserve('uniform', options.generator, count(shape), wordsOf(dtype));
       return placed(run([], { shape, low, high, dtype, ...reserved }, placeOf(options.device)), options);
@@ -52,7 +53,7 @@ export const uniform = defineOp('uniform', {
 export const normal = defineOp('normal', {
   call:
     (run) =>
-    (shape: Shape, mean = 0, std = 1, options: RandomOptions = {}): Tensor => {
+    <const S extends Shape>(shape: S, mean = 0, std = 1, options: RandomOptions = {}): Tensor<Known<S>> => {
       const dtype = options.dtype ?? 'f32';
       const reserved = reserve('normal', options.generator, count(shape), wordsOf(dtype));
       return placed(run([], { shape, mean, std, dtype, ...reserved }, placeOf(options.device)), options);
@@ -118,12 +119,12 @@ export const randperm = defineOp('randperm', {
 });
 
 /** Numbers drawn evenly from [0, 1), of `shape`; f32 on the default device. As torch.rand. */
-export function rand(shape: Shape, options?: RandomOptions): Tensor {
+export function rand<const S extends Shape>(shape: S, options?: RandomOptions): Tensor<Known<S>> {
   return uniform(shape, 0, 1, options);
 }
 
 /** Numbers of the standard normal distribution, of `shape`; f32 on the default device. As torch.randn. */
-export function randn(shape: Shape, options?: RandomOptions): Tensor {
+export function randn<const S extends Shape>(shape: S, options?: RandomOptions): Tensor<Known<S>> {
   return normal(shape, 0, 1, options);
 }
 
@@ -132,12 +133,12 @@ function like(x: Tensor, options?: RandomOptions): RandomOptions & { dtype: DTyp
 }
 
 /** {@link rand} with the shape, dtype and device of `x`. As torch.rand_like. */
-export function randLike(x: Tensor, options?: RandomOptions): Tensor {
+export function randLike<S extends Shape>(x: Tensor<S>, options?: RandomOptions): Tensor<S> {
   return rand(x.shape, like(x, options));
 }
 
 /** {@link randn} with the shape, dtype and device of `x`. As torch.randn_like. */
-export function randnLike(x: Tensor, options?: RandomOptions): Tensor {
+export function randnLike<S extends Shape>(x: Tensor<S>, options?: RandomOptions): Tensor<S> {
   return randn(x.shape, like(x, options));
 }
 

@@ -80,7 +80,7 @@ export function sumTo(x: Tensor, shape: Shape): Tensor {
 }
 
 declare module '../tensor.ts' {
-  interface Tensor {
+  interface Tensor<S extends Shape> {
     /** {@link sum}. */
     sum(dim?: Dims, keepdim?: boolean): Tensor;
     /** {@link mean}. */

@@ -1,6 +1,7 @@
 // Whole parts and what is left of them, element by element.
 import { isFloat } from '../dtype.ts';
 import type { Grads, OnnxRule } from '../op.ts';
+import type { OfOperands } from '../typed_shapes.ts';
 import { div, mul, neg } from './elementwise.ts';
 import { full } from './full.ts';
 import { attach, binary, like, type Operand, onnxOperands, partials, unary } from './operand.ts';
@@ -68,23 +69,23 @@ export const fmod = binary('fmod', {
 });
 
 declare module '../tensor.ts' {
-  interface Tensor {
+  interface Tensor<S extends Shape> {
     /** {@link floorDivide}. */
-    floorDivide(other: Operand): Tensor;
+    floorDivide<B extends Operand>(other: B): Tensor<OfOperands<Tensor<S>, B>>;
     /** {@link remainder}. */
-    remainder(other: Operand): Tensor;
+    remainder<B extends Operand>(other: B): Tensor<OfOperands<Tensor<S>, B>>;
     /** {@link fmod}. */
-    fmod(other: Operand): Tensor;
+    fmod<B extends Operand>(other: B): Tensor<OfOperands<Tensor<S>, B>>;
     /** {@link floor}. */
-    floor(): Tensor;
+    floor(): Tensor<S>;
     /** {@link ceil}. */
-    ceil(): Tensor;
+    ceil(): Tensor<S>;
     /** {@link round}. */
-    round(): Tensor;
+    round(): Tensor<S>;
     /** {@link trunc}. */
-    trunc(): Tensor;
+    trunc(): Tensor<S>;
     /** {@link frac}. */
-    frac(): Tensor;
+    frac(): Tensor<S>;
   }
 }
 

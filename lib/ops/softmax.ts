@@ -1,6 +1,6 @@
 // Softmax and its logarithm over one dimension.
 import { defineOp, type Grads } from '../op.ts';
-import { Tensor } from '../tensor.ts';
+import { type Shape, Tensor } from '../tensor.ts';
 import { resolveDim } from './arguments.ts';
 import { add, mul } from './elementwise.ts';
 import { sum } from './reduce.ts';
@@ -17,7 +17,7 @@ const onnxAxis = (attrs: Readonly<Record<string, unknown>>, rank: number): { axi
 export const softmax = defineOp('softmax', {
   call:
     (run) =>
-    (x: Tensor, dim = -1): Tensor =>
+    <S extends Shape>(x: Tensor<S>, dim = -1): Tensor<S> =>
       run([x], { dim }),
   saves: { outputs: [0] },
   grad: (ctx, dout): Grads => [softmaxInputGrad(dout, ctx.output(0), ctx.attrs.dim as number)],
@@ -32,7 +32,7 @@ export const softmax = defineOp('softmax', {
 export const logSoftmax = defineOp('log_softmax', {
   call:
     (run) =>
-    (x: Tensor, dim = -1): Tensor =>
+    <S extends Shape>(x: Tensor<S>, dim = -1): Tensor<S> =>
       run([x], { dim }),
   saves: { outputs: [0] },
   grad: (ctx, dout): Grads => [logSoftmaxInputGrad(dout, ctx.output(0), ctx.attrs.dim as number)],
@@ -76,11 +76,11 @@ const logSoftmaxInputGrad = defineOp('log_softmax_input_grad', {
 });
 
 declare module '../tensor.ts' {
-  interface Tensor {
+  interface Tensor<S extends Shape> {
     /** {@link softmax}. */
-    softmax(dim?: number): Tensor;
+    softmax(dim?: number): Tensor<S>;
     /** {@link logSoftmax}. */
-    logSoftmax(dim?: number): Tensor;
+    logSoftmax(dim?: number): Tensor<S>;
   }
 }
 Tensor.prototype.softmax = function (dim) {

@@ -101,7 +101,7 @@ export function kthvalue(x: Tensor, k: number, dim = -1, keepdim = false): Sorte
 }
 
 declare module '../tensor.ts' {
-  interface Tensor {
+  interface Tensor<S extends Shape> {
     /** {@link sort}. */
     sort(dim?: number, options?: SortOptions): Sorted;
     /** {@link argsort}. */

@@ -3,7 +3,7 @@ import { Device, type DeviceName, device as deviceOf } from '../device.ts';
 import { type DType, dtypes } from '../dtype.ts';
 import { checkOptions } from '../error.ts';
 import { defineOp, type Grads } from '../op.ts';
-import { Tensor } from '../tensor.ts';
+import { type Shape, Tensor } from '../tensor.ts';
 import { cast } from './cast.ts';
 
 const transfer = defineOp('to', {
@@ -24,7 +24,7 @@ export type ToTarget =
  * The tensor with a dtype ({@link cast}), on a device, or both; itself where nothing changes. A copy between devices
  * blocks until the source is computed. As torch.Tensor.to.
  */
-export function to(x: Tensor, target: ToTarget): Tensor {
+export function to<S extends Shape>(x: Tensor<S>, target: ToTarget): Tensor<S> {
   let dtype: DType | undefined;
   let place: DeviceName | Device | undefined;
   if (typeof target === 'object' && target !== null && !(target instanceof Device)) {
@@ -42,9 +42,9 @@ export function to(x: Tensor, target: ToTarget): Tensor {
 }
 
 declare module '../tensor.ts' {
-  interface Tensor {
+  interface Tensor<S extends Shape> {
     /** {@link to}. */
-    to(target: ToTarget): Tensor;
+    to(target: ToTarget): Tensor<S>;
   }
 }
 

@@ -31,11 +31,11 @@ export const triu = defineOp('triu', {
 });
 
 declare module '../tensor.ts' {
-  interface Tensor {
+  interface Tensor<S extends Shape> {
     /** {@link tril}. */
-    tril(diagonal?: number): Tensor;
+    tril(diagonal?: number): Tensor<S>;
     /** {@link triu}. */
-    triu(diagonal?: number): Tensor;
+    triu(diagonal?: number): Tensor<S>;
   }
 }
 

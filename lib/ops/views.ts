@@ -2,6 +2,7 @@
 import type { OnnxRule } from '../op.ts';
 import { defineOp, type Grads } from '../op.ts';
 import { type Shape, Tensor } from '../tensor.ts';
+import type { Permuted, Reshaped, Transposed } from '../typed_shapes.ts';
 import { resolveDim } from './arguments.ts';
 
 const onnxReshape: OnnxRule = (graph, { inputs, outputMeta }) =>
@@ -14,7 +15,7 @@ const onnxReshape: OnnxRule = (graph, { inputs, outputMeta }) =>
 export const reshape = defineOp('reshape', {
   call:
     (run) =>
-    (x: Tensor, shape: Shape): Tensor =>
+    <const S extends Shape>(x: Tensor, shape: S): Tensor<Reshaped<S>> =>
       run([x], { shape }),
   grad: (ctx, dout): Grads => [reshape(dout, ctx.inputMeta(0).shape)],
   onnx: onnxReshape,
@@ -24,7 +25,7 @@ export const reshape = defineOp('reshape', {
 export const contiguous = defineOp('contiguous', {
   call:
     (run) =>
-    (x: Tensor): Tensor =>
+    <S extends Shape>(x: Tensor<S>): Tensor<S> =>
       run([x]),
   grad: (_, dout): Grads => [dout],
   onnx: 'Identity',
@@ -34,7 +35,7 @@ export const contiguous = defineOp('contiguous', {
 export const permute = defineOp('permute', {
   call:
     (run) =>
-    (x: Tensor, dims: readonly number[]): Tensor =>
+    <S extends Shape, const D extends readonly number[]>(x: Tensor<S>, dims: D): Tensor<Permuted<S, D>> =>
       run([x], { dims }),
   grad: (ctx, dout): Grads => {
     const dims = ctx.attrs.dims as readonly number[];
@@ -51,6 +52,8 @@ export const permute = defineOp('permute', {
 });
 
 /** Swaps two dimensions. A view. As torch.transpose. */
+export function transpose<S extends Shape>(x: Tensor<S>): Tensor<Transposed<S>>;
+export function transpose(x: Tensor, dim0?: number, dim1?: number): Tensor;
 export function transpose(x: Tensor, dim0 = -2, dim1 = -1): Tensor {
   const a = resolveDim('transpose', dim0, x.rank);
   const b = resolveDim('transpose', dim1, x.rank);
@@ -118,15 +121,18 @@ const sliceInputGrad = defineOp('slice_input_grad', {
 });
 
 declare module '../tensor.ts' {
-  interface Tensor {
+  interface Tensor<S extends Shape> {
     /** {@link reshape}: also with the sizes as arguments. */
-    reshape(...shape: number[] | [Shape]): Tensor;
+    reshape<const T extends Shape>(shape: T): Tensor<Reshaped<T>>;
+    reshape<const T extends Shape>(...shape: T): Tensor<Reshaped<T>>;
     /** {@link contiguous}. */
-    contiguous(): Tensor;
+    contiguous(): Tensor<S>;
     /** {@link permute}: also with the dimensions as arguments. */
-    permute(...dims: number[] | [readonly number[]]): Tensor;
+    permute<const D extends readonly number[]>(dims: D): Tensor<Permuted<S, D>>;
+    permute<const D extends readonly number[]>(...dims: D): Tensor<Permuted<S, D>>;
     /** {@link transpose}. */
-    transpose(dim0?: number, dim1?: number): Tensor;
+    transpose(): Tensor<Transposed<S>>;
+    transpose(dim0: number, dim1?: number): Tensor;
     /** {@link expand}: also with the sizes as arguments. */
     expand(...shape: number[] | [Shape]): Tensor;
   }
@@ -137,16 +143,16 @@ const list = (args: number[] | [readonly number[]]): readonly number[] =>
   Array.isArray(args[0]) ? args[0] : (args as number[]);
 
 const { prototype } = Tensor;
-prototype.reshape = function (...shape) {
+prototype.reshape = function (...shape: number[] | [Shape]) {
   return reshape(this, list(shape));
 };
 prototype.contiguous = function () {
   return contiguous(this);
 };
-prototype.permute = function (...dims) {
+prototype.permute = function (...dims: number[] | [readonly number[]]) {
   return permute(this, list(dims));
 };
-prototype.transpose = function (dim0, dim1) {
+prototype.transpose = function (dim0?: number, dim1?: number) {
   return transpose(this, dim0, dim1);
 };
 prototype.expand = function (...shape) {

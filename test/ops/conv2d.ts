@@ -179,6 +179,7 @@ export default defineRows<Options>({
   errors: [
     {
       name: 'channels that do not fit',
+      // @ts-expect-error: the compiler sees it too
       run: () => conv2d(zeros([64, 1, 28, 28]), zeros([6, 3, 5, 5])),
       code: 'ERR_SHAPE',
       message: 'conv2d: weight expects 3 input channels but input has 1 (input [64, 1, 28, 28], weight [6, 3, 5, 5])',
@@ -191,6 +192,7 @@ export default defineRows<Options>({
     },
     {
       name: 'three dimensions',
+      // @ts-expect-error: the compiler sees it too
       run: () => conv2d(zeros([1, 4, 4]), zeros([1, 1, 3, 3])),
       code: 'ERR_SHAPE',
       message: 'conv2d: input and weight must have 4 dimensions (input [1, 4, 4], weight [1, 1, 3, 3])',

@@ -8,7 +8,7 @@ export type Sources = ReadonlyMap<string, string>;
 const libRows = [
   ['error', 'version', 'rounding', 'addon', 'load_error'],
   ['native'],
-  ['dtype', 'device', 'tensor', 'scope', 'random'],
+  ['dtype', 'device', 'tensor', 'typed_shapes', 'scope', 'random'],
   ['graph'],
   ['op'],
   ['ops'],
