@@ -25,7 +25,8 @@ export interface Options {
 /** A mistake on the command line. */
 export class UsageError extends Error {}
 
-function positive(name: string, text: string, whole: boolean): number {
+/** The number that an option gives; throws a UsageError where it is none. */
+export function positive(name: string, text: string, whole: boolean): number {
   const value = Number(text);
   if (value > 0 && (!whole || Number.isInteger(value))) return value;
   throw new UsageError(`--${name}: '${text}' is not a positive ${whole ? 'whole ' : ''}number`);

@@ -1,8 +1,7 @@
-// PyTorch in a child process. Its OpenMP threads spin for a while after each kernel, so it is stopped by a signal
-// while ours runs, and both are timed in blocks that alternate.
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { createInterface } from 'node:readline';
+// PyTorch in a child process.
+import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { PeerProcess, type PeerTimes } from './peer_process.ts';
 import type { TorchCase } from './suite.ts';
 
 const program = fileURLToPath(new URL('../../../bench/peers/torch_cases.py', import.meta.url));
@@ -19,36 +18,19 @@ export function findTorch(): { python: string; version: string } | null {
   return null;
 }
 
-/** Seconds per run of several short batches of runs: on the clock, and of the processor over all threads. */
-export interface TorchTimes {
-  seconds: number[];
-  cpu: number[];
-}
-
+/** PyTorch, ready to time cases of bench/peers/torch_cases.py. */
 export class Torch {
-  readonly #child: ChildProcess;
-  readonly #answers: AsyncIterator<string>;
+  readonly #process: PeerProcess;
 
   constructor(python: string, threads: number) {
-    const env = { ...process.env, OMP_NUM_THREADS: String(threads) };
-    this.#child = spawn(python, ['-u', program], { env, stdio: ['pipe', 'pipe', 'inherit'] });
-    const lines = createInterface({ input: this.#child.stdout as NodeJS.ReadableStream });
-    this.#answers = lines[Symbol.asyncIterator]();
+    this.#process = new PeerProcess('PyTorch', python, ['-u', program], { OMP_NUM_THREADS: String(threads) });
   }
 
-  async time(torchCase: TorchCase, threads: number, seconds: number): Promise<TorchTimes> {
-    this.#child.kill('SIGCONT');
-    this.#child.stdin?.write(`${JSON.stringify({ case: torchCase, threads, seconds })}\n`);
-    const { value, done } = await this.#answers.next();
-    if (done) throw new Error('the PyTorch process ended early');
-    const answer = JSON.parse(value) as TorchTimes | { error: string };
-    this.#child.kill('SIGSTOP');
-    if ('error' in answer) throw new Error(`PyTorch, ${JSON.stringify(torchCase)}: ${answer.error}`);
-    return answer;
+  async time(torchCase: TorchCase, threads: number, seconds: number): Promise<PeerTimes> {
+    return this.#process.time(JSON.stringify({ case: torchCase, threads, seconds }));
   }
 
   close(): void {
-    this.#child.kill('SIGCONT');
-    this.#child.stdin?.end();
+    this.#process.close();
   }
 }

@@ -49,6 +49,7 @@ export function listFiles(paths, accept = () => true) {
       return;
     }
     for (const entry of entries) {
+      if (entry.name === 'node_modules') continue;
       if (entry.isDirectory()) visit(`${path}/${entry.name}`);
       else if (accept(`${path}/${entry.name}`)) found.push(`${path}/${entry.name}`);
     }

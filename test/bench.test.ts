@@ -46,3 +46,39 @@ test('bench names what it does not know', { timeout: 60_000 }, () => {
   expect(stderr).toContain("bench: there is no suite 'matmull'; there are ");
   expect(status).toBe(1);
 });
+
+const peers = (...args: string[]) =>
+  spawnSync(process.execPath, ['scripts/program.mjs', 'bench/comparison/index', ...args], {
+    cwd: root,
+    encoding: 'utf8',
+  });
+
+test('bench:peers writes its table as JSON', { timeout: 60_000 }, () => {
+  const file = join(mkdtempSync(join(tmpdir(), 'tilegrad-bench-')), 'peers.json');
+  const options = ['--filter', '^softmax .* forward', '--rounds', '1', '--seconds', '0.01', '--threads', '1'];
+  const { status, stdout, stderr } = peers(...options, '--peers', 'none', '--json', file);
+  expect(stderr).toBe('');
+  expect(status).toBe(0);
+  expect(stdout).toContain('softmax 1024x1000 forward');
+  const table = JSON.parse(readFileSync(file, 'utf8'));
+  expect(table).toEqual([
+    {
+      case: 'softmax 1024x1000 forward',
+      threads: 1,
+      ours_ms: expect.any(Number),
+      peers: {},
+      best_peer: null,
+      ratio: null,
+      percent_of_peak: expect.any(Number),
+    },
+  ]);
+});
+
+test('bench:peers names its cases, and what it does not know', { timeout: 60_000 }, () => {
+  const { status, stdout } = peers('--list');
+  expect(status).toBe(0);
+  expect(new Set(stdout.trim().split('\n')).size).toBe(50);
+  const unknown = peers('--filter', 'matmull');
+  expect(unknown.stderr).toBe('bench:peers: no case matches /matmull/i\n');
+  expect(unknown.status).toBe(1);
+});

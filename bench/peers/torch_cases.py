@@ -56,6 +56,48 @@ def cross_entropy(rows, classes):
     return lambda: F.cross_entropy(x, target)
 
 
+def cross_entropy_backward(rows, classes):
+    x, target = torch.randn(rows, classes), torch.randint(0, classes, (rows,))
+    log_p = F.log_softmax(x, 1)
+    one = torch.ones(())
+    total = torch.tensor(float(rows))
+
+    def run():
+        dlog = torch.ops.aten.nll_loss_backward(one, log_p, target, None, 1, -100, total)
+        return torch.ops.aten._log_softmax_backward_data(dlog, log_p, 1, torch.float32)
+
+    return run
+
+
+def softmax_backward(rows, classes):
+    y, dout = torch.softmax(torch.randn(rows, classes), 1), torch.randn(rows, classes)
+    return lambda: torch.ops.aten._softmax_backward_data(dout, y, 1, torch.float32)
+
+
+def layer_norm(rows, features, direction):
+    x, weight, bias = torch.randn(rows, features), torch.randn(features), torch.randn(features)
+    if direction == "forward":
+        return lambda: F.layer_norm(x, [features], weight, bias)
+    y, mean, rstd = torch.ops.aten.native_layer_norm(x, [features], weight, bias, 1e-5)
+    dout = torch.randn_like(y)
+    return lambda: torch.ops.aten.native_layer_norm_backward(
+        dout, x, [features], mean, rstd, weight, bias, [True, True, True]
+    )
+
+
+def batch_norm(x, direction):
+    channels = x[1]
+    images, weight, bias = torch.randn(*x), torch.randn(channels), torch.randn(channels)
+    running = torch.zeros(channels), torch.ones(channels)
+    if direction == "forward":
+        return lambda: F.batch_norm(images, *running, weight, bias, True, 0.1, 1e-5)
+    y, mean, rstd = torch.ops.aten.native_batch_norm(images, weight, bias, *running, True, 0.1, 1e-5)
+    dout = torch.randn_like(y)
+    return lambda: torch.ops.aten.native_batch_norm_backward(
+        dout, images, weight, *running, mean, rstd, True, 1e-5, [True, True, True]
+    )
+
+
 def function(name, shapes, args=()):
     """A function of torch or torch.nn.functional on random f32 tensors."""
     called = getattr(torch, name, None) or getattr(F, name)
@@ -107,11 +149,58 @@ def training_step(model, inputs, classes, rate, momentum):
     return step
 
 
-def lenet5_step(batch):
+def lenet5():
     nn = torch.nn
     layers = [nn.Conv2d(1, 6, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2)]
     layers += [nn.Flatten(), nn.Linear(256, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10)]
-    return training_step(layers, (batch, 1, 28, 28), 10, 0.01, 0.9)
+    return layers
+
+
+def lenet5_step(batch):
+    return training_step(lenet5(), (batch, 1, 28, 28), 10, 0.01, 0.9)
+
+
+class Residual(torch.nn.Module):
+    """The basic block of a ResNet."""
+
+    def __init__(self, inputs, outputs, stride):
+        super().__init__()
+        nn = torch.nn
+        self.body = nn.Sequential(
+            nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(),
+            nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+        )
+        self.skip = None
+        if stride != 1 or inputs != outputs:
+            self.skip = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+
+    def forward(self, x):
+        return F.relu(self.body(x) + (self.skip(x) if self.skip else x))
+
+
+def resnet18():
+    nn = torch.nn
+    layers = [nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64), nn.ReLU(), nn.MaxPool2d(3, 2, 1)]
+    inputs = 64
+    for outputs in (64, 128, 256, 512):
+        layers += [Residual(inputs, outputs, 1 if outputs == 64 else 2), Residual(outputs, outputs, 1)]
+        inputs = outputs
+    return [*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 1000)]
+
+
+def inference(model, inputs):
+    layers = {"lenet5": lenet5, "resnet18": resnet18}[model]()
+    net = torch.nn.Sequential(*layers).eval()
+    x = torch.randn(*inputs)
+
+    def run():
+        with torch.inference_mode():
+            return net(x)
+
+    return run
 
 
 def mlp_step(batch):
@@ -119,8 +208,9 @@ def mlp_step(batch):
     return training_step([nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 10)], (batch, 784), 10, 0.01, 0.9)
 
 
-CASES = [matmul, linear, conv2d, max_pool2d, max_pool2d_backward, cross_entropy, function, small_add, lenet5_step]
-CASES = {case.__name__: case for case in [*CASES, mlp_step, drawn, optimizer_step]}
+CASES = [matmul, linear, conv2d, max_pool2d, max_pool2d_backward, cross_entropy, cross_entropy_backward, function]
+CASES += [softmax_backward, layer_norm, batch_norm, small_add, lenet5_step, mlp_step, drawn, optimizer_step, inference]
+CASES = {case.__name__: case for case in CASES}
 prepared = {}
 
 

@@ -27,7 +27,7 @@ const layers: Layer[] = [
   },
 ];
 
-type Direction = 'forward' | 'input' | 'weight';
+export type Direction = 'forward' | 'input' | 'weight';
 
 function run({ x, channels, kernel, options = {} }: Layer, direction: Direction, device: Device): () => void {
   const images = randomTensor(x, device);
@@ -41,7 +41,8 @@ function run({ x, channels, kernel, options = {} }: Layer, direction: Direction,
   return () => tidy(() => void grad(y, target, { gradOutputs: [dout], retainGraph: true })[0]?.dispose());
 }
 
-function rows(direction: Direction): BenchRow[] {
+/** One row for each layer. */
+export function convolutions(direction: Direction): BenchRow[] {
   return layers.map((layer) => {
     const { x, channels, kernel, options = {} } = layer;
     const groups = options.groups ?? 1;
@@ -65,5 +66,5 @@ function rows(direction: Direction): BenchRow[] {
 
 export const conv2d: BenchSuite = {
   name: 'conv2d',
-  rows: () => [...rows('forward'), ...rows('input'), ...rows('weight')],
+  rows: () => [...convolutions('forward'), ...convolutions('input'), ...convolutions('weight')],
 };

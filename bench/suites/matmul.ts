@@ -1,9 +1,15 @@
 // Matrix products: square, few rows, transposed, batched, and the layers of small networks.
-import { type DType, linear, matmul as product, tidy, transpose } from 'tilegrad';
+import { type DType, linear, matmul as multiply, tidy, transpose } from 'tilegrad';
 import type { BenchRow, BenchSuite } from '../suite.ts';
 import { randomTensor } from './inputs.ts';
 
-function row(m: number, k: number, n: number, options: { batch?: number; transposed?: boolean; dtype?: DType } = {}) {
+/** The product (m, k) (k, n). */
+export function product(
+  m: number,
+  k: number,
+  n: number,
+  options: { batch?: number; transposed?: boolean; dtype?: DType } = {},
+) {
   const { batch = 1, transposed = false, dtype = 'f32' } = options;
   const lead = options.batch ? [batch] : [];
   const name = `${options.batch ? `${batch} x ` : ''}${m}x${k} ${k}x${n}${transposed ? ' transposed' : ''} ${dtype}`;
@@ -15,7 +21,7 @@ function row(m: number, k: number, n: number, options: { batch?: number; transpo
     prepare: (device) => {
       const a = randomTensor([...lead, m, k], device, dtype);
       const b = randomTensor([...lead, ...(transposed ? [n, k] : [k, n])], device, dtype);
-      return () => tidy(() => void product(a, transposed ? transpose(b) : b));
+      return () => tidy(() => void multiply(a, transposed ? transpose(b) : b));
     },
     torch: { kind: 'matmul', m, k, n, transposed, dtype, ...(options.batch ? { batch } : {}) },
   } satisfies BenchRow;
@@ -39,13 +45,13 @@ function layer(rows: number, inputs: number, outputs: number): BenchRow {
 export const matmul: BenchSuite = {
   name: 'matmul',
   rows: () => [
-    ...[64, 128, 256, 512, 1024, 2048].map((n) => row(n, n, n)),
-    row(1024, 1024, 1024, { transposed: true }),
-    row(512, 512, 512, { dtype: 'f64' }),
-    row(64, 1024, 1024),
-    row(1, 4096, 4096),
-    row(1, 4096, 4096, { transposed: true }),
-    row(64, 64, 64, { batch: 64 }),
+    ...[64, 128, 256, 512, 1024, 2048].map((n) => product(n, n, n)),
+    product(1024, 1024, 1024, { transposed: true }),
+    product(512, 512, 512, { dtype: 'f64' }),
+    product(64, 1024, 1024),
+    product(1, 4096, 4096),
+    product(1, 4096, 4096, { transposed: true }),
+    product(64, 64, 64, { batch: 64 }),
     layer(64, 256, 120),
     layer(64, 120, 84),
     layer(64, 84, 10),

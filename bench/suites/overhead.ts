@@ -4,9 +4,10 @@ import type { BenchRow, BenchSuite } from '../suite.ts';
 import { randomTensor } from './inputs.ts';
 
 // Many calls share one scope, as they do in a training step.
-const calls = 50;
+export const calls = 50;
 
-function row(name: string, grad: boolean): BenchRow {
+/** Many additions of two tensors of one element. */
+export function smallAdd(name: string, grad: boolean): BenchRow {
   return {
     name: `${name}, ${calls} calls`,
     prepare: (device: Device) => {
@@ -24,5 +25,5 @@ function row(name: string, grad: boolean): BenchRow {
 
 export const overhead: BenchSuite = {
   name: 'overhead',
-  rows: () => [row('add of one element', false), row('add of one element, recorded', true)],
+  rows: () => [smallAdd('add of one element', false), smallAdd('add of one element, recorded', true)],
 };

@@ -1,27 +1,10 @@
 // Whole eager training steps: forward, backward, update.
 import { type Device, nn, optim, tensor, tidy } from 'tilegrad';
+import { lenet5, mlp } from '../models.ts';
 import type { BenchRow, BenchSuite } from '../suite.ts';
 import { randomTensor } from './inputs.ts';
 
 const classes = 10;
-
-const lenet5 = () =>
-  new nn.Sequential(
-    new nn.Conv2d(1, 6, 5), // (B, 6, 24, 24)
-    new nn.ReLU(),
-    new nn.MaxPool2d(2), // (B, 6, 12, 12)
-    new nn.Conv2d(6, 16, 5), // (B, 16, 8, 8)
-    new nn.ReLU(),
-    new nn.MaxPool2d(2), // (B, 16, 4, 4)
-    new nn.Flatten(), // (B, 256)
-    new nn.Linear(256, 120),
-    new nn.ReLU(),
-    new nn.Linear(120, 84),
-    new nn.ReLU(),
-    new nn.Linear(84, classes),
-  );
-
-const mlp = () => new nn.Sequential(new nn.Linear(784, 128), new nn.ReLU(), new nn.Linear(128, classes));
 
 function step(model: nn.Sequential, shape: readonly number[], device: Device): () => void {
   model.to(device);
@@ -39,7 +22,8 @@ function step(model: nn.Sequential, shape: readonly number[], device: Device): (
 }
 
 const batch = 64;
-const rows = (): BenchRow[] => [
+/** LeNet-5 and a multilayer perceptron. */
+export const trainingSteps = (): BenchRow[] => [
   {
     name: `LeNet-5 step, batch ${batch}, SGD momentum`,
     // Multiply-adds of the layers, once forward and twice backward; the images need no gradient.
@@ -55,4 +39,4 @@ const rows = (): BenchRow[] => [
   },
 ];
 
-export const train: BenchSuite = { name: 'train', rows };
+export const train: BenchSuite = { name: 'train', rows: trainingSteps };
