@@ -24,6 +24,7 @@ export * as nn from './nn/index.ts';
 export * from './ops/index.ts';
 export * as optim from './optim/index.ts';
 export * as io from './io/index.ts';
+export { type Float32MatmulPrecision, getFloat32MatmulPrecision, setFloat32MatmulPrecision } from './precision.ts';
 export { type PrintOptions, setPrintOptions } from './print.ts';
 export { defaultGenerator, Generator, type GeneratorState, manualSeed } from './random.ts';
 export * as prune from './prune/index.ts';

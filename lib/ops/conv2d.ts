@@ -2,6 +2,7 @@
 import { checkOptions, TilegradError } from '../error.ts';
 import type { Attrs } from '../graph.ts';
 import { defineOp, type Grads } from '../op.ts';
+import { precisionAttribute } from '../precision.ts';
 import type { Shape, Tensor } from '../tensor.ts';
 import type { Conv2dFault, Conv2dShape } from '../typed_shapes.ts';
 import { beforeActivation, type FusedActivation } from './activation_gradients.ts';
@@ -47,7 +48,7 @@ export function conv2dPadding(options: Conv2dOptions, kernel: Shape): number[] {
 type Activation = 'none' | FusedActivation;
 
 const settings = ({ stride, padding, dilation, groups, winograd }: Attrs): Attrs =>
-  ({ stride, padding, dilation, groups, winograd }) as Attrs;
+  ({ stride, padding, dilation, groups, winograd, ...precisionAttribute() }) as Attrs;
 
 let winograd = true;
 
@@ -153,7 +154,7 @@ export function conv2d<X extends Shape, W extends Shape, Groups extends number |
   checkOptions('conv2d', options, ['stride', 'padding', 'dilation', 'groups', 'bias', 'residual', 'activation']);
   const { bias = null, residual = null } = options;
   const activation = options.activation ?? 'none';
-  return convolution(x, weight, bias, residual, { ...convAttrs(options, weight), activation });
+  return convolution(x, weight, bias, residual, { ...convAttrs(options, weight), ...precisionAttribute(), activation });
 }
 
 /** The attributes of every convolution. @internal */

@@ -1,6 +1,7 @@
 // Matrix product: a (..., m, k) times b (..., k, n), plus a bias (n).
 import { TilegradError } from '../error.ts';
 import { defineOp, type Grads } from '../op.ts';
+import { precisionAttribute } from '../precision.ts';
 import { type Shape, Tensor } from '../tensor.ts';
 import type { LinearFault, MatmulFault, MatmulShape, Rows, WithLast } from '../typed_shapes.ts';
 import { sum } from './reduce.ts';
@@ -10,7 +11,7 @@ const product = defineOp('matmul', {
   call:
     (run) =>
     (a: Tensor, b: Tensor, bias: Tensor | null = null): Tensor =>
-      run(bias ? [a, b, bias] : [a, b]),
+      run(bias ? [a, b, bias] : [a, b], precisionAttribute()),
   saves: { inputs: [0, 1] },
   grad: (ctx, dout): Grads => {
     const da = ctx.needs(0) ? product(dout, transpose(ctx.input(1))) : null;
@@ -60,7 +61,7 @@ const affine = defineOp('linear', {
   call:
     (run) =>
     (x: Tensor, weight: Tensor, bias: Tensor | null): Tensor =>
-      run(bias ? [x, weight, bias] : [x, weight]),
+      run(bias ? [x, weight, bias] : [x, weight], precisionAttribute()),
   saves: { inputs: [0, 1] },
   grad: (ctx, dout): Grads => {
     const dx = ctx.needs(0) ? product(dout, ctx.input(1)) : null;

@@ -8,28 +8,7 @@
 
 namespace tilegrad::kernel_tests {
 
-struct Bf16 {  // as the library's: bits with a rounding constructor
-  uint16_t bits;
-  Bf16() = default;
-  __host__ __device__ Bf16(float value) {
-    uint32_t word;
-    memcpy(&word, &value, 4);
-    bits = uint16_t((word + 0x7fff + (word >> 16 & 1)) >> 16);
-  }
-  __host__ __device__ operator float() const {
-    const uint32_t word = uint32_t(bits) << 16;
-    float value;
-    memcpy(&value, &word, 4);
-    return value;
-  }
-};
-
-struct Half {
-  __half value;
-  Half() = default;
-  __host__ __device__ Half(float x) : value(__float2half(x)) {}
-  __host__ __device__ operator float() const { return __half2float(value); }
-};
+using cuda::MmaBf16, cuda::MmaF16, cuda::MmaTf32;
 
 struct GemmCase {
   int m, n, k, batches = 1;
@@ -85,10 +64,17 @@ void test_gemm_simt(const GemmCase& s, double tolerance) {
   });
 }
 
-template <class T, bool IsBf16>
-void test_gemm_mma(const GemmCase& s, double tolerance) {
-  test_gemm<T>(s, tolerance, [](const Gemm<T>& g, const GemmBatch& batch) {
-    return cuda::launch_gemm_mma<T, IsBf16>(stream(), g, batch);
+// `ranges` of the depth, each with partial sums of its own.
+template <class Kind>
+void test_gemm_mma(const GemmCase& s, double tolerance, int ranges = 1) {
+  using T = typename Kind::Element;
+  Device<float> partial(size_t(ranges) * s.batches * s.m * s.n);
+  test_gemm<T>(s, tolerance, [&](const Gemm<T>& g, const GemmBatch& batch) {
+    if (ranges == 1) return cuda::launch_gemm_mma<Kind>(stream(), g, batch);
+    const int step = cuda::kMmaStepBytes / int(sizeof(T));
+    const int length = (s.k / ranges + step) / step * step;
+    return cuda::launch_gemm_mma<Kind>(stream(), g, batch, {length, (s.k + length - 1) / length},
+                                       partial.p);
   });
 }
 
@@ -129,15 +115,22 @@ void run_library_kernels(bool small) {
   run_case("gemm_simt f64", [] {
     test_gemm_simt<double, double>({.m = 20, .n = 33, .k = 35, .b_transposed = true}, 1e-13);
   });
-  run_case("gemm_mma bf16 rows",
-           [] { test_gemm_mma<Bf16, true>({.m = 24, .n = 40, .k = 72}, 4e-3); });
+  run_case("gemm_mma bf16 rows", [] { test_gemm_mma<MmaBf16>({.m = 24, .n = 40, .k = 72}, 4e-3); });
   run_case("gemm_mma f16 odd", [] {
-    test_gemm_mma<Half, false>(
-        {.m = 17, .n = 21, .k = 35, .batches = 2, .epilogue = true, .pad = 1}, 1e-3);
+    test_gemm_mma<MmaF16>({.m = 17, .n = 21, .k = 35, .batches = 2, .epilogue = true, .pad = 1},
+                          1e-3);
   });
   run_case("gemm_mma f16 transposed", [] {
-    test_gemm_mma<Half, false>(
-        {.m = 24, .n = 16, .k = 40, .a_transposed = true, .b_transposed = true}, 1e-3);
+    test_gemm_mma<MmaF16>({.m = 24, .n = 16, .k = 40, .a_transposed = true, .b_transposed = true},
+                          1e-3);
+  });
+  run_case("gemm_mma tf32", [] { test_gemm_mma<MmaTf32>({.m = 24, .n = 40, .k = 36}, 1e-2); });
+  run_case("gemm_mma tf32 transposed", [] {
+    test_gemm_mma<MmaTf32>({.m = 20, .n = 12, .k = 40, .a_transposed = true, .b_transposed = true},
+                           1e-2);
+  });
+  run_case("gemm_mma bf16 split depth", [] {
+    test_gemm_mma<MmaBf16>({.m = 9, .n = 70, .k = 200, .batches = 2, .epilogue = true}, 1e-2, 3);
   });
   run_case("block_reduce 32", [] { test_block_reduce<32>(100); });
   run_case("block_reduce 256", [] { test_block_reduce<256>(1001); });
@@ -152,12 +145,20 @@ void run_library_kernels(bool small) {
                      .epilogue = layout == 2};
     const std::string name = "layout " + std::to_string(layout);
     run_case("gemm_simt f32 " + name, [s] { test_gemm_simt<float, float>(s, 1e-5); });
-    run_case("gemm_mma bf16 " + name, [s] { test_gemm_mma<Bf16, true>(s, 4e-3); });
+    run_case("gemm_mma bf16 " + name, [s] { test_gemm_mma<MmaBf16>(s, 1e-2); });
+    run_case("gemm_mma tf32 " + name, [s] { test_gemm_mma<MmaTf32>(s, 1e-2); });
   }
   run_case("gemm_simt f32 large tiles",
            [] { test_gemm_simt<float, float>({.m = 260, .n = 390, .k = 33}, 1e-5); });
   run_case("gemm_mma f16 aligned", [] {
-    test_gemm_mma<Half, false>({.m = 136, .n = 264, .k = 200, .b_transposed = true}, 1e-3);
+    test_gemm_mma<MmaF16>({.m = 136, .n = 264, .k = 200, .b_transposed = true}, 1e-3);
+  });
+  run_case("gemm_mma bf16 large tiles",
+           [] { test_gemm_mma<MmaBf16>({.m = 130, .n = 140, .k = 72, .batches = 33}, 4e-3); });
+  run_case("gemm_mma f16 large tiles transposed", [] {
+    test_gemm_mma<MmaF16>(
+        {.m = 136, .n = 144, .k = 40, .batches = 32, .a_transposed = true, .b_transposed = false},
+        1e-3);
   });
 }
 

@@ -15,7 +15,7 @@ struct Operands {
   float d[4];
   int i[4];
   float wide[64], widest[128];
-  int wide_int[64];
+  int wide_int[64], widest_int[128];
   uint64_t barrier;
 };
 
@@ -39,6 +39,8 @@ KERNEL(80, mma_m16n8k16_f16, ptx::mma_m16n8k16_f16(o.d, o.a, o.b))
 KERNEL(80, mma_m16n8k8_tf32, ptx::mma_m16n8k8_tf32(o.d, o.a, o.b))
 KERNEL(80, mma_m16n8k32_s8, ptx::mma_m16n8k32_s8(o.i, o.a, o.b))
 KERNEL(80, mma_m16n8k32_u8s8, ptx::mma_m16n8k32_u8s8(o.i, o.a, o.b))
+KERNEL(80, mma_m16n8k32_s8u8, ptx::mma_m16n8k32_s8u8(o.i, o.a, o.b))
+KERNEL(80, mma_m16n8k32_u8, ptx::mma_m16n8k32_u8(o.i, o.a, o.b))
 KERNEL(80, round_tf32, o.word = ptx::round_tf32(o.d[0]))
 KERNEL(80, cp_async_16, ptx::cp_async_16(shared, p, o.word != 0))
 KERNEL(80, cp_async_4, ptx::cp_async_4(shared, p, o.word != 0))
@@ -59,6 +61,8 @@ KERNEL(90, tma_prefetch_map, ptx::tma_prefetch_map(map))
 KERNEL(90, wait_for_previous_kernel, ptx::wait_for_previous_kernel())
 KERNEL(90, allow_next_kernel, ptx::allow_next_kernel())
 KERNEL(75, descriptor_128b_swizzle, o.barrier = ptx::descriptor_128b_swizzle(shared))
+KERNEL(75, descriptor_128b_swizzle_rows,
+       o.barrier = ptx::descriptor_128b_swizzle_rows(shared, 8192))
 
 #if TILEGRAD_SM90A
 KERNEL(90, registers_decrease, ptx::registers_decrease<40>())
@@ -74,6 +78,12 @@ KERNEL(90, wgmma_m64n128k8_tf32, ptx::wgmma_m64n128k8_tf32(o.wide, 1, 2, 1); ptx
        ptx::wgmma_wait<0>())
 KERNEL(90, wgmma_m64n128k32_s8, ptx::wgmma_m64n128k32_s8(o.wide_int, 1, 2, 1); ptx::wgmma_commit();
        ptx::wgmma_wait<0>())
-KERNEL(90, wgmma_m64n256k16_bf16, ptx::wgmma_m64n256k16_bf16(o.widest, 1, 2, 1);
+KERNEL(90, wgmma_m64n256k16_bf16, ptx::wgmma_m64n256k16_bf16<1, 1>(o.widest, 1, 2, 1);
+       ptx::wgmma_commit(); ptx::wgmma_wait<0>())
+KERNEL(90, wgmma_m64n256k16_f16, ptx::wgmma_m64n256k16_f16<0, 1>(o.widest, 1, 2, 1);
+       ptx::wgmma_commit(); ptx::wgmma_wait<0>())
+KERNEL(90, wgmma_m64n256k8_tf32, ptx::wgmma_m64n256k8_tf32(o.widest, 1, 2, 1); ptx::wgmma_commit();
+       ptx::wgmma_wait<0>())
+KERNEL(90, wgmma_m64n256k32_s8, ptx::wgmma_m64n256k32_s8(o.widest_int, 1, 2, 1);
        ptx::wgmma_commit(); ptx::wgmma_wait<0>())
 #endif

@@ -114,6 +114,14 @@ export default defineRows<Options>({
     sample([2, 26, 4, 4], [26, 13, 3, 3], { padding: 1, groups: 2 }),
     residual([1, 16, 8, 5], [14, 16, 3, 3], [1, 14, 8, 5], { padding: 1 }),
     { ...residual([2, 12, 4, 9], [16, 12, 3, 3], [2, 16, 2, 7], { activation: 'relu' }), smooth: false },
+    // Chunks of channels on tensor cores: ragged, by groups, more filters than a tile; depths that are split.
+    ...[
+      sample([2, 10, 6, 7], [70, 5, 3, 3], { groups: 2, padding: 1, stride: 2 }),
+      sample([1, 20, 5, 7], [9, 20, 2, 3], { dilation: 2, padding: [1, 2] }),
+      residual([2, 12, 5, 6], [24, 12, 3, 3], [2, 24, 5, 6], { padding: 1 }),
+      sample([1, 60, 3, 4], [5, 60, 3, 3], { padding: 1 }),
+      sample([4, 6, 12, 13], [5, 6, 1, 1]),
+    ].map((deep) => ({ ...deep, dtypes: ['f32', 'f16', 'bf16'] as const })),
     // Epilogues, on each way in which results are written: rows, shared vectors, runs through rows, strides.
     residual([2, 3, 7, 9], [4, 3, 3, 3], [2, 4, 5, 7]),
     residual([1, 2, 6, 26], [6, 2, 2, 3], [1, 6, 5, 24], {}, false),

@@ -82,6 +82,7 @@ export default defineRows<Attrs>({
     { inputs: [u8(1, 4, 13, 9), i8(6, 2, 3, 3)], attrs: { groups: 2, dilation: 2, padding: 3 } },
     { inputs: [u8(2, 8, 6, 6), i8(8, 1, 3, 3)], attrs: { groups: 8, padding: 1 } },
     { inputs: [u8(2, 33, 5, 7), i8(12, 33, 1, 1)], attrs: {} },
+    { inputs: [u8(2, 10, 7, 11), i8(70, 5, 3, 3), xZero], attrs: { groups: 2, padding: 1, xZeroPoint: true } },
     { inputs: [u8(2, 5, 5, 7), i8(12, 5, 1, 1)], attrs: { stride: 2 } },
     { inputs: [u8(0, 3, 5, 7), i8(12, 3, 1, 1)], attrs: {} },
     {

@@ -6,7 +6,7 @@ export type Sources = ReadonlyMap<string, string>;
 
 /** The rooms of lib/ from the bottom up: a file imports from its own row or from one further up in this list. */
 const libRows = [
-  ['error', 'version', 'rounding', 'addon', 'load_error'],
+  ['error', 'version', 'rounding', 'precision', 'addon', 'load_error'],
   ['native'],
   ['dtype', 'device', 'tensor', 'typed_shapes', 'scope', 'random'],
   ['graph'],

@@ -1,4 +1,5 @@
-// Matrix products on a CUDA stream: the tensor cores for 16-bit floats from sm_80 on, else SIMT tiles.
+// Matrix products on a CUDA stream: the tensor cores for 16-bit floats from sm_80 on, for f32 where its precision allows
+// tf32, else SIMT tiles.
 #pragma once
 
 #include "core/cpu/gemm.h"
@@ -7,7 +8,8 @@
 namespace tilegrad::cuda {
 
 /// `first` for every matrix of the batch; T is float, double, f16 or bf16 (16-bit products are summed in f32).
+/// `tf32`: products of f32 may round their operands to tf32.
 template <class T>
-void gemm(CudaStream& stream, const Gemm<T>& first, const GemmBatch& batch);
+void gemm(CudaStream& stream, const Gemm<T>& first, const GemmBatch& batch, bool tf32 = false);
 
 }  // namespace tilegrad::cuda

@@ -102,7 +102,7 @@ TILEGRAD_PTX void mma_m16n8k8_tf32(float (&d)[4], const uint32_t (&a)[4],
 TILEGRAD_PTX void mma_m16n8k32_s8(int (&d)[4], const uint32_t (&a)[4],
                                   const uint32_t (&b)[2] TILEGRAD_CALLER) {
   TILEGRAD_PTX_BODY(
-      80, emulator::mma_8bit(d, a, b, true, site),
+      80, emulator::mma_8bit(d, a, b, true, true, site),
       asm volatile("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, "
                    "{%8,%9}, {%0,%1,%2,%3};"
                    : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])
@@ -114,8 +114,32 @@ TILEGRAD_PTX void mma_m16n8k32_s8(int (&d)[4], const uint32_t (&a)[4],
 TILEGRAD_PTX void mma_m16n8k32_u8s8(int (&d)[4], const uint32_t (&a)[4],
                                     const uint32_t (&b)[2] TILEGRAD_CALLER) {
   TILEGRAD_PTX_BODY(
-      80, emulator::mma_8bit(d, a, b, false, site),
+      80, emulator::mma_8bit(d, a, b, false, true, site),
       asm volatile("mma.sync.aligned.m16n8k32.row.col.s32.u8.s8.s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, "
+                   "{%8,%9}, {%0,%1,%2,%3};"
+                   : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])
+                   : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1])));
+}
+
+// a is s8, b is u8.
+// PTX sm_80
+TILEGRAD_PTX void mma_m16n8k32_s8u8(int (&d)[4], const uint32_t (&a)[4],
+                                    const uint32_t (&b)[2] TILEGRAD_CALLER) {
+  TILEGRAD_PTX_BODY(
+      80, emulator::mma_8bit(d, a, b, true, false, site),
+      asm volatile("mma.sync.aligned.m16n8k32.row.col.s32.s8.u8.s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, "
+                   "{%8,%9}, {%0,%1,%2,%3};"
+                   : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])
+                   : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1])));
+}
+
+// Both are u8.
+// PTX sm_80
+TILEGRAD_PTX void mma_m16n8k32_u8(int (&d)[4], const uint32_t (&a)[4],
+                                  const uint32_t (&b)[2] TILEGRAD_CALLER) {
+  TILEGRAD_PTX_BODY(
+      80, emulator::mma_8bit(d, a, b, false, false, site),
+      asm volatile("mma.sync.aligned.m16n8k32.row.col.s32.u8.u8.s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, "
                    "{%8,%9}, {%0,%1,%2,%3};"
                    : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])
                    : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1])));

@@ -132,29 +132,32 @@ TILEGRAD_PTX void wgmma_wait(TILEGRAD_CALLER_ONLY) {
 }
 
 // d (+)= A B^T over 64 rows and N columns, A and B by descriptor; scale_d 0 starts from zero.
-// d[4 j + c]: row 16 warp + lane / 4 + 8 (c / 2), column 8 j + 2 (lane % 4) + c % 2.
+// d[4 j + c]: row 16 warp + lane / 4 + 8 (c / 2), column 8 j + 2 (lane % 4) + c % 2. A transposed operand of 16-bit
+// elements lies along its rows instead of along K (descriptor_128b_swizzle_rows).
 // PTX sm_90a
+template <int ATransposed = 0, int BTransposed = 0>
 TILEGRAD_PTX void wgmma_m64n128k16_bf16(float (&d)[64], uint64_t a, uint64_t b,
                                         int scale_d TILEGRAD_CALLER) {
   TILEGRAD_PTX_BODY(
-      90, emulator::wgmma_bf16(d, 128, a, b, scale_d, site),
+      90, emulator::wgmma_bf16(d, 128, a, b, scale_d, ATransposed, BTransposed, site),
       asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %66, 0;\n"
                    "wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 {" TILEGRAD_R64
-                   "}, %64, %65, p, 1, 1, 0, 0;\n}"
+                   "}, %64, %65, p, 1, 1, %67, %68;\n}"
                    : TILEGRAD_OUT64("+f", d)
-                   : "l"(a), "l"(b), "r"(scale_d)));
+                   : "l"(a), "l"(b), "r"(scale_d), "n"(ATransposed), "n"(BTransposed)));
 }
 
 // PTX sm_90a
+template <int ATransposed = 0, int BTransposed = 0>
 TILEGRAD_PTX void wgmma_m64n128k16_f16(float (&d)[64], uint64_t a, uint64_t b,
                                        int scale_d TILEGRAD_CALLER) {
   TILEGRAD_PTX_BODY(
-      90, emulator::wgmma_f16(d, 128, a, b, scale_d, site),
+      90, emulator::wgmma_f16(d, 128, a, b, scale_d, ATransposed, BTransposed, site),
       asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %66, 0;\n"
                    "wgmma.mma_async.sync.aligned.m64n128k16.f32.f16.f16 {" TILEGRAD_R64
-                   "}, %64, %65, p, 1, 1, 0, 0;\n}"
+                   "}, %64, %65, p, 1, 1, %67, %68;\n}"
                    : TILEGRAD_OUT64("+f", d)
-                   : "l"(a), "l"(b), "r"(scale_d)));
+                   : "l"(a), "l"(b), "r"(scale_d), "n"(ATransposed), "n"(BTransposed)));
 }
 
 // PTX sm_90a
@@ -181,15 +184,52 @@ TILEGRAD_PTX void wgmma_m64n128k32_s8(int (&d)[64], uint64_t a, uint64_t b,
 }
 
 // PTX sm_90a
+template <int ATransposed = 0, int BTransposed = 0>
 TILEGRAD_PTX void wgmma_m64n256k16_bf16(float (&d)[128], uint64_t a, uint64_t b,
                                         int scale_d TILEGRAD_CALLER) {
   TILEGRAD_PTX_BODY(
-      90, emulator::wgmma_bf16(d, 256, a, b, scale_d, site),
+      90, emulator::wgmma_bf16(d, 256, a, b, scale_d, ATransposed, BTransposed, site),
       asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %130, 0;\n"
                    "wgmma.mma_async.sync.aligned.m64n256k16.f32.bf16.bf16 {" TILEGRAD_R128
-                   "}, %128, %129, p, 1, 1, 0, 0;\n}"
+                   "}, %128, %129, p, 1, 1, %131, %132;\n}"
+                   : TILEGRAD_OUT128("+f", d)
+                   : "l"(a), "l"(b), "r"(scale_d), "n"(ATransposed), "n"(BTransposed)));
+}
+
+// PTX sm_90a
+template <int ATransposed = 0, int BTransposed = 0>
+TILEGRAD_PTX void wgmma_m64n256k16_f16(float (&d)[128], uint64_t a, uint64_t b,
+                                       int scale_d TILEGRAD_CALLER) {
+  TILEGRAD_PTX_BODY(
+      90, emulator::wgmma_f16(d, 256, a, b, scale_d, ATransposed, BTransposed, site),
+      asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %130, 0;\n"
+                   "wgmma.mma_async.sync.aligned.m64n256k16.f32.f16.f16 {" TILEGRAD_R128
+                   "}, %128, %129, p, 1, 1, %131, %132;\n}"
+                   : TILEGRAD_OUT128("+f", d)
+                   : "l"(a), "l"(b), "r"(scale_d), "n"(ATransposed), "n"(BTransposed)));
+}
+
+// PTX sm_90a
+TILEGRAD_PTX void wgmma_m64n256k8_tf32(float (&d)[128], uint64_t a, uint64_t b,
+                                       int scale_d TILEGRAD_CALLER) {
+  TILEGRAD_PTX_BODY(
+      90, emulator::wgmma_tf32(d, 256, a, b, scale_d, site),
+      asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %130, 0;\n"
+                   "wgmma.mma_async.sync.aligned.m64n256k8.f32.tf32.tf32 {" TILEGRAD_R128
+                   "}, %128, %129, p, 1, 1;\n}"
                    : TILEGRAD_OUT128("+f", d)
                    : "l"(a), "l"(b), "r"(scale_d)));
+}
+
+// PTX sm_90a
+TILEGRAD_PTX void wgmma_m64n256k32_s8(int (&d)[128], uint64_t a, uint64_t b,
+                                      int scale_d TILEGRAD_CALLER) {
+  TILEGRAD_PTX_BODY(90, emulator::wgmma_s8(d, 256, a, b, scale_d, site),
+                    asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %130, 0;\n"
+                                 "wgmma.mma_async.sync.aligned.m64n256k32.s32.s8.s8 {" TILEGRAD_R128
+                                 "}, %128, %129, p;\n}"
+                                 : TILEGRAD_OUT128("+r", d)
+                                 : "l"(a), "l"(b), "r"(scale_d)));
 }
 
 #endif
@@ -199,6 +239,14 @@ TILEGRAD_PTX uint64_t descriptor_128b_swizzle(const void* tile) {
   const uint64_t address = shared_address(tile);
   return ((address & 0x3ffff) >> 4) | uint64_t{1} << 16 | uint64_t{1024 >> 4} << 32 |
          uint64_t{1} << 62;
+}
+
+// The same for 16-bit tiles that lie along their rows: blocks of 64 rows, `block_bytes` apart, each with rows of 128 bytes
+// for one K, groups of 8 K 1024 bytes apart.
+TILEGRAD_PTX uint64_t descriptor_128b_swizzle_rows(const void* tile, int block_bytes) {
+  const uint64_t address = shared_address(tile);
+  return ((address & 0x3ffff) >> 4) | static_cast<uint64_t>(block_bytes >> 4) << 16 |
+         uint64_t{1024 >> 4} << 32 | uint64_t{1} << 62;
 }
 
 }  // namespace tilegrad::ptx

@@ -1,6 +1,8 @@
 // OpDefs of the 2-D convolution (NCHW, cross-correlation as torch's conv2d) and its two gradients.
 #include "ops/conv2d/conv2d.h"
 
+#include "core/precision.h"
+
 namespace tilegrad {
 
 namespace {
@@ -55,24 +57,29 @@ void conv2d_weight_grad_infer(InferContext& ctx) {
 const OpDef conv2d_op = {.name = "conv2d",
                          .inputs = {2, 4},
                          .attrs = {TG_CONV_ATTRS,
+                                   TG_PRECISION_ATTR,
                                    {"winograd", AttrType::boolean},
                                    {"activation", AttrType::choice, "none|relu|relu6"}},
                          .infer = conv2d_infer,
                          .cpu = conv2d_cpu,
                          .cuda = TILEGRAD_CUDA_KERNEL(conv2d_cuda)};
-const OpDef conv2d_input_grad_op = {
-    .name = "conv2d_input_grad",
-    .inputs = {2, 2},
-    .attrs = {TG_CONV_ATTRS, {"winograd", AttrType::boolean}, {"shape", AttrType::integers}},
-    .infer = conv2d_input_grad_infer,
-    .cpu = conv2d_input_grad_cpu,
-    .cuda = TILEGRAD_CUDA_KERNEL(conv2d_input_grad_cuda)};
-const OpDef conv2d_weight_grad_op = {
-    .name = "conv2d_weight_grad",
-    .inputs = {2, 2},
-    .attrs = {TG_CONV_ATTRS, {"winograd", AttrType::boolean}, {"shape", AttrType::integers}},
-    .infer = conv2d_weight_grad_infer,
-    .cpu = conv2d_weight_grad_cpu,
-    .cuda = TILEGRAD_CUDA_KERNEL(conv2d_weight_grad_cuda)};
+const OpDef conv2d_input_grad_op = {.name = "conv2d_input_grad",
+                                    .inputs = {2, 2},
+                                    .attrs = {TG_CONV_ATTRS,
+                                              TG_PRECISION_ATTR,
+                                              {"winograd", AttrType::boolean},
+                                              {"shape", AttrType::integers}},
+                                    .infer = conv2d_input_grad_infer,
+                                    .cpu = conv2d_input_grad_cpu,
+                                    .cuda = TILEGRAD_CUDA_KERNEL(conv2d_input_grad_cuda)};
+const OpDef conv2d_weight_grad_op = {.name = "conv2d_weight_grad",
+                                     .inputs = {2, 2},
+                                     .attrs = {TG_CONV_ATTRS,
+                                               TG_PRECISION_ATTR,
+                                               {"winograd", AttrType::boolean},
+                                               {"shape", AttrType::integers}},
+                                     .infer = conv2d_weight_grad_infer,
+                                     .cpu = conv2d_weight_grad_cpu,
+                                     .cuda = TILEGRAD_CUDA_KERNEL(conv2d_weight_grad_cuda)};
 
 }  // namespace tilegrad

@@ -1,4 +1,4 @@
-// Convolutions on CUDA as implicit matrix products without tensor cores: a block of 256 threads computes
+// Convolutions on CUDA: on tensor cores where they suit (conv2d_mma_cuda.cu), else here, as implicit matrix products: a block of 256 threads computes
 // a kRows x kColumns tile of one group, each thread 4x4 of it, in steps of 16 through shared memory; the
 // operands are gathered from where they lie (conv2d_problems.cuh), no patch matrix is written. Sums run
 // in order of k. The weight gradient has few results and long sums, so ranges of k go to blocks of
@@ -9,7 +9,9 @@
 
 #include "core/cuda/copy.h"
 #include "core/cuda/cuda_device.h"
+#include "core/precision.h"
 #include "ops/conv2d/conv2d.h"
+#include "ops/conv2d/conv2d_mma.cuh"
 #include "ops/conv2d/conv2d_problems.cuh"
 
 namespace tilegrad {
@@ -208,6 +210,18 @@ void run_weight_grad(cuda::CudaStream& stream, const ConvWeightGrad<T>& problem)
               "launch");
 }
 
+// Enqueues the problem there if device, sizes and precision allow it.
+template <class Problem>
+bool on_tensor_cores(cuda::CudaStream& stream, const Attrs& attrs, const Problem& problem) {
+  using T = typename Problem::Element;
+  if constexpr (sizeof(T) < 8) {
+    if (!conv2d_mma_takes<T>(stream, problem.z, allows_tf32(attrs))) return false;
+    conv2d_mma(stream, problem);
+    return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 void conv2d_cuda(KernelArgs& args) {
@@ -218,8 +232,9 @@ void conv2d_cuda(KernelArgs& args) {
   TG_DISPATCH_FLOAT(y.dtype, T, {
     const T* bias = args.has(2) ? args.inputs[2].as<T>() : nullptr;
     const T* residual = args.has(3) ? args.inputs[3].as<T>() : nullptr;
-    run_product(stream, ConvForward<T>{sizes, x.as<T>(), weight.as<T>(), bias, residual, activation,
-                                       y.as<T>()});
+    const ConvForward<T> conv = {sizes,    x.as<T>(),  weight.as<T>(), bias,
+                                 residual, activation, y.as<T>()};
+    if (!on_tensor_cores(stream, args.attrs, conv)) run_product(stream, conv);
   })
 }
 
@@ -227,18 +242,20 @@ void conv2d_input_grad_cuda(KernelArgs& args) {
   auto& stream = cuda::stream_of(args.stream);
   const View &dy = args.inputs[0], &weight = args.inputs[1], &dx = args.outputs[0];
   const ConvSizes sizes = sizes_of(args.attrs, dx.shape(), weight.shape());
-  TG_DISPATCH_FLOAT(
-      dx.dtype, T,
-      run_product(stream, ConvInputGrad<T>{sizes, dy.as<T>(), weight.as<T>(), dx.as<T>()}))
+  TG_DISPATCH_FLOAT(dx.dtype, T, {
+    const ConvInputGrad<T> conv = {sizes, dy.as<T>(), weight.as<T>(), dx.as<T>()};
+    if (!on_tensor_cores(stream, args.attrs, conv)) run_product(stream, conv);
+  })
 }
 
 void conv2d_weight_grad_cuda(KernelArgs& args) {
   auto& stream = cuda::stream_of(args.stream);
   const View &x = args.inputs[0], &dy = args.inputs[1], &dw = args.outputs[0];
   const ConvSizes sizes = sizes_of(args.attrs, x.shape(), dw.shape());
-  TG_DISPATCH_FLOAT(
-      dw.dtype, T,
-      run_weight_grad(stream, ConvWeightGrad<T>{sizes, x.as<T>(), dy.as<T>(), dw.as<T>()}))
+  TG_DISPATCH_FLOAT(dw.dtype, T, {
+    const ConvWeightGrad<T> conv = {sizes, x.as<T>(), dy.as<T>(), dw.as<T>()};
+    if (!on_tensor_cores(stream, args.attrs, conv)) run_weight_grad(stream, conv);
+  })
 }
 
 }  // namespace tilegrad

@@ -1,7 +1,11 @@
-// int8_matmul on CUDA by dp4a, one block per tile and matrix of the batch; any strides.
+// int8_matmul on CUDA: on tensor cores from sm_80 on, over lines along K (operands that lie otherwise are packed first,
+// which the hardware asks for), else by dp4a with any strides.
 #include "core/batch.h"
 #include "core/cuda/copy.h"
+#include "core/cuda/gemm_operands.cuh"
 #include "core/cuda/int8_gemm.cuh"
+#include "core/cuda/int8_gemm_mma.cuh"
+#include "core/cuda/pack_operand.h"
 #include "ops/int8_matmul/int8_matmul.h"
 
 namespace tilegrad {
@@ -39,6 +43,52 @@ struct MatmulProblem {
     return own;
   }
 };
+
+// The same on tensor cores.
+struct MmaMatmul {
+  cuda::OperandLines a_lines, b_lines;
+  Int8Epilogue e;
+  int64_t matrix_bytes;
+
+  using Operand = cuda::StridedOperand<uint8_t, true>;
+  __device__ static Operand matrix(const cuda::OperandLines& from, int64_t batch) {
+    auto* data = static_cast<const uint8_t*>(from.data);
+    for (int d = from.rank - 1; d >= 0; --d) {
+      data += batch % from.size[d] * from.stride[d];
+      batch /= from.size[d];
+    }
+    return {data, from.line_stride, 1, from.lines, true};
+  }
+  __device__ Operand a(int64_t batch) const { return matrix(a_lines, batch); }
+  __device__ Operand b(int64_t batch) const { return matrix(b_lines, batch); }
+  __host__ __device__ int64_t rows() const { return a_lines.lines; }
+  __host__ __device__ int64_t columns() const { return b_lines.lines; }
+  __device__ int depth() const { return static_cast<int>(a_lines.k); }
+  __device__ Int8Epilogue epilogue(int64_t batch) const {
+    Int8Epilogue own = e;
+    own.out = static_cast<char*>(e.out) + batch * matrix_bytes;
+    return own;
+  }
+};
+
+cuda::OperandLines lines_of(const Operand& x, int64_t lines, int64_t k, const MatmulProblem& p,
+                            const int64_t (&strides)[kMaxRank]) {
+  cuda::OperandLines out{x.data, lines, k, x.outer, x.k, p.rank, {}, {}};
+  for (int d = 0; d < p.rank; ++d) out.size[d] = p.size[d], out.stride[d] = strides[d];
+  return out;
+}
+
+void run_mma(cuda::CudaStream& stream, const MatmulProblem& p, const cuda::Int8Size& size,
+             int64_t batches) {
+  BufferRef kept[2];
+  const MmaMatmul problem = {
+      cuda::packed(stream, lines_of(p.a_first, size.m, size.k, p, p.a_stride), 1, &kept[0]),
+      cuda::packed(stream, lines_of(p.b_first, size.n, size.k, p, p.b_stride), 1, &kept[1]), p.e,
+      p.matrix_bytes};
+  cuda::check(cuda::launch_int8_mma(stream.handle(), problem, batches, p.a_first.is_signed,
+                                    p.b_first.is_signed),
+              "int8_gemm_mma");
+}
 
 // The device's view of an optional vector; strided ones are copied.
 template <class T>
@@ -83,6 +133,8 @@ void int8_matmul_cuda(KernelArgs& args) {
   batch_strides(a.layout, shape, p.a_stride);
   batch_strides(b.layout, shape, p.b_stride);
   const int64_t batches = out.numel() / (size.m * size.n);
+  if (stream.traits().capability >= 80 && size.k < INT32_MAX - 64)
+    return run_mma(stream, p, size, batches);
   cuda::check(cuda::launch_int8_gemm(stream.handle(), p, size, batches), "int8_gemm_dp4a");
 }
 

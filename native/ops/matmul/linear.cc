@@ -2,6 +2,7 @@
 // its own: one call less than with a transposed view, and a gradient of the weight that lies as the weight does.
 #include <utility>
 
+#include "core/precision.h"
 #include "ops/matmul/matmul.h"
 
 namespace tilegrad {
@@ -53,6 +54,7 @@ void linear_cuda(KernelArgs& args) { with_transposed_weight(args, matmul_cuda); 
 extern const OpDef linear_op;
 const OpDef linear_op = {.name = "linear",
                          .inputs = {2, 3},
+                         .attrs = {TG_PRECISION_ATTR},
                          .infer = linear_infer,
                          .cpu = linear_cpu,
                          .cuda = TILEGRAD_CUDA_KERNEL(linear_cuda),

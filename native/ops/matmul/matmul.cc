@@ -1,5 +1,7 @@
 #include "ops/matmul/matmul.h"
 
+#include "core/precision.h"
+
 namespace tilegrad {
 namespace {
 
@@ -39,6 +41,7 @@ void matmul_infer(InferContext& ctx) {
 
 const OpDef matmul_op = {.name = "matmul",
                          .inputs = {2, 3},
+                         .attrs = {TG_PRECISION_ATTR},
                          .infer = matmul_infer,
                          .cpu = matmul_cpu,
                          .cuda = TILEGRAD_CUDA_KERNEL(matmul_cuda),

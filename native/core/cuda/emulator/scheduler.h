@@ -89,6 +89,7 @@ struct WgmmaJob {
   void* accumulators[128];
   uint64_t a, b;  // descriptors
   int n, scale_d;
+  bool a_transposed, b_transposed;
   char* shared;
   unsigned group;
 };

@@ -12,7 +12,7 @@ void mma_16bit(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], bo
                const Site& site);
 void mma_tf32(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], const Site& site);
 void mma_8bit(int (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], bool a_signed,
-              const Site& site);
+              bool b_signed, const Site& site);
 uint32_t round_tf32(float x);
 
 // Truly asynchronous: the destination is poison from the issue until the wait.
@@ -32,8 +32,10 @@ void set_registers(int count);
 
 void wgmma_commit();
 void wgmma_wait(int groups, const Site& site);
-void wgmma_bf16(float* d, int n, uint64_t a, uint64_t b, int scale_d, const Site& site);
-void wgmma_f16(float* d, int n, uint64_t a, uint64_t b, int scale_d, const Site& site);
+void wgmma_bf16(float* d, int n, uint64_t a, uint64_t b, int scale_d, bool a_transposed,
+                bool b_transposed, const Site& site);
+void wgmma_f16(float* d, int n, uint64_t a, uint64_t b, int scale_d, bool a_transposed,
+               bool b_transposed, const Site& site);
 void wgmma_tf32(float* d, int n, uint64_t a, uint64_t b, int scale_d, const Site& site);
 void wgmma_s8(int* d, int n, uint64_t a, uint64_t b, int scale_d, const Site& site);
 

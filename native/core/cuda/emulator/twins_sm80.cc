@@ -96,7 +96,7 @@ TILEGRAD_NO_TSAN void run_mma_tf32(void** operands, unsigned mask) {
   multiply<float>(operands, a, b);
 }
 
-template <bool ASigned>
+template <bool ASigned, bool BSigned>
 TILEGRAD_NO_TSAN void run_mma_8bit(void** operands, unsigned mask) {
   need_all_lanes(mask, "mma.sync");
   int a[16][32], b[8][32];
@@ -108,7 +108,10 @@ TILEGRAD_NO_TSAN void run_mma_8bit(void** operands, unsigned mask) {
         const auto byte = static_cast<uint8_t>(x.a[i] >> (8 * e));
         a[g + 8 * (i % 2)][4 * t + 16 * (i / 2) + e] = ASigned ? static_cast<int8_t>(byte) : byte;
       }
-      for (int i = 0; i < 2; i++) b[g][4 * t + 16 * i + e] = static_cast<int8_t>(x.b[i] >> (8 * e));
+      for (int i = 0; i < 2; i++) {
+        const auto byte = static_cast<uint8_t>(x.b[i] >> (8 * e));
+        b[g][4 * t + 16 * i + e] = BSigned ? static_cast<int8_t>(byte) : byte;
+      }
     }
   }
   multiply<int>(operands, a, b);
@@ -156,9 +159,11 @@ void mma_tf32(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], con
 }
 
 void mma_8bit(int (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], bool a_signed,
-              const Site& site) {
+              bool b_signed, const Site& site) {
   MmaOperand<int> operand{d, a, b};
-  warp_collective(~0u, &operand, a_signed ? run_mma_8bit<true> : run_mma_8bit<false>, site);
+  auto* run = a_signed ? (b_signed ? run_mma_8bit<true, true> : run_mma_8bit<true, false>)
+                       : (b_signed ? run_mma_8bit<false, true> : run_mma_8bit<false, false>);
+  warp_collective(~0u, &operand, run, site);
 }
 
 uint32_t round_tf32(float x) {

@@ -85,17 +85,22 @@ __attribute__((noinline)) Raw load(const char* address) {
   return *reinterpret_cast<const Raw*>(address);
 }
 
-// Reads one row-major operand tile of a wgmma through its descriptor.
+// Reads one operand tile of a wgmma through its descriptor: rows of 128 bytes along K, or, transposed, along 64 rows of
+// the operand, whose blocks are `block_stride` apart.
 template <class Raw, int K>
-TILEGRAD_NO_TSAN void read_tile(const WgmmaJob& job, uint64_t descriptor, int rows, Raw (*out)[K]) {
+TILEGRAD_NO_TSAN void read_tile(const WgmmaJob& job, uint64_t descriptor, bool transposed, int rows,
+                                Raw (*out)[K]) {
+  const auto block_stride = static_cast<uint32_t>(descriptor >> 16 & 0x3fff) << 4;
   const auto start = static_cast<uint32_t>(descriptor & 0x3fff) << 4;
   const auto group_stride = static_cast<uint32_t>(descriptor >> 32 & 0x3fff) << 4;
   if (descriptor >> 62 != 1) fail("wgmma descriptor: only the 128-byte swizzle is emulated");
   for (int row = 0; row < rows; row++) {
     for (int k = 0; k < K; k++) {
-      const uint32_t offset = start + static_cast<uint32_t>(row / 8) * group_stride +
-                              static_cast<uint32_t>(row % 8) * 128 +
-                              static_cast<uint32_t>(k) * sizeof(Raw);
+      const auto line = static_cast<uint32_t>(transposed ? k : row);
+      const auto place = static_cast<uint32_t>(transposed ? row % 64 : k);
+      const uint32_t block = transposed ? static_cast<uint32_t>(row / 64) * block_stride : 0;
+      const uint32_t offset = start + block + line / 8 * group_stride + line % 8 * 128 +
+                              place * static_cast<uint32_t>(sizeof(Raw));
       out[row][k] = load<Raw>(job.shared + swizzled(offset));
     }
   }
@@ -123,8 +128,8 @@ TILEGRAD_NO_TSAN void accumulate(const WgmmaJob& job, const Raw (*a)[K], const R
 template <class Acc, class Raw, int K, Acc (*Value)(Raw)>
 void run_wgmma(const WgmmaJob& job) {
   static Raw a[64][K], b[256][K];
-  read_tile<Raw, K>(job, job.a, 64, a);
-  read_tile<Raw, K>(job, job.b, job.n, b);
+  read_tile<Raw, K>(job, job.a, job.a_transposed, 64, a);
+  read_tile<Raw, K>(job, job.b, job.b_transposed, job.n, b);
   accumulate<Acc, Raw, K>(job, a, b, Value);
 }
 
@@ -140,6 +145,7 @@ struct WgmmaOperand {
   int n;
   uint64_t a, b;
   int scale_d;
+  bool a_transposed, b_transposed;
   void (*run)(const WgmmaJob&);
 };
 
@@ -162,14 +168,14 @@ TILEGRAD_NO_TSAN void issue(void** operands, unsigned) {
   job.b = first.b;
   job.n = first.n;
   job.scale_d = first.scale_d;
+  job.a_transposed = first.a_transposed;
+  job.b_transposed = first.b_transposed;
   job.shared = shared_base();
   job.group = current()->wgmma_groups;
 }
 
-TILEGRAD_NO_TSAN void enqueue_wgmma(void* d, int n, uint64_t a, uint64_t b, int scale_d,
-                                    void (*run)(const WgmmaJob&), const Site& site) {
+TILEGRAD_NO_TSAN void enqueue_wgmma(WgmmaOperand operand, const Site& site) {
   release(&queue_of(*current()).sync);
-  WgmmaOperand operand{d, n, a, b, scale_d, run};
   warpgroup_collective(&operand, issue, site);
 }
 
@@ -256,17 +262,23 @@ TILEGRAD_NO_TSAN void wgmma_wait(int groups, const Site& site) {
   acquire(&queue.sync);
 }
 
-void wgmma_bf16(float* d, int n, uint64_t a, uint64_t b, int scale_d, const Site& site) {
-  enqueue_wgmma(d, n, a, b, scale_d, run_wgmma<float, uint16_t, 16, bf16_value>, site);
+void wgmma_bf16(float* d, int n, uint64_t a, uint64_t b, int scale_d, bool a_transposed,
+                bool b_transposed, const Site& site) {
+  auto* run = run_wgmma<float, uint16_t, 16, bf16_value>;
+  enqueue_wgmma({d, n, a, b, scale_d, a_transposed, b_transposed, run}, site);
 }
-void wgmma_f16(float* d, int n, uint64_t a, uint64_t b, int scale_d, const Site& site) {
-  enqueue_wgmma(d, n, a, b, scale_d, run_wgmma<float, uint16_t, 16, f16_value>, site);
+void wgmma_f16(float* d, int n, uint64_t a, uint64_t b, int scale_d, bool a_transposed,
+               bool b_transposed, const Site& site) {
+  auto* run = run_wgmma<float, uint16_t, 16, f16_value>;
+  enqueue_wgmma({d, n, a, b, scale_d, a_transposed, b_transposed, run}, site);
 }
 void wgmma_tf32(float* d, int n, uint64_t a, uint64_t b, int scale_d, const Site& site) {
-  enqueue_wgmma(d, n, a, b, scale_d, run_wgmma<float, uint32_t, 8, tf32_value>, site);
+  auto* run = run_wgmma<float, uint32_t, 8, tf32_value>;
+  enqueue_wgmma({d, n, a, b, scale_d, false, false, run}, site);
 }
 void wgmma_s8(int* d, int n, uint64_t a, uint64_t b, int scale_d, const Site& site) {
-  enqueue_wgmma(d, n, a, b, scale_d, run_wgmma<int, int8_t, 32, s8_value>, site);
+  auto* run = run_wgmma<int, int8_t, 32, s8_value>;
+  enqueue_wgmma({d, n, a, b, scale_d, false, false, run}, site);
 }
 
 }  // namespace tilegrad::emulator

@@ -1,0 +1,24 @@
+// Splitting the depth of a product with few tiles over blocks: ranges of K give partial sums, which are added in order.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+namespace tilegrad::cuda {
+
+struct SplitK {
+  int length;  // of a range, a multiple of the step
+  int ranges;
+};
+
+// The ranges depend on the shape alone, so that the bits do not depend on the device. depth is below 2^31.
+inline SplitK split_depth(int64_t tiles, int64_t depth, int64_t step, int64_t shortest) {
+  constexpr int64_t kBlocks = 256, kMostRanges = 64;
+  const int64_t most =
+      std::min({kBlocks / std::max<int64_t>(tiles, 1), depth / shortest, kMostRanges});
+  if (most <= 1) return {INT32_MAX, 1};
+  const int64_t length = ((depth + most - 1) / most + step - 1) / step * step;
+  return {static_cast<int>(length), static_cast<int>((depth + length - 1) / length)};
+}
+
+}  // namespace tilegrad::cuda

@@ -1,0 +1,263 @@
+// Convolutions on tensor cores, sm_80 and up: bf16, f16, and f32 rounded to tf32 where its precision allows. Implicit matrix
+// products by mma_tile.cuh over images and weights whose channels were brought innermost (padded to 16 bytes): a chunk of
+// 16 bytes is one tap of one pixel, so cp.async gathers the patches and no patch matrix is written. Results go to NCHW as
+// they are. Rows are channels, columns pixels (weight gradient: taps and channels); few tiles of a deep product split K,
+// partial sums in f32 are added in order by a second kernel. Bytes moved: the images twice for the change of layout, then
+// A once per tile of columns, B once per tap and tile of rows (mostly from L2).
+#include <algorithm>
+
+#include "core/cuda/channels_last.h"
+#include "core/cuda/conv_patches.cuh"
+#include "core/cuda/copy.h"
+#include "core/cuda/gemm_operands.cuh"
+#include "core/cuda/mma_tile.cuh"
+#include "core/cuda/split_k.h"
+#include "ops/conv2d/conv2d_mma.cuh"
+
+namespace tilegrad {
+
+namespace {
+
+using cuda::ConvGradPatches, cuda::ConvPatches, cuda::MmaLarge, cuda::MmaSmall, cuda::PatchSize;
+using cuda::SplitK, cuda::StridedOperand;
+
+template <class T>
+struct MmaForward {
+  const T* weight;  // (groups, k, taps, channels)
+  ConvPatches<T, true> patches;
+  ConvForward<T> out;
+
+  __host__ __device__ int64_t rows() const { return out.rows(); }
+  __host__ __device__ int64_t columns() const { return out.columns(); }
+  __host__ __device__ int depth() const { return patches.z.taps * patches.z.channels; }
+  __device__ StridedOperand<T, true> a(int group) const {
+    return {weight + group * rows() * depth(), depth(), 1, rows(), true};
+  }
+  __device__ ConvPatches<T, true> b(int group) const {
+    return {patches.x + int64_t{group} * patches.z.channels, patches.z};
+  }
+  __device__ ConvForward<T> output(int group) const {
+    ConvForward<T> own = out;
+    own.select(group);
+    return own;
+  }
+};
+
+template <class T>
+struct MmaInputGrad {
+  const T* weight;  // (groups, c, taps, filters)
+  ConvGradPatches<T> patches;
+  ConvInputGrad<T> out;
+
+  __host__ __device__ int64_t rows() const { return out.rows(); }
+  __host__ __device__ int64_t columns() const { return out.columns(); }
+  __host__ __device__ int depth() const { return patches.z.taps * patches.z.channels; }
+  __device__ StridedOperand<T, true> a(int group) const {
+    return {weight + group * rows() * depth(), depth(), 1, rows(), true};
+  }
+  __device__ ConvGradPatches<T> b(int group) const {
+    return {patches.dy + int64_t{group} * patches.z.channels, patches.z};
+  }
+  __device__ ConvInputGrad<T> output(int group) const {
+    ConvInputGrad<T> own = out;
+    own.select(group);
+    return own;
+  }
+};
+
+// dw, whose columns the product has as (tap, channel).
+template <class T>
+struct WeightOutput {
+  ConvWeightGrad<T> out;
+  int channels, taps;
+  __device__ void store(int64_t row, int64_t index, float sum) const {
+    const auto tap = static_cast<int>(index) / channels;
+    const int channel = static_cast<int>(index) - tap * channels;
+    if (channel < out.z.c) out.store(row, int64_t{channel} * taps + tap, sum);
+  }
+};
+
+template <class T>
+struct MmaWeightGrad {
+  const T* dy;  // (n, p, q, groups, filters)
+  int filters;  // per group, padded
+  ConvPatches<T, false> patches;
+  ConvWeightGrad<T> out;
+
+  __host__ __device__ int64_t rows() const { return out.rows(); }
+  __host__ __device__ int64_t columns() const {
+    return int64_t{patches.z.taps} * patches.z.channels;
+  }
+  __host__ __device__ int depth() const { return static_cast<int>(out.depth()); }
+  __device__ StridedOperand<T, false> a(int group) const {
+    return {dy + int64_t{group} * filters, 1, int64_t{filters} * out.z.groups, filters, true};
+  }
+  __device__ ConvPatches<T, false> b(int group) const {
+    return {patches.x + int64_t{group} * patches.z.channels, patches.z};
+  }
+  __device__ WeightOutput<T> output(int group) const {
+    WeightOutput<T> own{out, patches.z.channels, patches.z.taps};
+    own.out.select(group);
+    return own;
+  }
+};
+
+// Blocks: x tiles, those of one range of columns together; y ranges of K; z groups. Partial sums are (range, group, row,
+// column).
+template <class Kind, class Shape, class Problem>
+__global__ void __launch_bounds__(Shape::kThreads, 1)
+    conv_mma(const Problem problem, int groups, const SplitK split, float* __restrict__ partial) {
+  DYNAMIC_SHARED(unsigned char, shared);
+  const int64_t rows = problem.rows(), columns = problem.columns();
+  const int64_t down = ceil_div<int64_t>(rows, Shape::kM);
+  const int64_t m0 = blockIdx.x % down * Shape::kM, n0 = blockIdx.x / down * Shape::kN;
+  const int begin = static_cast<int>(blockIdx.y) * split.length, depth = problem.depth();
+  const int end = depth - begin > split.length ? begin + split.length : depth;
+  for (int group = blockIdx.z; group < groups; group += gridDim.z) {
+    cuda::MmaSums<Kind, Shape> sum = {};
+    cuda::mma_product<Kind, Shape>(shared, problem.a(group), problem.b(group), m0, n0, begin, end,
+                                   sum);
+    if (partial != nullptr) {
+      float* out = partial + (int64_t{blockIdx.y} * groups + group) * rows * columns;
+      cuda::each_pair<Kind, Shape>(sum, m0, n0, [&](int64_t row, int64_t column, float x, float y) {
+        if (row < rows && column < columns) out[row * columns + column] = x;
+        if (row < rows && column + 1 < columns) out[row * columns + column + 1] = y;
+      });
+    } else {
+      const auto out = problem.output(group);
+      cuda::each_pair<Kind, Shape>(sum, m0, n0, [&](int64_t row, int64_t column, float x, float y) {
+        if (row < rows && column < columns) out.store(row, column, x);
+        if (row < rows && column + 1 < columns) out.store(row, column + 1, y);
+      });
+    }
+  }
+}
+
+template <class Problem>
+__global__ void __launch_bounds__(256)
+    conv_add_ranges(const Problem problem, int groups, int ranges,
+                    const float* __restrict__ partial) {
+  const int64_t columns = problem.columns(), size = problem.rows() * columns, n = size * groups;
+  for (int64_t i = int64_t{blockIdx.x} * 256 + threadIdx.x; i < n; i += int64_t{256} * gridDim.x) {
+    float sum = 0;
+    for (int range = 0; range < ranges; range++) sum += partial[range * n + i];
+    const int64_t group = i / size, at = i - group * size, row = at / columns;
+    problem.output(static_cast<int>(group)).store(row, at - row * columns, sum);
+  }
+}
+
+template <class Shape>
+int64_t tiles_of(int64_t rows, int64_t columns) {
+  return ceil_div<int64_t>(rows, Shape::kM) * ceil_div<int64_t>(columns, Shape::kN);
+}
+
+template <class T, class Problem>
+void run(cuda::CudaStream& stream, const Problem& problem) {
+  using Kind = cuda::MmaOf<T>;
+  const int64_t rows = problem.rows(), columns = problem.columns();
+  const int groups = problem.out.z.groups;
+  const int64_t large = tiles_of<MmaLarge>(rows, columns);
+  const int64_t small = tiles_of<MmaSmall>(rows, columns);
+  const SplitK split = cuda::split_depth(small * groups, problem.depth(),
+                                         cuda::kMmaStepBytes / static_cast<int>(sizeof(T)), 256);
+  BufferRef space;
+  float* partial = nullptr;
+  if (split.ranges > 1) {
+    space =
+        cuda::workspace(stream, static_cast<size_t>(split.ranges * groups * rows * columns) * 4);
+    partial = static_cast<float*>(space->data);
+  }
+  const bool big = rows > 64 && columns > 64 && large * groups >= 128;
+  const dim3 grid(static_cast<unsigned>(big ? large : small), static_cast<unsigned>(split.ranges),
+                  static_cast<unsigned>(std::min(groups, 65535)));
+  cuda::check(
+      big ? launch(conv_mma<Kind, MmaLarge, Problem>, grid, dim3(MmaLarge::kThreads),
+                   MmaLarge::kSharedBytes, stream.handle(), problem, groups, split, partial)
+          : launch(conv_mma<Kind, MmaSmall, Problem>, grid, dim3(MmaSmall::kThreads),
+                   MmaSmall::kSharedBytes, stream.handle(), problem, groups, split, partial),
+      "conv_mma");
+  if (partial == nullptr) return;
+  const int blocks = cuda::grid_size(stream, rows * columns * groups, 256);
+  cuda::check(launch(conv_add_ranges<Problem>, dim3(static_cast<unsigned>(blocks)), dim3(256), 0,
+                     stream.handle(), problem, groups, split.ranges, partial),
+              "conv_add_ranges");
+}
+
+// `channels` are those of one group of the images that are gathered, padded.
+PatchSize patch_size(const ConvSizes& z, int channels) {
+  return {z.n,        z.h,          z.w,         z.p,
+          z.q,        z.s,          channels,    channels * z.groups,
+          z.r * z.s,  z.stride_h,   z.stride_w,  z.pad_top,
+          z.pad_left, z.dilation_h, z.dilation_w};
+}
+
+}  // namespace
+
+template <class T>
+bool conv2d_mma_takes(const cuda::CudaStream& stream, const ConvSizes& z, bool tf32) {
+  if (stream.traits().capability < 80 || (sizeof(T) == 4 && !tf32)) return false;
+  constexpr int kPer = 16 / sizeof(T);
+  // Padded channels would be more than half of the work.
+  if (2 * z.c < kPer || 2 * z.k < kPer) return false;
+  const int64_t taps = int64_t{z.r} * z.s, most = std::max(z.c, z.k) + int64_t{kPer};
+  return taps * most * z.groups < INT32_MAX && z.n * z.p * z.q < INT32_MAX - 256;
+}
+
+template <class T>
+void conv2d_mma(cuda::CudaStream& stream, const ConvForward<T>& conv) {
+  const ConvSizes& z = conv.z;
+  constexpr int kBytes = sizeof(T);
+  const int channels = static_cast<int>(cuda::padded_channels(z.c, kBytes));
+  BufferRef kept[2];
+  const void* x =
+      cuda::channels_last(stream, conv.x, z.n, z.groups, z.c, int64_t{z.h} * z.w, kBytes, &kept[0]);
+  const void* weight = cuda::packed_weight(stream, conv.weight, z.groups, z.k, z.c,
+                                           int64_t{z.r} * z.s, false, kBytes, &kept[1]);
+  run<T>(stream, MmaForward<T>{static_cast<const T*>(weight),
+                               {static_cast<const T*>(x), patch_size(z, channels)},
+                               conv});
+}
+
+template <class T>
+void conv2d_mma(cuda::CudaStream& stream, const ConvInputGrad<T>& conv) {
+  const ConvSizes& z = conv.z;
+  constexpr int kBytes = sizeof(T);
+  const int filters = static_cast<int>(cuda::padded_channels(z.k, kBytes));
+  BufferRef kept[2];
+  const void* dy = cuda::channels_last(stream, conv.dy, z.n, z.groups, z.k, int64_t{z.p} * z.q,
+                                       kBytes, &kept[0]);
+  const void* weight = cuda::packed_weight(stream, conv.weight, z.groups, z.k, z.c,
+                                           int64_t{z.r} * z.s, true, kBytes, &kept[1]);
+  run<T>(stream, MmaInputGrad<T>{static_cast<const T*>(weight),
+                                 {static_cast<const T*>(dy), patch_size(z, filters)},
+                                 conv});
+}
+
+template <class T>
+void conv2d_mma(cuda::CudaStream& stream, const ConvWeightGrad<T>& conv) {
+  const ConvSizes& z = conv.z;
+  constexpr int kBytes = sizeof(T);
+  const int channels = static_cast<int>(cuda::padded_channels(z.c, kBytes));
+  const int filters = static_cast<int>(cuda::padded_channels(z.k, kBytes));
+  BufferRef kept[2];
+  const void* x =
+      cuda::channels_last(stream, conv.x, z.n, z.groups, z.c, int64_t{z.h} * z.w, kBytes, &kept[0]);
+  const void* dy = cuda::channels_last(stream, conv.dy, z.n, z.groups, z.k, int64_t{z.p} * z.q,
+                                       kBytes, &kept[1]);
+  run<T>(stream, MmaWeightGrad<T>{static_cast<const T*>(dy),
+                                  filters,
+                                  {static_cast<const T*>(x), patch_size(z, channels)},
+                                  conv});
+}
+
+#define TG_CONV_MMA(T)                                                                \
+  template bool conv2d_mma_takes<T>(const cuda::CudaStream&, const ConvSizes&, bool); \
+  template void conv2d_mma(cuda::CudaStream&, const ConvForward<T>&);                 \
+  template void conv2d_mma(cuda::CudaStream&, const ConvInputGrad<T>&);               \
+  template void conv2d_mma(cuda::CudaStream&, const ConvWeightGrad<T>&);
+TG_CONV_MMA(float)
+TG_CONV_MMA(f16)
+TG_CONV_MMA(bf16)
+#undef TG_CONV_MMA
+
+}  // namespace tilegrad
