@@ -3,13 +3,22 @@ add_library(tilegrad_flags INTERFACE)
 target_include_directories(tilegrad_flags INTERFACE "${CMAKE_CURRENT_SOURCE_DIR}/native")
 # The optimisation level is that of the build type. The last two change no value: no errno, no floating-point traps.
 set(cxx_flags -Wall -Wextra -ffunction-sections -fdata-sections -fno-math-errno -fno-trapping-math)
+if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  # Conditions over vectors read well without further parentheses, and GCC's pragmas are for GCC.
+  list(APPEND cxx_flags -Wno-bitwise-conditional-parentheses -Wno-unknown-pragmas)
+endif()
 if(TILEGRAD_SANITIZE)
   list(APPEND cxx_flags -O2 -g1 -fno-omit-frame-pointer -fsanitize=${TILEGRAD_SANITIZE} -fno-sanitize-recover=all)
   target_link_options(tilegrad_flags INTERFACE -fsanitize=${TILEGRAD_SANITIZE})
 endif()
 foreach(flag ${cxx_flags})
-  target_compile_options(tilegrad_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:${flag}>)
+  # clang-cl hands on what follows /clang:; a * b + c contracts there, too.
+  target_compile_options(tilegrad_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:$<$<BOOL:${MSVC}>:/clang:>${flag}>)
 endforeach()
+if(MSVC)
+  target_compile_options(tilegrad_flags INTERFACE /EHsc /Zc:__cplusplus)
+  target_compile_definitions(tilegrad_flags INTERFACE NOMINMAX WIN32_LEAN_AND_MEAN _USE_MATH_DEFINES)
+endif()
 target_compile_options(tilegrad_flags INTERFACE "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall>")
 
 # Only native/binding sees napi.h, so only its files get the path.
@@ -26,7 +35,12 @@ endfunction()
 
 # Templates of the standard library are visible whatever the flags say, hence the list of exports.
 # nodelete: threads of the addon may outlive the worker that loaded it, so its code must stay mapped.
+# On Windows node.lib, the list of Node's exports, is made of the file that cmake-js names.
 function(tilegrad_link_options target)
+  if(MSVC AND CMAKE_JS_NODELIB_DEF AND CMAKE_JS_NODELIB_TARGET)
+    execute_process(COMMAND ${CMAKE_AR} /def:${CMAKE_JS_NODELIB_DEF} /out:${CMAKE_JS_NODELIB_TARGET} /machine:x64
+                    COMMAND_ERROR_IS_FATAL ANY)
+  endif()
   if(UNIX AND NOT APPLE)
     target_link_options(${target} PRIVATE "LINKER:--exclude-libs,ALL" "LINKER:--gc-sections" "LINKER:-z,noexecstack"
                                           "LINKER:-z,nodelete"

@@ -2,14 +2,15 @@
 // Node for arm64 from npm), cross-compiles the addon, and runs the op tests in that Node under qemu, with the kernels for
 // NEON and with the portable ones.
 //
-//   npm run test:arm64 [-- --isa neon] [--aspects values,layouts] [--no-build] [--optional] [vitest arguments]
+//   npm run test:arm64 [-- --isa neon] [--aspects values,layouts] [--dtypes f32,u8] [--no-build] [--optional] [test files]
 //
-// Default: both instruction sets, every aspect of test/ops.test.ts. --optional: what cannot be installed is a skip in words.
+// Default: both instruction sets, every aspect and dtype of test/ops.test.ts. --optional: what cannot be installed is a skip in words.
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { main, root, run, runPackage, SetupError } from './process.mjs';
 import { setup } from './setup.mjs';
+import { sysroot } from './sysroot.mjs';
 import { findProgram } from './toolchain.mjs';
 
 const nodeVersion = '22.23.3';
@@ -50,13 +51,14 @@ async function installNode() {
   return program;
 }
 
-async function test(node, isa, aspects, args) {
+async function test(node, isa, { aspects, dtypes }, args) {
   const report = process.env.TILEGRAD_TEST_REPORT;
   const env = {
     TILEGRAD_TEST_NODE: node,
     TILEGRAD_ADDON: addon,
     TILEGRAD_ISA: isa,
     ...(aspects ? { TILEGRAD_TEST_ASPECTS: aspects } : {}),
+    ...(dtypes ? { TILEGRAD_TEST_DTYPES: dtypes } : {}),
     ...(report ? { TILEGRAD_TEST_REPORT: report.replace(/(\.json)?$/, `-${isa}.json`) } : {}),
   };
   console.log(`arm64: ${isa}`);
@@ -73,6 +75,7 @@ await main(async () => {
     options: {
       isa: { type: 'string', multiple: true, default: ['neon', 'portable'] },
       aspects: { type: 'string' },
+      dtypes: { type: 'string' },
       'no-build': { type: 'boolean' },
       optional: { type: 'boolean' },
     },
@@ -81,6 +84,7 @@ await main(async () => {
   try {
     await installDebian();
     node = await installNode();
+    if (!values['no-build']) await sysroot('arm64');
   } catch (error) {
     if (!values.optional || !(error instanceof SetupError)) throw error;
     console.log(`skipped: ${error.message}`);
@@ -95,6 +99,6 @@ await main(async () => {
   const { output } = await run(node, ['-p', "process.version + ' for ' + process.arch"]);
   console.log(`arm64: Node ${output.trim()} under qemu`);
   let failed = 0;
-  for (const isa of values.isa) failed ||= await test(node, isa, values.aspects, positionals);
+  for (const isa of values.isa) failed ||= await test(node, isa, values, positionals);
   return failed;
 });

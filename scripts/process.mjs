@@ -11,24 +11,28 @@ export const root = fileURLToPath(new URL('..', import.meta.url)).replace(/[\\/]
 export class SetupError extends Error {}
 
 /**
- * Runs a program to its end and gives `{ code, output }`, standard output and error together.
+ * Runs a program to its end and gives `{ code, output, stdout }`; `output` is standard output and error together.
  * `stdio: 'inherit'` shows it instead; `onLine` sees each line as it comes; a program that is missing gives code 127.
  */
 export function run(command, args, { onLine, stdio = 'pipe', env = {}, cwd = root } = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', stdio, stdio] });
     let output = '';
+    let stdout = '';
     let pending = '';
     for (const stream of [child.stdout, child.stderr]) {
       stream?.setEncoding('utf8').on('data', (text) => {
         output += text;
+        if (stream === child.stdout) stdout += text;
         const lines = (pending + text).split(/\r?\n/);
         pending = lines.pop() ?? '';
         if (onLine) for (const line of lines) onLine(line);
       });
     }
-    child.on('error', (error) => (error.code === 'ENOENT' ? resolve({ code: 127, output: '' }) : reject(error)));
-    child.on('close', (code, signal) => resolve({ code: code ?? (signal ? 1 : 0), output }));
+    child.on('error', (error) =>
+      error.code === 'ENOENT' ? resolve({ code: 127, output: '', stdout: '' }) : reject(error),
+    );
+    child.on('close', (code, signal) => resolve({ code: code ?? (signal ? 1 : 0), output, stdout }));
   });
 }
 

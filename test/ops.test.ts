@@ -57,9 +57,12 @@ function sharedCases(row: AnyRows, dtype: DType, device: DeviceName): Case[] {
   return made.cases;
 }
 
-/** The aspects to check, where not all are: `values,layouts`, say, for a further instruction set or under an emulator. */
-const wanted = process.env.TILEGRAD_TEST_ASPECTS?.split(',');
-const isWanted = (aspect: string) => wanted?.includes(aspect) ?? true;
+/** What to check where not all is, for a further instruction set or under an emulator: aspects (`values,layouts`), dtypes. */
+const wantedAspects = process.env.TILEGRAD_TEST_ASPECTS?.split(',');
+const wantedDtypes = process.env.TILEGRAD_TEST_DTYPES?.split(',');
+const isWanted = (aspect: string) => wantedAspects?.includes(aspect) ?? true;
+const dtypesOf = (row: AnyRows) =>
+  row.dtypes.filter((dtype) => hasSamples(row, dtype) && (wantedDtypes?.includes(dtype) ?? true));
 
 type Check = (c: Case) => readonly string[];
 
@@ -80,10 +83,11 @@ function aspectsOf(row: AnyRows, dtype: DType, device: DeviceName): [string, Che
 
 const titles = rows.map(titleOf);
 rows.forEach((row, r) => {
+  if (wantedDtypes && dtypesOf(row).length === 0) return;
   const before = titles.slice(0, r).filter((title) => title === titles[r]).length;
   describe(before > 0 ? `${titles[r]} (${before + 1})` : titles[r]!, () => {
     for (const device of devices) {
-      for (const dtype of row.dtypes.filter((d) => hasSamples(row, d))) {
+      for (const dtype of dtypesOf(row)) {
         for (const [name, check] of aspectsOf(row, dtype, device).filter(([aspect]) => isWanted(aspect)))
           test(`${device} ${dtype} ${name}`, (context) => {
             const faults = faultsOf(sharedCases(row, dtype, device), check);

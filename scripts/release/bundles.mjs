@@ -42,15 +42,15 @@ const bundlers = {
     const bundle = await rollup({ input: entry, plugins, external: inside ? [/^node:/] : ['tilegrad'], onwarn() {} });
     await bundle.write({ file: out, format: 'es', inlineDynamicImports: true, assetFileNames: '[name][extname]' });
   },
-  async webpack({ entry, out, folder, inside, load, tools }) {
+  async webpack({ entry, folder, inside, load, tools }) {
     const { default: webpack } = await load('webpack');
     const config = {
       mode: 'production',
       target: 'node20',
       entry,
-      experiments: { outputModule: true },
-      output: { path: folder, filename: 'bundle.mjs', module: true, library: { type: 'module' } },
-      externals: inside ? {} : { tilegrad: 'module tilegrad' },
+      // node-loader writes __dirname, which only CommonJS has.
+      output: { path: folder, filename: 'bundle.cjs' },
+      externals: inside ? {} : { tilegrad: 'commonjs tilegrad' },
       node: { __dirname: false },
       module: { rules: [{ test: /\.node$/, loader: join(tools, 'node-loader/dist/cjs.js') }] },
     };
@@ -58,7 +58,6 @@ const bundlers = {
       webpack(config, (error, result) => (error ? reject(error) : resolve(result)));
     });
     if (stats.hasErrors()) throw new Error(stats.toString('errors-only'));
-    return out;
   },
 };
 
@@ -74,7 +73,7 @@ export async function checkBundles(consumer, tools) {
     for (const [name, bundle] of Object.entries(bundlers)) {
       const folder = join(consumer.folder, '..', `${name}-${inside ? 'inside' : 'outside'}`);
       mkdirSync(folder);
-      const out = join(folder, 'bundle.mjs');
+      const out = join(folder, name === 'webpack' ? 'bundle.cjs' : 'bundle.mjs');
       await bundle({ entry, out, folder, inside, load, tools });
       if (!inside) cpSync(join(consumer.folder, 'node_modules'), join(folder, 'node_modules'), { recursive: true });
       await consumer.expectOutput(`${name}, library ${inside ? 'inside' : 'outside'}`, 'node', [out], trained);

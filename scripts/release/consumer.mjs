@@ -20,15 +20,17 @@ function bareTools(work) {
 
 /** Runs a program in the consumer's folder and PATH; `expected` is the JSON that it has to print. */
 async function expectOutput(consumer, name, command, args, expected) {
-  const { code, output } = await run(command, args, { cwd: consumer.folder, env: consumer.env });
+  const { code, output, stdout } = await run(command, args, { cwd: consumer.folder, env: consumer.env });
   let printed;
   try {
-    printed = JSON.stringify(JSON.parse(output));
+    printed = JSON.stringify(JSON.parse(stdout));
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
   }
   if (code !== 0 || printed !== JSON.stringify(expected)) {
-    throw new SetupError(`${name}: expected ${JSON.stringify(expected)} but it ended with ${code} and said\n${output}`);
+    throw new SetupError(
+      `${name}: expected ${JSON.stringify(expected)} but it ended with ${code} and said\n${output.slice(-2000)}`,
+    );
   }
   console.log(`  ${name}: ${printed}`);
 }
@@ -59,11 +61,9 @@ async function compile(consumer, file, module, out) {
 }
 
 async function checkInfo(consumer) {
-  const { code, output } = await run('npx', ['tilegrad', 'info', '--json'], {
-    cwd: consumer.folder,
-    env: consumer.env,
-  });
-  const info = code === 0 ? JSON.parse(output) : undefined;
+  const options = { cwd: consumer.folder, env: consumer.env };
+  const { code, output, stdout } = await run('npx', ['tilegrad', 'info', '--json'], options);
+  const info = code === 0 ? JSON.parse(stdout) : undefined;
   const installed = join(realpathSync(consumer.folder), 'node_modules', 'tilegrad', 'prebuilds');
   if (dirname(dirname(info?.addon ?? '')) !== installed) throw new SetupError(`npx tilegrad info:\n${output.trim()}`);
   console.log(`  npx tilegrad info: ${info.version}, ${info.platform}, ${info.devices[0].description}`);

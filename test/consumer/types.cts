@@ -6,4 +6,5 @@ const out: tilegrad.Tensor = new nn.Linear(2, 3).forward(tensor([[1, 2]]));
 const shape: readonly number[] = out.shape;
 // @ts-expect-error: a shape is a list of numbers
 const wrong: string = out.shape;
-console.log(shape, wrong);
+void wrong;
+console.log(JSON.stringify(shape));
