@@ -21,6 +21,7 @@ const file = openSync(log, 'w');
 function cmakeJs(command) {
   const call = [require.resolve('cmake-js/bin/cmake-js'), command, '--directory', root, '--out', out];
   call.push('--config', config, '--arch', arch, ...defines.map((define) => `--CD${define}`));
+  if (process.platform === 'win32') call.push('--generator', 'Ninja');
   const { status } = spawnSync(process.execPath, call, { stdio: ['ignore', file, file] });
   return status ?? 1;
 }

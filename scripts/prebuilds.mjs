@@ -29,7 +29,8 @@ async function settings(platform, cudaArchs) {
   const defines = [];
   if (cross) defines.push(`CMAKE_TOOLCHAIN_FILE=${join(root, 'cmake', 'aarch64.cmake')}`);
   if (system === 'linux') defines.push(`TILEGRAD_SYSROOT=${await sysroot(arch)}`);
-  if (cross || system === 'darwin' || cudaArchs === 'none') return [...defines, 'TILEGRAD_CUDA=OFF'];
+  if (system === 'win32') defines.push('CMAKE_CXX_COMPILER=clang-cl');
+  if (cross || system !== 'linux' || cudaArchs === 'none') return [...defines, 'TILEGRAD_CUDA=OFF'];
   process.env.TILEGRAD_CUDA ??= 'ON';
   const { mode, nvcc } = await findCuda();
   defines.push(`TILEGRAD_CUDA=${mode}`, `TILEGRAD_CUDA_ARCHS=${cudaArchs}`);
@@ -51,7 +52,8 @@ async function build(platform, cudaArchs) {
   writeFileSync(join(stage, 'package.json'), '{ "name": "tilegrad" }\n');
   const args = ['--cwd', stage, '--out', root, '--napi', '--platform', system, '--arch', arch, '--strip'];
   if (prefix) args.push('--strip-bin', `${prefix}-strip`);
-  args.push('--node-gyp', join(root, 'scripts', 'node-gyp-cmake.cjs'));
+  const shim = join(root, 'scripts', 'node-gyp-cmake.cjs');
+  args.push('--node-gyp', process.platform === 'win32' ? `"${process.execPath}" "${shim}"` : shim);
   const env = {
     TILEGRAD_CMAKE_DEFS: (await settings(platform, cudaArchs)).join('\n'),
     CMAKE_BUILD_PARALLEL_LEVEL: process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? String(availableParallelism()),

@@ -17,8 +17,9 @@ const packages = {
 };
 
 export function findProgram(name) {
+  const file = process.platform === 'win32' ? `${name}.exe` : name;
   for (const folder of (process.env.PATH ?? '').split(delimiter)) {
-    if (folder && existsSync(join(folder, name))) return join(folder, name);
+    if (folder && existsSync(join(folder, file))) return join(folder, file);
   }
   return undefined;
 }
@@ -40,6 +41,8 @@ async function checkCmake() {
 }
 
 async function checkCompiler() {
+  // There clang-cl compiles, which cmake finds and judges.
+  if (process.platform === 'win32') return;
   const [chosen, ...options] = process.env.CXX?.trim().split(/\s+/) ?? [];
   const compiler = chosen ?? ['c++', 'g++', 'clang++'].find(findProgram);
   const missing = chosen ? `the C++ compiler ${chosen} (from CXX)` : 'a C++ compiler';
