@@ -1,7 +1,7 @@
 // Transposed convolution: the gradient of conv2d for its input, read as a function of its own.
 import { checkOptions, TilegradError } from '../error.ts';
 import type { Tensor } from '../tensor.ts';
-import { conv2dInputGrad } from './conv2d.ts';
+import { conv2dInputGrad, isWinogradEnabled } from './conv2d.ts';
 import { add } from './elementwise.ts';
 import { reshape } from './views.ts';
 
@@ -61,7 +61,8 @@ export function convTranspose2d(x: Tensor, weight: Tensor, options: ConvTranspos
     return length;
   });
   const [top, left] = padding;
-  const attrs = { stride, dilation, groups, padding: [top, top, left, left] };
+  const winograd = isWinogradEnabled();
+  const attrs = { stride, dilation, groups, padding: [top, top, left, left], winograd };
   const y = conv2dInputGrad(x, weight, [x.shape[0] as number, channels, ...size], attrs);
   return bias ? add(y, reshape(bias, [channels, 1, 1])) : y;
 }
