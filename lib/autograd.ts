@@ -10,6 +10,7 @@ import { type Shape, Tensor } from './tensor.ts';
 
 export { enableGrad, isGradEnabled, noGrad } from './graph.ts';
 
+/** Options of `backward`. */
 export interface BackwardOptions {
   /** Keeps the graph for another pass. Default: the value of `createGraph`. */
   retainGraph?: boolean | undefined;

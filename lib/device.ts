@@ -1,12 +1,11 @@
 // Devices by name: 'cpu', 'cuda', 'cuda:1', 'auto'.
 import { checkOptions, TilegradError } from './error.ts';
-import { type DeviceInfo, type NativeMemory, native } from './native.ts';
+import { type DeviceInfo, type NativeMemory as Memory, native } from './native.ts';
 
 /** A device as users name it. 'cuda' is 'cuda:0'; 'auto' is the first GPU, or the CPU where there is none. */
 export type DeviceName = 'cpu' | 'cuda' | `cuda:${number}` | 'auto';
 
-/** Memory of a device in bytes, and the tensors that this thread holds on all devices. */
-export type Memory = NativeMemory;
+export type { DeviceInfo, NativeMemory as Memory } from './native.ts';
 
 /** A place where tensors live and ops run, with one in-order stream. */
 export class Device {
@@ -49,6 +48,7 @@ export class Device {
     native.memoryControl(this.index, 'resetPeak');
   }
 
+  /** Its name, as `device()` takes it. */
   toString(): string {
     return this.name;
   }

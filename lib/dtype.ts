@@ -51,6 +51,7 @@ export interface TypedArrayOf {
   u8: Uint8Array;
   bool: Uint8Array;
 }
+/** The typed arrays that hold the elements of a dtype. */
 export type TypedArray = TypedArrayOf[DType];
 
 /** Views the bytes of a dtype that has a JavaScript typed array (all but f16 and bf16). */

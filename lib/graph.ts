@@ -9,8 +9,10 @@ import { Tensor } from './tensor.ts';
 
 /** Attribute values of an op call, by the names of its native schema. */
 export type AttrValue = number | boolean | string | readonly number[];
+/** Attributes of an op call by name. */
 export type Attrs = Readonly<Record<string, AttrValue>>;
 
+/** Sees a gradient on its way, and may return another in its place. */
 export type Hook = (grad: Tensor) => Tensor | undefined;
 
 /** Where a gradient goes on: output `output` of `node`. */

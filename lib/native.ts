@@ -33,6 +33,7 @@ export interface DeviceInfo {
   memoryBytes: number;
 }
 
+/** Memory of a device in bytes, and the tensors that this thread holds on all devices. */
 export interface NativeMemory {
   liveBytes: number;
   cachedBytes: number;

@@ -93,20 +93,25 @@ export interface OnnxGraph {
   /** A constant tensor of whole numbers (i64) or of floats. */
   constant(values: readonly number[], dtype?: DType, shape?: readonly number[]): string;
 }
+/** A recorded call as an ONNX rule sees it: names, shapes and dtypes of its inputs and outputs, and its attributes. */
 export interface OnnxCall {
   inputs: readonly string[];
   inputMeta: readonly (Meta | null)[];
   outputMeta: readonly Meta[];
   attrs: Attrs;
 }
+/** Writes a call into an ONNX graph and gives the names of its outputs. */
 export type OnnxRule = (graph: OnnxGraph, call: OnnxCall) => string | string[];
 
+/** What `defineOp` takes: how an op is called, its gradient and its form in ONNX. */
 export interface OpSpec<F> {
   /** Turns the friendly signature into `run(inputs, attrs)`. */
   call: (run: Run) => F;
   /** What the tape keeps for `grad`; default nothing. */
   saves?: {
+    /** Indices of the inputs. */
     inputs?: readonly number[] | 'all';
+    /** Indices of the outputs, or a function of the attributes that gives them. */
     outputs?: readonly number[] | ((attrs: Attrs) => readonly number[]);
   };
   grad: GradRule | 'none';

@@ -35,6 +35,7 @@ export class Storage {
 export interface Disposable {
   /** @internal */ _kept: boolean;
   /** @internal */ readonly _storage: Storage | null;
+  /** Frees what it holds. */
   dispose(): void;
 }
 
@@ -175,6 +176,7 @@ export class Scope {
     this.#held = null;
   }
 
+  /** {@link dispose}, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

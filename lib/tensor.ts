@@ -136,6 +136,7 @@ export class Tensor<S extends Shape = Shape> {
     storage.releaseDisposed();
   }
 
+  /** {@link dispose}, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

@@ -38,7 +38,7 @@ type BroadcastTuple<A extends Shape, B extends Shape> = Broadcast<A, B> extends 
 type BroadcastSize<M extends number, N extends number> = M extends 1 ? N : N extends 1 ? M : M extends N ? M : number;
 
 /** The shape of an operand; of a number that of the tensor beside it. */
-type ShapeOf<T, Beside> = T extends Tensor<infer S> ? S : Beside extends Tensor<infer S> ? S : Shape;
+export type ShapeOf<T, Beside> = T extends Tensor<infer S> ? S : Beside extends Tensor<infer S> ? S : Shape;
 /** The shape of a function of two operands, each a tensor or a number. */
 export type OfOperands<A, B> = Broadcast<ShapeOf<A, B>, ShapeOf<B, A>>;
 

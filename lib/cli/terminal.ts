@@ -1,5 +1,6 @@
 /** Where text goes: what `process.stdout` offers and a test can stand in for. */
 export interface TextStream {
+  /** Writes as it stands; what it returns is not used. */
   write(text: string): unknown;
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;

@@ -16,12 +16,14 @@ export interface BatchContext {
  */
 export interface Dataset<Batch> {
   readonly length: number;
+  /** The rows of these numbers as one batch. */
   batch(rows: Int32Array, context: BatchContext): Batch | Promise<Batch>;
 }
 
 /** Samples that are read one by one and stacked into batches by the loader: the map-style dataset of PyTorch. */
 export interface SampleDataset<Sample> {
   readonly length: number;
+  /** The sample of that number. */
   get(row: number, context: BatchContext): Sample | Promise<Sample>;
 }
 
@@ -55,6 +57,7 @@ export class TensorDataset<Tensors extends Readonly<Record<string, Tensor>>> imp
     this.length = length as number;
   }
 
+  /** The rows of these numbers, of each tensor under its name. */
   batch(rows: Int32Array): Tensors {
     return tidy(() => {
       const index = tensor(rows);
@@ -102,6 +105,7 @@ export class ImageDataset implements Dataset<LabelledBatch> {
     return new ImageDataset(this.images, this.labels, { transform, classes: this.classes });
   }
 
+  /** The images of these numbers, transformed, with their labels. */
   batch(rows: Int32Array, context: BatchContext): LabelledBatch {
     return tidy(() => {
       const index = tensor(rows);

@@ -24,6 +24,7 @@ export interface DownloadOptions {
   readonly sha256: string;
   /** Length of the whole file in bytes; an address that sends more is left at once. */
   readonly bytes: number;
+  /** Called as bytes arrive. */
   readonly onProgress?: (progress: DownloadProgress) => void;
   readonly signal?: AbortSignal;
   /** Milliseconds without a byte after which an address is given up. Default 30,000. */

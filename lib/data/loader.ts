@@ -68,6 +68,7 @@ export class DataLoader<Batch> implements AsyncIterable<Batch> {
     return this.#shuffle ? permutation(length, this.seed, epoch) : Int32Array.from({ length }, (_, i) => i);
   }
 
+  /** The batches of the next epoch. */
   [Symbol.asyncIterator](): AsyncGenerator<Batch, void, undefined> {
     const epoch = this.epoch;
     this.epoch += 1;

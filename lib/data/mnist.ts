@@ -26,6 +26,7 @@ export interface MnistOptions {
   readonly fallback?: 'draw' | undefined;
   /** Default: `[new ToFloat(), new Normalize(mean, std)]` with the training set's mean and deviation. */
   readonly transform?: TransformInput | undefined;
+  /** Called as files are fetched. */
   readonly onProgress?: ((progress: DownloadProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }

@@ -16,6 +16,7 @@ export interface TransformContext {
 
 /** A change of a batch of images (B, C, H, W). It is called inside `tidy`, so it need not free anything. */
 export interface Transform {
+  /** A batch of images (N, C, H, W) as this transform makes it. */
   apply(images: Tensor, context: TransformContext): Tensor;
 }
 
@@ -24,6 +25,7 @@ export type TransformInput = Transform | ((images: Tensor) => Tensor) | readonly
 
 /** Bytes 0 to 255 to f32 from 0 to 1. Other dtypes are cast without scaling. As ToTensor of torchvision. */
 export class ToFloat implements Transform {
+  /** A batch of images (N, C, H, W) as this transform makes it. */
   apply(images: Tensor): Tensor {
     return gatherRows(images, allRows(images), { dtype: 'f32', scale: [images.dtype === 'u8' ? 1 / 255 : 1] });
   }
@@ -50,6 +52,7 @@ export class Normalize implements Transform {
     }
   }
 
+  /** A batch of images (N, C, H, W) as this transform makes it. */
   apply(images: Tensor): Tensor {
     const scale = this.std.map((std) => 1 / std);
     const shift = this.mean.map((mean, c) => -mean / (this.std[c] as number));
@@ -71,6 +74,7 @@ export class RandomShift implements Transform {
     this.max = max;
   }
 
+  /** A batch of images (N, C, H, W) as this transform makes it. */
   apply(images: Tensor, context: TransformContext): Tensor {
     return gatherRows(images, allRows(images), { offset: this.offsets(context) });
   }
@@ -96,6 +100,7 @@ export class Compose implements Transform {
     this.transforms = transforms;
   }
 
+  /** A batch of images (N, C, H, W) as this transform makes it. */
   apply(images: Tensor, context: TransformContext): Tensor {
     return flatten(this.transforms).reduce((batch, transform) => transform.apply(batch, context), images);
   }

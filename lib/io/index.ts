@@ -1,6 +1,8 @@
 export {
   parseSafetensors,
   type SafetensorsDtype,
+  type SafetensorsEntry,
+  type SafetensorsHeader,
   type SafetensorsTensor,
   serializeSafetensors,
 } from './safetensors.ts';

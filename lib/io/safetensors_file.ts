@@ -54,10 +54,12 @@ export class SafetensorsFile {
     return { dtype: entry.dtype, shape: entry.shape, data };
   }
 
+  /** Closes the file. Later reads throw ERR_IO. */
   close(): Promise<void> {
     return this.#handle.close();
   }
 
+  /** {@link close}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -9,6 +9,7 @@ import { checkSize, Linear } from './linear.ts';
 import { Module } from './module.ts';
 import { type Parameter, type PlaceOptions, placeOptions, zeroParameter } from './parameter.ts';
 
+/** Options of `MultiheadAttention`. */
 export interface MultiheadAttentionOptions extends PlaceOptions {
   /** Chance of dropping a weight, in training. Default: 0. */
   readonly dropout?: number | undefined;

@@ -17,6 +17,7 @@ import {
   zeroParameter,
 } from './parameter.ts';
 
+/** Options of the batch normalizations. */
 export interface BatchNormLayerOptions extends PlaceOptions {
   /** Added to the variance. Default: 1e-5. */
   readonly eps?: number | undefined;

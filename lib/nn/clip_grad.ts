@@ -5,6 +5,7 @@ import { add, assign, clamp, div, minimum, mul, norm, stack } from '../ops/index
 import { tidy } from '../scope.ts';
 import { Tensor, tensor } from '../tensor.ts';
 
+/** Options of `clipGradNorm_`. */
 export interface ClipGradNormOptions {
   /** The norm: 2 by default, `Infinity` for the largest magnitude. */
   readonly normType?: number | undefined;

@@ -144,6 +144,7 @@ export class ModuleDict<M extends AnyModule = Module> extends Container<M, never
     return found;
   }
 
+  /** Whether there is a module of that name. */
   has(name: string): boolean {
     return this._member(name) !== undefined;
   }
@@ -154,14 +155,17 @@ export class ModuleDict<M extends AnyModule = Module> extends Container<M, never
     return this;
   }
 
+  /** The names in order. */
   keys(): IterableIterator<string> {
     return this._members().keys();
   }
 
+  /** The modules in order. */
   values(): IterableIterator<M> {
     return this._members().values();
   }
 
+  /** Names and modules in order. */
   [Symbol.iterator](): Iterator<[string, M]> {
     return this._members().entries();
   }

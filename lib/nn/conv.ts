@@ -1,13 +1,15 @@
 // Convolutional layers.
 import { checkOptions, TilegradError } from '../error.ts';
-import { type Conv2dOptions, conv2d, conv2dPadding, type PadMode, pad } from '../ops/index.ts';
+import { conv2dPadding } from '../ops/conv2d.ts';
+import { type Conv2dOptions, conv2d, type PadMode, pad } from '../ops/index.ts';
 import type { Tensor } from '../tensor.ts';
-import { initialiseLayer } from './init.ts';
+import { initialiseLayer } from './layer_init.ts';
 import { checkSize } from './linear.ts';
 import type { ChannelFlow } from './flow.ts';
 import { Module } from './module.ts';
 import { type Parameter, type PlaceOptions, placeOptions, zeroParameter } from './parameter.ts';
 
+/** Options of `Conv2d`. */
 export interface Conv2dLayerOptions extends Conv2dOptions, PlaceOptions {
   /** Whether a bias is added. Default: true. */
   readonly bias?: boolean | undefined;

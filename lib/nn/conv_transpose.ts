@@ -3,7 +3,7 @@ import { checkOptions, TilegradError } from '../error.ts';
 import { type Conv1dOptions, type ConvTranspose2dOptions, conv1d, convTranspose2d } from '../ops/index.ts';
 import type { Tensor } from '../tensor.ts';
 import { pairOf } from './conv.ts';
-import { initialiseLayer } from './init.ts';
+import { initialiseLayer } from './layer_init.ts';
 import { checkSize } from './linear.ts';
 import type { ChannelFlow } from './flow.ts';
 import { Module } from './module.ts';
@@ -27,6 +27,7 @@ const shown = (options: object): string =>
     .map(([name, value]) => `, ${name}=${Array.isArray(value) ? `[${value.join(', ')}]` : value}`)
     .join('');
 
+/** Options of `Conv1d`. */
 export interface Conv1dLayerOptions extends Omit<Conv1dOptions, 'bias'>, PlaceOptions {
   /** Whether a bias is added. Default: true. */
   readonly bias?: boolean | undefined;
@@ -75,6 +76,7 @@ export class Conv1d<In extends number = number, Out extends number = number> ext
   }
 }
 
+/** Options of `ConvTranspose2d`. */
 export interface ConvTranspose2dLayerOptions extends Omit<ConvTranspose2dOptions, 'bias'>, PlaceOptions {
   /** Whether a bias is added. Default: true. */
   readonly bias?: boolean | undefined;

@@ -5,6 +5,7 @@ import type { Generator } from '../random.ts';
 import type { Tensor } from '../tensor.ts';
 import { SameShape } from './module.ts';
 
+/** Options of `Dropout`. */
 export interface DropoutOptions {
   /** Where the numbers come from. Default: the generator that `manualSeed` seeds. */
   readonly generator?: Generator | undefined;

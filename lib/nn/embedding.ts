@@ -9,6 +9,7 @@ import { checkSize } from './linear.ts';
 import { Module } from './module.ts';
 import { type Parameter, type PlaceOptions, placeOptions, zeroParameter } from './parameter.ts';
 
+/** Options of `Embedding`. */
 export interface EmbeddingLayerOptions extends PlaceOptions {
   /** A row that begins with zeros and gets no gradient; negative ones count from the end. */
   readonly paddingIdx?: number | null | undefined;

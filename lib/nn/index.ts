@@ -34,7 +34,10 @@ export {
 export { Dropout, type DropoutOptions } from './dropout.ts';
 export { Embedding, type EmbeddingLayerOptions } from './embedding.ts';
 export { Flatten, Unflatten } from './flatten.ts';
+export type { Chained } from './flow.ts';
+/** The functions behind the layers, as torch.nn.functional. */
 export * as functional from './functional/index.ts';
+/** Initial values of parameters, as torch.nn.init. */
 export * as init from './init.ts';
 export { Identity, Linear, type LinearOptions } from './linear.ts';
 export {
@@ -62,4 +65,5 @@ export { AdaptiveAvgPool2d, AvgPool2d, MaxPool2d } from './pooling.ts';
 export { GRU, LSTM, type RecurrentLayerOptions, RNN, type RNNOptions } from './recurrent.ts';
 export { GLU, LogSoftmax, PReLU, type PReLUOptions, Softmax, Softmin } from './softmax.ts';
 export type { LoadReport, StateDict } from './state.ts';
+/** Limits for gradients, as torch.nn.utils. */
 export * as utils from './clip_grad.ts';

@@ -124,6 +124,7 @@ export function fanInAndFanOut(shape: Shape): { fanIn: number; fanOut: number } 
   return { fanIn: input * field, fanOut: out * field };
 }
 
+/** Options of `kaimingUniform_` and `kaimingNormal_`. */
 export interface KaimingOptions extends InitOptions {
   /** The slope of leakyRelu below 0. Default: 0. */
   readonly a?: number | undefined;
@@ -166,15 +167,6 @@ export function xavierUniform_<T extends Tensor>(tensor: T, gain = 1, options: I
 /** Normal with variance 2 gain^2 / (fanIn + fanOut) (Glorot and Bengio 2010). As torch.nn.init.xavier_normal_. */
 export function xavierNormal_<T extends Tensor>(tensor: T, gain = 1, options: InitOptions = {}): T {
   return normal_(tensor, 0, xavierDeviation(tensor, gain), options);
-}
-
-/** PyTorch's default of linear and convolutional layers: weight and bias uniform within 1 / sqrt(fanIn). @internal */
-export function initialiseLayer(weight: Tensor, bias: Tensor | null): void {
-  kaimingUniform_(weight, { a: Math.sqrt(5) });
-  if (!bias) return;
-  const { fanIn } = fanInAndFanOut(weight.shape);
-  const bound = fanIn > 0 ? 1 / Math.sqrt(fanIn) : 0;
-  uniform_(bias, -bound, bound);
 }
 
 export { orthogonal_, truncNormal_ } from './orthogonal.ts';

@@ -2,7 +2,7 @@
 import { checkOptions, TilegradError } from '../error.ts';
 import { linear } from '../ops/index.ts';
 import type { Tensor } from '../tensor.ts';
-import { initialiseLayer } from './init.ts';
+import { initialiseLayer } from './layer_init.ts';
 import type { FeatureFlow } from './flow.ts';
 import { Module, SameShape } from './module.ts';
 import { type Parameter, type PlaceOptions, placeOptions, zeroParameter } from './parameter.ts';
@@ -20,6 +20,7 @@ export class Identity extends SameShape {
   }
 }
 
+/** Options of `Linear`. */
 export interface LinearOptions extends PlaceOptions {
   /** Whether a bias is added. Default: true. */
   readonly bias?: boolean | undefined;

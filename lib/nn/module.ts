@@ -326,6 +326,7 @@ export abstract class Module<Inputs extends readonly unknown[] = [Tensor], Outpu
     return [`${this.constructor.name}(${settings}`, ...lines, ')'].join('\n');
   }
 
+  /** What `console.log` shows: {@link toString}. */
   [inspect.custom](): string {
     return this.toString();
   }
@@ -336,10 +337,12 @@ export abstract class Module<Inputs extends readonly unknown[] = [Tensor], Outpu
     for (const tensor of [...this.parameters(), ...this.buffers()]) tensor.dispose();
   }
 
+  /** {@link dispose}, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }
 
+  /** What scopes must keep with it. @internal */
   *[heldTensors](): Iterable<Tensor> {
     for (const parameter of this.parameters()) yield* parameter.grad ? [parameter, parameter.grad] : [parameter];
     yield* this.buffers();

@@ -7,6 +7,7 @@ import { checkSize } from './linear.ts';
 import { SameShape } from './module.ts';
 import { type Parameter, type PlaceOptions, placeOptions, zeroParameter } from './parameter.ts';
 
+/** Options of `LayerNorm`. */
 export interface LayerNormOptions extends PlaceOptions {
   /** Added to the variance. Default: 1e-5. */
   readonly eps?: number | undefined;
@@ -77,6 +78,7 @@ export class RMSNorm extends SameShape {
   }
 }
 
+/** Options of `GroupNorm`. */
 export interface GroupNormOptions extends PlaceOptions {
   /** Added to the variance. Default: 1e-5. */
   readonly eps?: number | undefined;

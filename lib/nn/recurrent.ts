@@ -9,6 +9,7 @@ import { checkSize } from './linear.ts';
 import { Module } from './module.ts';
 import { Parameter, type PlaceOptions, placeOptions, zeroParameter } from './parameter.ts';
 
+/** Options of `GRU` and `LSTM`, and of `RNN` with its activation. */
 export interface RecurrentLayerOptions extends PlaceOptions {
   /** Layers on top of one another. Default: 1. */
   readonly numLayers?: number | undefined;
@@ -141,6 +142,7 @@ export class GRU extends Recurrent<Tensor, [output: Tensor, h: Tensor]> {
   }
 }
 
+/** Options of `RNN`. */
 export interface RNNOptions extends RecurrentLayerOptions {
   /** Default: 'tanh'. */
   readonly nonlinearity?: 'tanh' | 'relu' | undefined;

@@ -54,6 +54,7 @@ export class GLU extends Along {
   }
 }
 
+/** Options of `PReLU`. */
 export interface PReLUOptions extends PlaceOptions {
   /** What the weights begin with. Default: 0.25. */
   readonly init?: number | undefined;

@@ -13,6 +13,7 @@ import {
   poolPair,
 } from './max_pool2d.ts';
 
+/** Options of `avgPool2d`. */
 export interface AvgPool2dOptions {
   /** Default: the kernel. */
   stride?: PoolPair | null | undefined;

@@ -8,6 +8,7 @@ import { add, mul, pow, sub } from './elementwise.ts';
 import { mean, sum } from './reduce.ts';
 import { reshape } from './views.ts';
 
+/** Options of `batchNorm`. */
 export interface BatchNormOptions {
   /** A factor for each channel, [C]. Default: 1. */
   weight?: Tensor | null | undefined;

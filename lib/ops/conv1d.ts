@@ -5,6 +5,7 @@ import { convTranspose2d } from './conv_transpose2d.ts';
 import { reshape } from './views.ts';
 import type { Tensor } from '../tensor.ts';
 
+/** Options of `conv1d`. */
 export interface Conv1dOptions {
   /** Default: 1. */
   readonly stride?: number | undefined;
@@ -53,6 +54,7 @@ export function conv1d(x: Tensor, weight: Tensor, options: Conv1dOptions = {}): 
   );
 }
 
+/** Options of `convTranspose1d`. */
 export interface ConvTranspose1dOptions extends Omit<Conv1dOptions, 'padding'> {
   /** Places that are taken off each end of the result. Default: 0. */
   readonly padding?: number | undefined;

@@ -10,6 +10,7 @@ import { sum } from './reduce.ts';
 
 type Pair = number | readonly [number, number];
 
+/** Options of `conv2d`. */
 export interface Conv2dOptions {
   /** Default: 1. */
   stride?: Pair | undefined;

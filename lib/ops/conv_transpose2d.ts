@@ -7,6 +7,7 @@ import { reshape } from './views.ts';
 
 type Pair = number | readonly [number, number];
 
+/** Options of `convTranspose2d`. */
 export interface ConvTranspose2dOptions {
   /** Default: 1. */
   readonly stride?: Pair | undefined;

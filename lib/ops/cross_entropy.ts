@@ -13,6 +13,7 @@ import { isFloat } from '../dtype.ts';
 /** How the losses of the positions become the result. */
 export type Reduction = 'none' | 'mean' | 'sum';
 
+/** Options of `nllLoss`. */
 export interface NllLossOptions {
   /** A factor for each class, shape [C]; the mean is over these factors. Default: 1 for all. */
   weight?: Tensor | null | undefined;
@@ -22,6 +23,7 @@ export interface NllLossOptions {
   ignoreIndex?: number | undefined;
 }
 
+/** Options of `crossEntropy`. */
 export interface CrossEntropyOptions extends NllLossOptions {
   /** The share of the target, from 0 to 1, that is spread over all classes evenly. Default: 0. */
   labelSmoothing?: number | undefined;

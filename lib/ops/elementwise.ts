@@ -190,6 +190,7 @@ export const fmax = binary('fmax', { saves: { inputs: 'all' }, grad: chosen(ge),
 /** The smaller of a and b; NaN only if both are. As torch.fmin. */
 export const fmin = binary('fmin', { saves: { inputs: 'all' }, grad: chosen(le), onnx: 'none' });
 
+/** Options of `addcmul` and `addcdiv`. */
 export interface AddProductOptions {
   /** The factor of the product or quotient. Default: 1. */
   value?: number | undefined;

@@ -142,9 +142,11 @@ declare module '../tensor.ts' {
     argmin(dim?: number | null, keepdim?: boolean): Tensor;
     /** {@link max} of all elements, or along `dim` with the indices. */
     max(): Tensor;
+    /** {@link max} along a dimension: values and indices. */
     max(dim: number, keepdim?: boolean): Extremes;
     /** {@link min} of all elements, or along `dim` with the indices. */
     min(): Tensor;
+    /** {@link min} along a dimension: values and indices. */
     min(dim: number, keepdim?: boolean): Extremes;
   }
 }

@@ -10,7 +10,13 @@ export * from './cast.ts';
 export * from './comparisons.ts';
 export * from './concat.ts';
 export * from './conv1d.ts';
-export * from './conv2d.ts';
+export {
+  type Conv2dEpilogue,
+  type Conv2dOptions,
+  conv2d,
+  isWinogradEnabled,
+  setWinograd,
+} from './conv2d.ts';
 export * from './conv_transpose2d.ts';
 export * from './dims.ts';
 export * from './dropout.ts';
@@ -28,7 +34,20 @@ export * from './int8_matmul.ts';
 export * from './matmul.ts';
 export * from './one_hot.ts';
 export * from './optimizer.ts';
-export * from './random.ts';
+export {
+  type Bernoulli,
+  bernoulli,
+  normal,
+  type RandomOptions,
+  rand,
+  randint,
+  randintLike,
+  randLike,
+  randn,
+  randnLike,
+  randperm,
+  uniform,
+} from './random.ts';
 export { type MaxPool2dOptions, maxPool2d, type PoolPadding, type PoolPair } from './max_pool2d.ts';
 export * from './prune.ts';
 export * from './pad.ts';
@@ -37,8 +56,7 @@ export * from './pooling.ts';
 export * from './quantize.ts';
 export * from './layer_norm.ts';
 export * from './math.ts';
-export * from './matmul.ts';
-export type { Operand } from './operand.ts';
+export type { Binary, Operand, Unary } from './operand.ts';
 export * from './moments.ts';
 export * from './reduce.ts';
 export * from './rounding.ts';

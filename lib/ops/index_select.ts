@@ -74,6 +74,7 @@ export function indexAdd(
   return addedRows(index, alpha === 1 ? source : mul(source, alpha), x, x.shape, dim, -1);
 }
 
+/** Options of `embedding`. */
 export interface EmbeddingOptions {
   /** A row that gets no gradient; negative ones count from the end. */
   paddingIdx?: number | null | undefined;

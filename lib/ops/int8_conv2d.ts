@@ -4,6 +4,7 @@ import { defineOp } from '../op.ts';
 import type { Tensor } from '../tensor.ts';
 import { type Conv2dOptions, convAttrs } from './conv2d.ts';
 
+/** Options of `int8Conv2d`. */
 export interface Int8Conv2dOptions extends Conv2dOptions {
   /** i32, one: also the value of the padding. Default: 0. */
   xZeroPoint?: Tensor | null | undefined;

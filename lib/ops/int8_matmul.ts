@@ -3,6 +3,7 @@ import { checkOptions, TilegradError } from '../error.ts';
 import { defineOp } from '../op.ts';
 import type { Tensor } from '../tensor.ts';
 
+/** Options of `int8Matmul`. */
 export interface Int8MatmulOptions {
   /** i32, one for all or one per row of a. Default: 0. */
   aZeroPoint?: Tensor | null | undefined;

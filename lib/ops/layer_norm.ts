@@ -9,6 +9,7 @@ import { add, mul, pow, sub } from './elementwise.ts';
 import { mean, sum } from './reduce.ts';
 import { reshape } from './views.ts';
 
+/** Weight and bias of the normalizations, and what is added to the variance. */
 export interface AffineOptions {
   /** What the result is multiplied by. Default: 1. */
   readonly weight?: Tensor | null | undefined;

@@ -11,6 +11,7 @@ export type PoolPair = number | readonly [number, number];
 /** One number, rows and columns, or top, bottom, left and right. */
 export type PoolPadding = PoolPair | readonly [number, number, number, number];
 
+/** Options of `maxPool2d`. */
 export interface MaxPool2dOptions {
   /** Default: the kernel. */
   stride?: PoolPair | null | undefined;

@@ -10,6 +10,7 @@ import { onnxReduce, reducedCount, reducedDims, reduction, type Dims, unreduced,
 import { softmax } from './softmax.ts';
 import { permute, reshape } from './views.ts';
 
+/** Options of the variance and the standard deviation. */
 export interface VarOptions {
   /** What is taken from the count of the elements before dividing by it. Default: 1. */
   correction?: number | undefined;

@@ -14,6 +14,7 @@ export interface UpdateOptions {
   maximize?: boolean | undefined;
 }
 
+/** Parameters, gradients or states, one tensor for each parameter. */
 export type Tensors = readonly Tensor[];
 
 // An op takes at most 4096 tensors: so many parameters of up to 5 arrays.
@@ -57,6 +58,7 @@ function listCount(name: string, values: Attrs): number {
 
 const common = ({ lr, weightDecay = 0, maximize = false }: UpdateOptions) => ({ lr, weightDecay, maximize });
 
+/** Options of `sgdUpdate`. */
 export interface SgdOptions extends UpdateOptions {
   /** Default 0. */
   momentum?: number | undefined;
@@ -82,6 +84,7 @@ export const sgdUpdate = updateOp(
   },
 );
 
+/** Options of `adamUpdate`. */
 export interface AdamOptions extends UpdateOptions {
   /** Default 0.9. */
   beta1?: number | undefined;
@@ -97,6 +100,7 @@ export interface AdamOptions extends UpdateOptions {
   step: number;
 }
 
+/** What `adamUpdate` keeps beside the parameters. */
 export interface AdamStates {
   expAvg: Tensors;
   expAvgSq: Tensors;
@@ -116,6 +120,7 @@ export const adamUpdate = updateOp(
   },
 );
 
+/** Options of `rmspropUpdate`. */
 export interface RmspropOptions extends UpdateOptions {
   /** Default 0.99. */
   alpha?: number | undefined;
@@ -127,6 +132,7 @@ export interface RmspropOptions extends UpdateOptions {
   centered?: boolean | undefined;
 }
 
+/** What `rmspropUpdate` keeps beside the parameters. */
 export interface RmspropStates {
   squareAvg: Tensors;
   gradAvg?: Tensors | undefined;
@@ -150,6 +156,7 @@ export const rmspropUpdate = updateOp(
   },
 );
 
+/** Options of `adagradUpdate`. */
 export interface AdagradOptions extends UpdateOptions {
   /** Default 0. */
   lrDecay?: number | undefined;
@@ -169,6 +176,7 @@ export const adagradUpdate = updateOp(
   },
 );
 
+/** Options of `adadeltaUpdate`. */
 export interface AdadeltaOptions extends UpdateOptions {
   /** Default 0.9. */
   rho?: number | undefined;
@@ -193,6 +201,7 @@ export const adamaxUpdate = updateOp(
   (options: Omit<AdamOptions, 'amsgrad' | 'decoupled'>) => ({ ...common(options), ...betas(options) }),
 );
 
+/** Options of `nadamUpdate`. */
 export interface NadamOptions extends Omit<AdamOptions, 'amsgrad' | 'decoupled'> {
   /** Default 0.004. */
   momentumDecay?: number | undefined;
@@ -217,6 +226,7 @@ export const radamUpdate = updateOp(
   (options: Omit<AdamOptions, 'amsgrad' | 'decoupled'>) => ({ ...common(options), ...betas(options) }),
 );
 
+/** Options of `rpropUpdate`. */
 export interface RpropOptions {
   /** Factors of a step size whose gradient changed or kept its sign. Default [0.5, 1.2]. */
   etas?: readonly [number, number] | undefined;
@@ -239,6 +249,7 @@ export const rpropUpdate = updateOp(
   }),
 );
 
+/** Options of `asgdUpdate`. */
 export interface AsgdOptions extends UpdateOptions {
   /** Default 1e-4. */
   lambd?: number | undefined;

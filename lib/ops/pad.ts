@@ -6,8 +6,10 @@ import { type Shape, Tensor } from '../tensor.ts';
 import { resolveDim, wholeNumbers } from './arguments.ts';
 import { reshape } from './views.ts';
 
+/** What stands in the padding: a constant, the image mirrored, its edge, or its other end. */
 export type PadMode = 'constant' | 'reflect' | 'replicate' | 'circular';
 
+/** Options of `pad`. */
 export interface PadOptions {
   /**
    * What new places show: a constant; the input mirrored without repeating its edge; its edge; its other end.

@@ -47,6 +47,7 @@ function asPlanes(op: string, x: Tensor, planes: (x: Tensor) => Tensor, depth: (
   return reshape(deep, [...lead, deep.shape[2] as number, p, q]);
 }
 
+/** Options of `maxPool1d`. */
 export interface MaxPool1dOptions {
   /** Default: the kernel. */
   stride?: One | null | undefined;
@@ -89,6 +90,7 @@ export function maxPool1d(
   return asRows('maxPool1d', x, (rows) => [maxPool2d(rows, window, inRows)])[0] as Tensor;
 }
 
+/** Options of `avgPool1d`. */
 export interface AvgPool1dOptions {
   /** Default: the kernel. */
   stride?: One | null | undefined;
@@ -117,6 +119,7 @@ export function adaptiveAvgPool1d(x: Tensor, size: One): Tensor {
   return asRows('adaptiveAvgPool1d', x, (rows) => [adaptiveAvgPool2d(rows, [1, single(size)])])[0] as Tensor;
 }
 
+/** Options of `maxPool3d`. */
 export interface MaxPool3dOptions {
   /** Default: the kernel. */
   stride?: Three | null | undefined;
@@ -147,6 +150,7 @@ export function maxPool3d(x: Tensor, kernel: Three, options: MaxPool3dOptions = 
   );
 }
 
+/** Options of `avgPool3d`. */
 export interface AvgPool3dOptions {
   /** Default: the kernel. */
   stride?: Three | null | undefined;
@@ -194,6 +198,7 @@ export function adaptiveAvgPool3d(x: Tensor, size: Three): Tensor {
   );
 }
 
+/** Options of `maxUnpool2d`. */
 export interface MaxUnpool2dOptions {
   /** Default: the kernel. */
   stride?: PoolPair | null | undefined;
@@ -230,6 +235,7 @@ export function maxUnpool2d(x: Tensor, indices: Tensor, kernel: PoolPair, option
   return reshape(scatter(empty, -1, flat(indices), flat(x)), [...lead, h, w]);
 }
 
+/** Options of `lpPool2d`. */
 export interface LpPool2dOptions {
   /** Default: the kernel. */
   stride?: PoolPair | null | undefined;

@@ -7,6 +7,7 @@ import { tensor } from '../tensor.ts';
 /** One scale (or zero point) for the whole tensor, or a tensor of one per channel. */
 export type QuantizeParameter = number | Tensor;
 
+/** Options of the functions that quantize. */
 export interface QuantizeOptions {
   /** 'u8' or 'i8'. Default: 'u8'. */
   dtype?: 'u8' | 'i8' | undefined;

@@ -8,6 +8,7 @@ import { defaultGenerator, Generator, type Reserved } from '../random.ts';
 import { type Shape, Tensor, type TensorOptions } from '../tensor.ts';
 import type { Known } from '../typed_shapes.ts';
 
+/** Options of the functions that draw random numbers. */
 export interface RandomOptions extends TensorOptions {
   /** Where the numbers come from. Default: the generator that {@link manualSeed} seeds. */
   generator?: Generator | undefined;

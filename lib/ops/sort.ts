@@ -9,6 +9,7 @@ import { scatterAdd } from './gather.ts';
 import { select } from './parts.ts';
 import { reshape, transpose } from './views.ts';
 
+/** Sorted values, and where each was before (i64). */
 export type Sorted = [values: Tensor, indices: Tensor];
 
 const sortedRows = defineOp('sort', {
@@ -40,6 +41,7 @@ function along(op: string, x: Tensor, dim: number, descending: boolean, k: (size
   return [transpose(values, at, -1), transpose(indices, at, -1)];
 }
 
+/** Options of `sort` and `argsort`. */
 export interface SortOptions {
   /** Default: false. */
   descending?: boolean | undefined;
@@ -63,6 +65,7 @@ export function argsort(x: Tensor, dim = -1, options: SortOptions = {}): Tensor 
   return indices;
 }
 
+/** Options of `topk`. */
 export interface TopkOptions {
   /** The largest or the smallest elements. Default: true. */
   largest?: boolean | undefined;

@@ -124,14 +124,17 @@ declare module '../tensor.ts' {
   interface Tensor<S extends Shape> {
     /** {@link reshape}: also with the sizes as arguments. */
     reshape<const T extends Shape>(shape: T): Tensor<Reshaped<T>>;
+    /** {@link reshape}, with the sizes as arguments. */
     reshape<const T extends Shape>(...shape: T): Tensor<Reshaped<T>>;
     /** {@link contiguous}. */
     contiguous(): Tensor<S>;
     /** {@link permute}: also with the dimensions as arguments. */
     permute<const D extends readonly number[]>(dims: D): Tensor<Permuted<S, D>>;
+    /** {@link permute}, with the dimensions as arguments. */
     permute<const D extends readonly number[]>(...dims: D): Tensor<Permuted<S, D>>;
     /** {@link transpose}. */
     transpose(): Tensor<Transposed<S>>;
+    /** {@link transpose} of two dimensions. */
     transpose(dim0: number, dim1?: number): Tensor;
     /** {@link expand}: also with the sizes as arguments. */
     expand(...shape: number[] | [Shape]): Tensor;

@@ -4,6 +4,7 @@ import { adamaxUpdate, adamUpdate, nadamUpdate, radamUpdate } from '../ops/index
 import type { Tensor } from '../tensor.ts';
 import { Optimizer, type ParamGroup, type Params, type UpdateBatch } from './optimizer.ts';
 
+/** Options that the relatives of Adam share. */
 export interface AdaptiveOptions {
   /** Step size. Default: 0.001; of Adamax and NAdam 0.002. */
   readonly lr?: number | undefined;
@@ -17,6 +18,7 @@ export interface AdaptiveOptions {
   readonly maximize?: boolean | undefined;
 }
 
+/** Options of `Adam` and `AdamW`. */
 export interface AdamOptions extends AdaptiveOptions {
   /** Divides by the largest average so far (Reddi et al. 2018). Default: false. */
   readonly amsgrad?: boolean | undefined;
@@ -106,6 +108,7 @@ export class Adamax extends Adaptive<AdaptiveOptions> {
   }
 }
 
+/** Options of `NAdam`. */
 export interface NAdamOptions extends AdaptiveOptions {
   /** How fast the momentum grows to betas[0]. Default: 0.004. */
   readonly momentumDecay?: number | undefined;

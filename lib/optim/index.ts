@@ -8,6 +8,7 @@ export {
   type NAdamOptions,
   RAdam,
 } from './adam.ts';
+/** Schedules of the learning rate, as torch.optim.lr_scheduler. */
 export * as lrScheduler from './lr_scheduler/index.ts';
 export { Optimizer, type ParamGroup, type ParamGroupOptions, type Params, type UpdateBatch } from './optimizer.ts';
 export {

@@ -211,6 +211,7 @@ export abstract class Optimizer<O extends { readonly lr?: number | undefined } =
     loadOptimizerState(this.constructor.name, this.paramGroups, this._state, dict, Object.keys(this.defaults));
   }
 
+  /** The name and the settings of each group, as PyTorch prints them. */
   toString(): string {
     const groups = this.paramGroups.map(({ params, ...options }, i) => {
       const settings = Object.entries(options).map(([name, value]) => `    ${name}: ${value}`);
@@ -225,10 +226,12 @@ export abstract class Optimizer<O extends { readonly lr?: number | undefined } =
     this._state.clear();
   }
 
+  /** {@link dispose}, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }
 
+  /** What scopes must keep with it. @internal */
   *[heldTensors](): Iterable<Tensor> {
     for (const state of this._state.values())
       for (const value of Object.values(state)) if (value instanceof Tensor) yield value;

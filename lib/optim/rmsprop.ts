@@ -22,6 +22,7 @@ abstract class Divided<O extends DividedOptions> extends Optimizer<O> {
   }
 }
 
+/** Options of `RMSprop`. */
 export interface RMSpropOptions extends DividedOptions {
   /** Decay of the average of the gradient's square. Default: 0.99. */
   readonly alpha?: number | undefined;
@@ -64,6 +65,7 @@ export class RMSprop extends Divided<RMSpropOptions> {
   }
 }
 
+/** Options of `Adagrad`. */
 export interface AdagradOptions extends DividedOptions {
   /** Step t is lr / (1 + (t - 1) lrDecay). Default: 0. */
   readonly lrDecay?: number | undefined;
@@ -101,6 +103,7 @@ export class Adagrad extends Divided<AdagradOptions> {
   }
 }
 
+/** Options of `Adadelta`. */
 export interface AdadeltaOptions extends DividedOptions {
   /** Decay of the averages. Default: 0.9. */
   readonly rho?: number | undefined;

@@ -4,6 +4,7 @@ import { asgdUpdate, rpropUpdate } from '../ops/index.ts';
 import type { Tensor } from '../tensor.ts';
 import { Optimizer, type ParamGroup, type Params, type UpdateBatch } from './optimizer.ts';
 
+/** Options of `Rprop`. */
 export interface RpropOptions {
   /** The first step size of every element. Default: 0.01. */
   readonly lr?: number | undefined;
@@ -43,6 +44,7 @@ export class Rprop extends Optimizer<RpropOptions> {
   }
 }
 
+/** Options of `ASGD`. */
 export interface ASGDOptions {
   /** First step size. Default: 0.01. */
   readonly lr?: number | undefined;

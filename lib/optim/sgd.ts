@@ -3,6 +3,7 @@ import { TilegradError } from '../error.ts';
 import { sgdUpdate } from '../ops/index.ts';
 import { Optimizer, type ParamGroup, type Params, type UpdateBatch } from './optimizer.ts';
 
+/** Options of `SGD`. */
 export interface SGDOptions {
   /** Step size. Default: 0.001. */
   readonly lr?: number | undefined;

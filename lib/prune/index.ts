@@ -10,6 +10,7 @@ import { Tensor } from '../tensor.ts';
 import { type Amount, globalL1, l1, ln, random, randomSlices } from './masks.ts';
 
 export type { Amount, MaskOptions } from './masks.ts';
+/** The masks alone: which elements of a tensor to drop. */
 export * as masks from './masks.ts';
 
 type Fields = Record<string, unknown>;

@@ -27,13 +27,14 @@ import type { Tensor } from '../tensor.ts';
  */
 export type Amount = number | { readonly fraction: number } | { readonly count: number };
 
+/** Options of the functions that make masks. */
 export interface MaskOptions {
   /** The mask so far (bool): what it dropped stays dropped. Default: all are kept. */
   readonly mask?: Tensor | null | undefined;
 }
 
-/** The whole number that `amount` means of `total`. Throws ERR_ARGUMENT. @internal */
-export function countOf(user: string, amount: Amount, total: number): number {
+/** The whole number that `amount` means of `total`. Throws ERR_ARGUMENT. */
+function countOf(user: string, amount: Amount, total: number): number {
   const given = typeof amount === 'number' ? (amount <= 1 ? { fraction: amount } : { count: amount }) : amount;
   if ('fraction' in given) {
     if (!(given.fraction >= 0 && given.fraction <= 1))

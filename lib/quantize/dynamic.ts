@@ -17,6 +17,7 @@ import {
 import { tidy } from '../scope.ts';
 import type { Tensor } from '../tensor.ts';
 
+/** Options of `quantize.dynamic`. */
 export interface DynamicOptions {
   /** One scale per output channel instead of one per weight. Default: true. */
   readonly perChannel?: boolean | undefined;

@@ -6,6 +6,7 @@ import { roundHalfEven } from '../rounding.ts';
 import { tidy } from '../scope.ts';
 import { type Tensor, tensor } from '../tensor.ts';
 
+/** What the observers share: how many bits, and whether per channel. */
 export interface ObserverOptions {
   /** The dtype to quantise to. Default: 'u8'. */
   readonly dtype?: 'u8' | 'i8' | undefined;
@@ -19,6 +20,7 @@ export interface ObserverOptions {
   readonly axis?: number | null | undefined;
 }
 
+/** What turns numbers into bytes and back: `real = scale * (byte - zeroPoint)`. */
 export interface QuantizationParameters {
   /** f32: [] or, per channel, [channels]. */
   scale: Tensor;

@@ -19,6 +19,7 @@ import {
 } from '../../ops/index.ts';
 import type { Tensor } from '../../tensor.ts';
 
+/** Options of `scaledDotProductAttention`. */
 export interface AttentionOptions {
   /** Which keys each query attends to (bool), or what is added to the scores (float); broadcasts to (..., Q, K). */
   readonly attnMask?: Tensor | null | undefined;
@@ -54,6 +55,7 @@ function attentionWeights(q: Tensor, k: Tensor, options: AttentionOptions): Tens
   return dropoutP > 0 ? dropout(weights, dropoutP) : weights;
 }
 
+/** Options of `multiHeadAttention`. */
 export interface MultiHeadAttentionOptions {
   /** Pairs of query and key that are left out (bool, true: out), or what is added (float): (Q, K) or (N heads, Q, K). */
   readonly attnMask?: Tensor | null | undefined;

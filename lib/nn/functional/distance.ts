@@ -23,6 +23,7 @@ import {
 import type { Tensor } from '../../tensor.ts';
 import { type LossOptions, reduceLoss } from './loss.ts';
 
+/** Options of `cosineSimilarity`. */
 export interface CosineSimilarityOptions {
   /** Default: 1. */
   readonly dim?: number | undefined;
@@ -37,6 +38,7 @@ export function cosineSimilarity(x1: Tensor, x2: Tensor, options: CosineSimilari
   return div(sum(mul(x1, x2), dim), mul(clamp(norm(x1, 2, dim), eps), clamp(norm(x2, 2, dim), eps)));
 }
 
+/** Options of `pairwiseDistance`. */
 export interface PairwiseDistanceOptions {
   /** The norm. Default: 2. */
   readonly p?: number | undefined;
@@ -53,6 +55,7 @@ export function pairwiseDistance(x1: Tensor, x2: Tensor, options: PairwiseDistan
   return norm(add(sub(x1, x2), eps), p, -1, keepdim);
 }
 
+/** Options of the losses with a margin. */
 export interface MarginOptions extends LossOptions {
   /** Default: 0; of hingeEmbeddingLoss and tripletMarginLoss 1. */
   readonly margin?: number | undefined;
@@ -96,6 +99,7 @@ export function softMarginLoss(x: Tensor, target: Tensor, options: LossOptions =
   return reduceLoss('softMarginLoss', neg(logsigmoid(mul(target, x))), options.reduction);
 }
 
+/** Options of `tripletMarginLoss`. */
 export interface TripletMarginOptions extends MarginOptions {
   /** The norm. Default: 2. */
   readonly p?: number | undefined;
@@ -123,6 +127,7 @@ export function tripletMarginLoss(
   return reduceLoss('tripletMarginLoss', loss, reduction);
 }
 
+/** Options of `multiMarginLoss`. */
 export interface MultiMarginOptions extends MarginOptions {
   /** The power, 1 or 2. Default: 1. */
   readonly p?: 1 | 2 | undefined;
@@ -148,6 +153,7 @@ export function multiMarginLoss(x: Tensor, target: Tensor, options: MultiMarginO
   return reduceLoss('multiMarginLoss', x.rank === 1 ? reshape(loss, []) : loss, reduction);
 }
 
+/** Options of `gaussianNllLoss`. */
 export interface GaussianNllLossOptions extends LossOptions {
   /** Adds log(2 pi) / 2. Default: false. */
   readonly full?: boolean | undefined;

@@ -20,6 +20,7 @@ import {
 } from '../../ops/index.ts';
 import { type Shape, Tensor } from '../../tensor.ts';
 
+/** Options that losses share. */
 export interface LossOptions {
   /** The mean over all elements (the default), their sum, or each by itself. */
   readonly reduction?: Reduction | undefined;
@@ -60,6 +61,7 @@ export function l1Loss(input: Tensor, target: Tensor, options: LossOptions = {})
   return reduceLoss('l1Loss', abs(sub(input, target)), options.reduction);
 }
 
+/** Options of `smoothL1Loss`. */
 export interface SmoothL1LossOptions extends LossOptions {
   /** Where the parabola meets the straight lines. Default: 1. */
   readonly beta?: number | undefined;
@@ -81,6 +83,7 @@ export function smoothL1Loss(input: Tensor, target: Tensor, options: SmoothL1Los
   return reduceLoss('smoothL1Loss', loss, reduction);
 }
 
+/** Options of `huberLoss`. */
 export interface HuberLossOptions extends LossOptions {
   /** Where the parabola meets the straight lines, above 0. Default: 1. */
   readonly delta?: number | undefined;
@@ -101,6 +104,7 @@ export function huberLoss(input: Tensor, target: Tensor, options: HuberLossOptio
   return reduceLoss('huberLoss', loss, reduction);
 }
 
+/** Options of `binaryCrossEntropy`. */
 export interface BinaryCrossEntropyOptions extends LossOptions {
   /** A factor for each element, which broadcasts. Default: 1. */
   readonly weight?: Tensor | null | undefined;
@@ -121,6 +125,7 @@ export function binaryCrossEntropy(input: Tensor, target: Tensor, options: Binar
   return reduceLoss('binaryCrossEntropy', weighted(neg(likelihood), options.weight), options.reduction);
 }
 
+/** Options of `binaryCrossEntropyWithLogits`. */
 export interface BinaryCrossEntropyWithLogitsOptions extends BinaryCrossEntropyOptions {
   /** A factor of the positive part of each class, which broadcasts. Default: 1. */
   readonly posWeight?: Tensor | null | undefined;
@@ -145,6 +150,7 @@ export function binaryCrossEntropyWithLogits(
   return reduceLoss(user, weighted(loss, weight), reduction);
 }
 
+/** Options of `klDiv`. */
 export interface KlDivOptions {
   /** As of other losses, or 'batchmean': the sum divided by the size of the first dimension. Default: 'mean'. */
   readonly reduction?: Reduction | 'batchmean' | undefined;
@@ -171,6 +177,7 @@ export function klDiv(input: Tensor, target: Tensor, options: KlDivOptions = {})
   return reduction === 'batchmean' ? div(sum(loss), input.size(0)) : reduceLoss('klDiv', loss, reduction);
 }
 
+/** Options of `poissonNllLoss`. */
 export interface PoissonNllLossOptions extends LossOptions {
   /** Whether `input` is the logarithm of the rate. Default: true. */
   readonly logInput?: boolean | undefined;

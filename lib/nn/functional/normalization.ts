@@ -3,6 +3,7 @@ import { checkOptions } from '../../error.ts';
 import { clamp, div, norm } from '../../ops/index.ts';
 import type { Tensor } from '../../tensor.ts';
 
+/** Options of `normalize`. */
 export interface NormalizeOptions {
   /** Default: 2. */
   readonly p?: number | undefined;

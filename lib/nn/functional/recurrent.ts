@@ -17,6 +17,7 @@ import {
 } from '../../ops/index.ts';
 import type { Tensor } from '../../tensor.ts';
 
+/** Options of the recurrent functions. */
 export interface RecurrentOptions {
   /** Layers on top of one another. Default: 1. */
   readonly numLayers?: number | undefined;

@@ -59,6 +59,7 @@ function checkMomentum(user: string, optimizer: Scheduled): void {
     throw new TilegradError('ERR_ARGUMENT', `${user}: the optimizer has no momentum; pass cycleMomentum: false`);
 }
 
+/** Options of `CyclicLR`. */
 export interface CyclicLROptions {
   /** Steps from the base rate to the largest. Default: 2000. */
   readonly stepSizeUp?: number | undefined;
@@ -106,6 +107,7 @@ export class CyclicLR extends LRScheduler {
   }
 }
 
+/** Options of `OneCycleLR`. */
 export interface OneCycleLROptions {
   /** All steps of the training. */
   readonly totalSteps: number;

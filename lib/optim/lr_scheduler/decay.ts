@@ -68,6 +68,7 @@ export class ConstantLR extends LRScheduler {
   }
 }
 
+/** Options of `LinearLR`. */
 export interface LinearLROptions {
   /** Factor of the first step, above 0. Default: 1/3. */
   readonly startFactor?: number | undefined;

@@ -20,4 +20,4 @@ export {
   StepLR,
 } from './decay.ts';
 export { ReduceLROnPlateau, type ReduceLROnPlateauOptions } from './plateau.ts';
-export { LRScheduler, type Scheduled, type SchedulerState } from './scheduler.ts';
+export { LRScheduler, type NextRate, type Scheduled, type ScheduledGroup, type SchedulerState } from './scheduler.ts';

@@ -2,6 +2,7 @@
 import { checkOptions, TilegradError } from '../../error.ts';
 import { checkNumber, type Scheduled, type ScheduledGroup, type SchedulerState } from './scheduler.ts';
 
+/** Options of `ReduceLROnPlateau`. */
 export interface ReduceLROnPlateauOptions {
   /** Whether a smaller or a larger metric is better. Default: 'min'. */
   readonly mode?: 'min' | 'max' | undefined;
@@ -87,6 +88,7 @@ export class ReduceLROnPlateau {
     return (this.optimizer.paramGroups as ScheduledGroup[]).map(({ lr }) => lr);
   }
 
+  /** Everything that a later run needs to go on from here. */
   stateDict(): SchedulerState {
     const best = this.#best === null ? {} : { best: this.#best };
     return { ...best, lastEpoch: this.lastEpoch, badSteps: this.#badSteps, cooldown: this.#cooldown };
