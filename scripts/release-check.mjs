@@ -15,6 +15,7 @@ import { checkBundles } from './release/bundles.mjs';
 import { installPackage, runEverywhere } from './release/consumer.mjs';
 import { installTools, lintPackage } from './release/tools.mjs';
 import { setup } from './setup.mjs';
+import { olderNode } from './sysroot.mjs';
 
 async function npmRun(name, args = []) {
   const { code } = await run('npm', ['run', '--silent', name, '--', ...args], { stdio: 'inherit' });
@@ -23,13 +24,16 @@ async function npmRun(name, args = []) {
 
 const host = `${process.platform}-${process.arch}`;
 
-/** The published file of this machine computes what the tests ask: all of the suite, or the values of the operations. */
+/** The published file computes what the tests ask: all of them, and on the libraries of an older Linux the values. */
 async function testPublished(quick) {
-  const env = { TILEGRAD_ADDON: join(root, 'prebuilds', host, 'tilegrad.node') };
-  if (quick) Object.assign(env, { TILEGRAD_TEST_ASPECTS: 'values', TILEGRAD_TEST_REPORT: '' });
-  const args = ['run', ...(quick ? ['test/ops.test.ts'] : [])];
-  const { code } = await runPackage('vitest/vitest.mjs', args, { stdio: 'inherit', env });
-  if (code !== 0) throw new SetupError('the tests failed');
+  const addon = { TILEGRAD_ADDON: join(root, 'prebuilds', host, 'tilegrad.node') };
+  const vitest = (args, env) => runPackage('vitest/vitest.mjs', ['run', ...args], { stdio: 'inherit', env });
+  if (!quick && (await vitest([], addon)).code !== 0) throw new SetupError('the suite failed');
+  const node = process.platform === 'linux' ? await olderNode() : process.execPath;
+  const { stdout } = await run(node, ['-p', 'process.report.getReport().header.glibcVersionRuntime']);
+  console.log(`  glibc ${stdout.trim()}`);
+  const env = { ...addon, TILEGRAD_TEST_NODE: node, TILEGRAD_TEST_ASPECTS: 'values', TILEGRAD_TEST_REPORT: '' };
+  if ((await vitest(['test/ops.test.ts'], env)).code !== 0) throw new SetupError('the tests failed');
 }
 
 async function pack(folder) {
@@ -67,7 +71,9 @@ await main(async () => {
     else await step('build', () => npmRun('build:prebuilds', buildArgs));
     if (!existsSync(join(root, 'prebuilds', host))) throw new SetupError(`there is no prebuilt file for ${host}`);
     await step('dist/', () => setup({ ts: true, quiet: true }));
-    await step(quick ? 'the values of the operations' : 'the suite', () => testPublished(quick));
+    await step(quick ? 'the values of the operations' : 'the suite, and the values of the operations', () =>
+      testPublished(quick),
+    );
     const tarball = await step('pack', () => pack(join(work, 'package')));
     const tools = await step('tools', installTools);
     await step('publint and attw', () => lintPackage(tools, tarball));

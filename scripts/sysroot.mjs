@@ -1,5 +1,5 @@
-// The C library of Debian 11 in .cache/sysroot-<arch>/, to link release builds against: apt-get fetches two packages and
-// dpkg unpacks them; nothing is installed. node scripts/sysroot.mjs [x64|arm64]
+// The C and C++ libraries of Debian 11 in .cache/sysroot-<arch>/, to link release builds against and to run them on: apt-get
+// fetches the packages and dpkg unpacks them; nothing is installed. node scripts/sysroot.mjs [x64|arm64]
 //
 // Environment: TILEGRAD_SYSROOT_MIRROR, where the packages come from (default: http://deb.debian.org/debian).
 import {
@@ -14,10 +14,11 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { isMain, main, root, run, SetupError } from './process.mjs';
+import { isMain, main, readStamp, root, run, SetupError } from './process.mjs';
 import { findProgram } from './toolchain.mjs';
 
 const release = 'bullseye';
+const packages = ['libc6', 'libc6-dev', 'libgcc-s1', 'libstdc++6'];
 const debianArch = { x64: 'amd64', arm64: 'arm64' };
 
 async function must(command, args, options) {
@@ -59,13 +60,14 @@ async function fetchPackages(arch, work) {
     'APT::Sandbox::User=root',
   ].flatMap((setting) => ['-o', setting]);
   await must('apt-get', [...settings, '-q', 'update']);
-  await must('apt-get', [...settings, '-q', 'download', 'libc6', 'libc6-dev'], { cwd: join(work, 'debs') });
+  await must('apt-get', [...settings, '-q', 'download', ...packages], { cwd: join(work, 'debs') });
 }
 
 /** The folder of the older C library for 'x64' or 'arm64', fetched where it is absent. */
 export async function sysroot(arch) {
   const folder = join(root, '.cache', `sysroot-${arch}`);
-  if (existsSync(folder)) return folder;
+  const holds = `${release} ${packages.join(' ')}\n`;
+  if (readStamp(join(folder, '.stamp')) === holds) return folder;
   for (const tool of ['apt-get', 'dpkg']) {
     if (!findProgram(tool))
       throw new SetupError(`${tool} was not found: the older C library comes from Debian's packages`);
@@ -76,9 +78,25 @@ export async function sysroot(arch) {
   const files = join(work, 'root');
   for (const name of readdirSync(join(work, 'debs'))) await must('dpkg', ['-x', join(work, 'debs', name), files]);
   makeLinksRelative(files);
+  writeFileSync(join(files, '.stamp'), holds);
+  rmSync(folder, { recursive: true, force: true });
   renameSync(files, folder);
   rmSync(work, { recursive: true });
   return folder;
+}
+
+/** A program that is this Node on those libraries: what runs in it runs on a Linux as old as they are. */
+export async function olderNode() {
+  const folder = await sysroot(process.arch);
+  const [, loader] = (await run('readelf', ['-l', process.execPath])).output.match(/interpreter: (\/.*?)\]/) ?? [];
+  if (!loader) throw new SetupError(`the program interpreter of ${process.execPath} is unknown`);
+  const libraries = ['lib', 'usr/lib'].flatMap((part) =>
+    readdirSync(join(folder, part)).map((name) => join(folder, part, name)),
+  );
+  const program = join(root, '.cache', 'older-node');
+  const call = `${join(folder, loader)} --library-path ${libraries.join(':')} ${process.execPath}`;
+  writeFileSync(program, `#!/bin/sh\nexec ${call} "$@"\n`, { mode: 0o755 });
+  return program;
 }
 
 if (isMain(import.meta)) {
