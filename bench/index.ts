@@ -1,6 +1,7 @@
 // npm run bench: times ops and training steps on this machine, beside PyTorch where it is installed.
 import { writeFileSync } from 'node:fs';
 import { cudaIsAvailable, device, getNumThreads, setNumThreads } from 'tilegrad';
+import { compareDevices } from './devices.ts';
 import { describeMachine, type Floor, type Machine, measureFlops, printMachine } from './machine.ts';
 import { type Options, readOptions, UsageError } from './options.ts';
 import type { BenchRow } from './suite.ts';
@@ -93,6 +94,7 @@ async function main(): Promise<void> {
     suites.map((suite) => suite.name),
   );
   if (!options) return;
+  if (options.devices) return compareDevices(options.filter, options.seconds);
   const found = options.torch ? findTorch() : null;
   const machine = describeMachine(options.threads, found?.version ?? null);
   printMachine(machine);

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { getNumThreads } from 'tilegrad';
 
 const help = `npm run bench -- [SUITE...] [options]
+npm run bench -- devices [--filter REGEX] [--seconds S]
   SUITE...          which suites to run (all): SUITES
   --filter REGEX    only rows whose "suite name" matches
   --threads LIST    numbers of threads (1 and all cores)
@@ -10,10 +11,13 @@ const help = `npm run bench -- [SUITE...] [options]
   --seconds S       length of one block (0.1)
   --json FILE       writes machine and rows as JSON
   --no-torch        without the comparison with PyTorch
+devices compares the CPU with the GPU over a range of sizes.
 PyTorch is looked for in $PYTHON, python3 and /usr/bin/python3.`;
 
 export interface Options {
   suites: string[];
+  /** Compares devices instead of running suites. */
+  devices: boolean;
   filter: RegExp;
   threads: number[];
   rounds: number;
@@ -51,9 +55,11 @@ export function readOptions(args: string[], suites: readonly string[]): Options 
     console.log(help.replace('SUITES', suites.join(', ')));
     return null;
   }
-  const unknown = positionals.find((name) => !suites.includes(name));
+  const devices = positionals.length === 1 && positionals[0] === 'devices';
+  const unknown = devices ? undefined : positionals.find((name) => !suites.includes(name));
   if (unknown !== undefined) throw new UsageError(`there is no suite '${unknown}'; there are ${suites.join(', ')}`);
   return {
+    devices,
     suites: positionals.length > 0 ? positionals : [...suites],
     filter: new RegExp(values.filter, 'i'),
     threads: values.threads.split(',').map((text) => positive('threads', text, true)),

@@ -3,7 +3,8 @@
 //   node scripts/setup.mjs [--native] [--ts] [--programs] [--debug] [--sanitize LIST] [--emulated] [--out DIR] [--quiet]
 //                          [--verbose]
 //
-// Environment: TILEGRAD_CUDA=AUTO|ON|OFF|EMULATED, TILEGRAD_CUDA_ARCHS (as cmake takes them), CXX.
+// Environment: TILEGRAD_CUDA=AUTO|ON|OFF|EMULATED, TILEGRAD_CUDA_ARCHS (as cmake takes them), CXX, and
+// TILEGRAD_NO_INSTALL=1, which takes node_modules as it lies there.
 //
 // Without --native or --ts both are built. --programs compiles examples/ and bench/ to build/ts. --debug, --sanitize
 // and --emulated (CUDA on the CPU) build in folders of their own (build-debug ...), which TILEGRAD_ADDON then names to the loader.
@@ -61,7 +62,7 @@ function packagesAreCurrent() {
 }
 
 async function installPackages() {
-  if (packagesAreCurrent()) return undefined;
+  if (process.env.TILEGRAD_NO_INSTALL === '1' || packagesAreCurrent()) return undefined;
   const args = ['ci', '--prefer-offline', '--no-audit', '--no-fund'];
   const npm = process.env.npm_execpath;
   const { code, output } = npm?.endsWith('.js') ? await run(process.execPath, [npm, ...args]) : await run('npm', args);

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { cudaIsAvailable, devices } from 'tilegrad';
 import { expect, test } from 'vitest';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -81,4 +82,10 @@ test('bench:peers names its cases, and what it does not know', { timeout: 60_000
   const unknown = peers('--filter', 'matmull');
   expect(unknown.stderr).toBe('bench:peers: no case matches /matmull/i\n');
   expect(unknown.status).toBe(1);
+});
+
+test.skipIf(cudaIsAvailable())('bench devices skips in words where there is no GPU', { timeout: 60_000 }, () => {
+  const { status, stdout } = bench('devices');
+  expect(stdout).toContain(`bench devices: skipped: ${devices().find(({ name }) => name === 'cuda')?.reason}`);
+  expect(status).toBe(0);
 });
