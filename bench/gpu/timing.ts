@@ -1,6 +1,5 @@
 // Times one row on the device: ours and PyTorch's in blocks that alternate, on the same number of sets of inputs.
-import * as tilegrad from 'tilegrad';
-import { type Device, Scope } from 'tilegrad';
+import { type Device, Scope, setFloat32MatmulPrecision } from 'tilegrad';
 import { summarize, type Timing } from '../timing.ts';
 import type { GpuRow } from './rows.ts';
 import type { TorchGpu } from './torch.ts';
@@ -46,8 +45,6 @@ async function runsPerSample(runs: readonly (() => void)[], device: Device, seco
   }
 }
 
-type Precise = { setFloat32MatmulPrecision?: (precision: string) => void };
-
 export async function timeRow(
   row: GpuRow,
   device: Device,
@@ -57,8 +54,7 @@ export async function timeRow(
   const { group, name, precision, flops, bytes } = row;
   const result: GpuResult = { group, name, precision, flops, bytes, ours: null, torch: null, ratio: null, remarks: [] };
   const sets = Math.min(mostSets, Math.max(1, Math.ceil(rotation / Math.max(1, bytes))));
-  const setPrecision = (tilegrad as Precise).setFloat32MatmulPrecision;
-  setPrecision?.(precision === 'tf32' ? 'high' : 'highest');
+  setFloat32MatmulPrecision(precision === 'tf32' ? 'high' : 'highest');
   const scope = new Scope();
   let runs: (() => void)[] = [];
   let count = 1;
@@ -85,7 +81,7 @@ export async function timeRow(
     theirs.push(...other);
     if (own.length > 0) ratios.push(summarize(other).median / summarize(own).median);
   }
-  setPrecision?.('highest');
+  setFloat32MatmulPrecision('highest');
   scope.dispose();
   if (ours.length > 0) result.ours = summarize(ours);
   if (theirs.length > 0) result.torch = summarize(theirs);

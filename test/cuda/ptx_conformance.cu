@@ -85,6 +85,8 @@ MMA_CASE(mma_m16n8k16_f16, float)
 MMA_CASE(mma_m16n8k8_tf32, float)
 MMA_CASE(mma_m16n8k32_s8, int)
 MMA_CASE(mma_m16n8k32_u8s8, int)
+MMA_CASE(mma_m16n8k32_s8u8, int)
+MMA_CASE(mma_m16n8k32_u8, int)
 
 CASE(round_tf32, 80, {
   uint32_t r[kIn];
@@ -193,6 +195,36 @@ WGMMA_CASE(wgmma_m64n128k16_f16, float, 64)
 WGMMA_CASE(wgmma_m64n128k8_tf32, float, 64)
 WGMMA_CASE(wgmma_m64n128k32_s8, int, 64)
 WGMMA_CASE(wgmma_m64n256k16_bf16, float, 128)
+WGMMA_CASE(wgmma_m64n256k16_f16, float, 128)
+WGMMA_CASE(wgmma_m64n256k8_tf32, float, 128)
+WGMMA_CASE(wgmma_m64n256k32_s8, int, 128)
+
+// Operands that lie along their rows: what the strides of such a descriptor mean is known from the manual alone.
+CASE(wgmma_bf16_rows, 90, {
+#if TILEGRAD_SM90A
+  float d[64];
+  const uint64_t a = ptx::descriptor_128b_swizzle_rows(io.shared, 8192);
+  const uint64_t b = ptx::descriptor_128b_swizzle_rows(io.shared + 8192, 4096);
+  ptx::wgmma_fence();
+  ptx::wgmma_m64n128k16_bf16<1, 1>(d, a, b, 0);
+  ptx::wgmma_m64n128k16_bf16<1, 1>(d, a + 128, b + 128, 1);  // the next 16 of K, 2048 bytes on
+  ptx::wgmma_commit();
+  ptx::wgmma_wait<0>();
+  io.write(d);
+#endif
+})
+CASE(wgmma_f16_second_rows, 90, {
+#if TILEGRAD_SM90A
+  float d[128];
+  const uint64_t a = ptx::descriptor_128b_swizzle(io.shared);
+  const uint64_t b = ptx::descriptor_128b_swizzle_rows(io.shared + 8192, 8192);
+  ptx::wgmma_fence();
+  ptx::wgmma_m64n256k16_f16<0, 1>(d, a, b, 0);
+  ptx::wgmma_commit();
+  ptx::wgmma_wait<0>();
+  io.write(d);
+#endif
+})
 
 // Instructions without a result: they must only not trap.
 CASE(side_effects, 90, {
@@ -269,6 +301,8 @@ void ask_all() {
   ASK(mma_m16n8k8_tf32, false)
   ASK(mma_m16n8k32_s8, true)
   ASK(mma_m16n8k32_u8s8, true)
+  ASK(mma_m16n8k32_s8u8, true)
+  ASK(mma_m16n8k32_u8, true)
   ASK(round_tf32, true)
   ASK(cp_async_16, true)
   ASK(cp_async_4, true)
@@ -281,6 +315,11 @@ void ask_all() {
   ASK(wgmma_m64n128k8_tf32, false)
   ASK(wgmma_m64n128k32_s8, true)
   ASK(wgmma_m64n256k16_bf16, false)
+  ASK(wgmma_m64n256k16_f16, false)
+  ASK(wgmma_m64n256k8_tf32, false)
+  ASK(wgmma_m64n256k32_s8, true)
+  ASK(wgmma_bf16_rows, false)
+  ASK(wgmma_f16_second_rows, false)
   ASK(side_effects, true)
 }
 
