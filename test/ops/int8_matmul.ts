@@ -78,6 +78,8 @@ export default defineRows<Attrs | undefined>({
     { inputs: [i8(5, 1030), i8(1030, 9)] },
     { inputs: [u8(29, 513), u8(513, 3)] },
     { inputs: [i8(3, 7), u8(7, 65)] },
+    { inputs: [i8(40, 128), i8(128, 70)], name: 'whole tiles and rests' },
+    { inputs: [u8(34, 4200), i8(4200, 33)], name: 'sums that wait in memory' },
     { inputs: [u8(3, 0), i8(0, 4)] },
     { inputs: [u8(0, 3), i8(3, 4)] },
     { inputs: [all(255, 'u8', 3, 4096), all(127, 'i8', 4096, 5)], name: 'pairs that saturate 16 bits above' },

@@ -35,14 +35,14 @@ struct Row {
   int32_t a_zero, a_sum;
 };
 
-// The held values are a + 128 where A is signed and b - 128 where B is not; so are the zero points.
+// The held values are a + a_shift and b - b_shift; so are the zero points.
 TG_SIMD VecU32 integer_sum(const Int8Epilogue& e, const Row& row, const Int8Tile& t,
                            const int32_t* c, int64_t j, int n) {
   const auto take = [&](const int32_t* p) __attribute__((always_inline)) {
     return (VecU32)(n == W ? load<int32_t>(p + j) : load_partial<int32_t>(p + j, n));
   };
-  const uint32_t a_zero = static_cast<uint32_t>(row.a_zero) + (e.a_signed ? 128u : 0u);
-  const VecU32 b_zero = (VecU32)read<int32_t>(row.b_zero, j, n) - (e.b_signed ? 0u : 128u);
+  const uint32_t a_zero = static_cast<uint32_t>(row.a_zero) + static_cast<uint32_t>(t.a_shift);
+  const VecU32 b_zero = (VecU32)read<int32_t>(row.b_zero, j, n) - static_cast<uint32_t>(t.b_shift);
   const uint32_t a_rest = static_cast<uint32_t>(row.a_sum) - static_cast<uint32_t>(e.k) * a_zero;
   return take(c) - take(t.b_sums) * a_zero - b_zero * a_rest +
          (VecU32)read<int32_t>(row.bias_i32, j, n);

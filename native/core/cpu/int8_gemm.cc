@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "core/cpu/int8_amx.h"
 #include "core/cpu/int8_gemm_simd.h"
 #include "core/cpu/scratch.h"
 #include "core/parallel.h"
@@ -144,7 +145,9 @@ class Product {
                      col + at,
                      cols,
                      a_sums_ + row,
-                     b_sums_ + at};
+                     b_sums_ + at,
+                     g_.a.is_signed ? 128 : 0,
+                     g_.b.is_signed ? 0 : 128};
     if (g_.c == nullptr) {
       tile.c = static_cast<int32_t*>(
           scratch(ScratchSlot::chunk, sizeof(int32_t) * static_cast<size_t>(rows * cols)));
@@ -197,6 +200,7 @@ class Product {
 
 void int8_gemm(const Int8Gemm& g) {
   if (g.m == 0 || g.n == 0) return;
+  if (int8_amx_serves(g)) return int8_gemm_amx(g);
   Product(g).run();
 }
 

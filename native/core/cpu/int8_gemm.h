@@ -13,14 +13,15 @@ struct Int8Operand {
 };
 
 // A finished part of the product: rows [row, row + rows) and columns [col, col + cols).
-// Inside, operands are held as A + 128 where A is signed (so that it is u8) and B - 128 where B is unsigned (s8): the sums
-// and `c` are those of the held values, and the zero points shift along with them (see Int8Epilogue).
+// Inside, operands may be held as A + a_shift and B - b_shift (128 to make A unsigned or B signed, else 0): the sums and `c`
+// are those of the held values, and the zero points shift along with them (see Int8Epilogue).
 struct Int8Tile {
   int32_t* c;  // (rows, cols)
   int64_t c_row;
   int64_t row, rows, col, cols;
   const int32_t* a_sums;  // of the rows of this tile over k
   const int32_t* b_sums;  // of the columns of this tile over k
+  int32_t a_shift, b_shift;
 };
 
 struct Int8Gemm {
@@ -35,6 +36,10 @@ struct Int8Gemm {
   int64_t c_row = 0;
   void (*finish)(const void* context, const Int8Tile& tile) = nullptr;
   const void* finish_context = nullptr;
+  // False if no zero point of B needs the sums of A's rows where nothing is shifted.
+  bool wants_a_sums = true;
+  // With `c`: `finish` changes nothing where nothing is shifted, and may then be left out.
+  bool raw = false;
 };
 
 // k = 0 gives zeros. Every tile is finished exactly once, on any thread.

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "core/cpu/amx.h"
 #include "core/error.h"
 
 #if defined(__x86_64__)
@@ -13,6 +14,7 @@ namespace tilegrad {
 namespace {
 
 constexpr const char* kNames[] = {"portable", "avx2", "avx512", "neon"};
+constexpr const char* kAmx = "amx";  // avx512 with tiles
 
 #if defined(__x86_64__)
 // Clang's __builtin_cpu_supports does not know it.
@@ -52,8 +54,13 @@ Isa choose() {
          ": this processor does not have it; the best is ",
          kNames[static_cast<int>(detected_isa())]);
   }
-  fail(ErrorCode::argument, "TILEGRAD_ISA must be portable, avx2, avx512 or neon but is '", wanted,
-       "'");
+  if (std::strcmp(wanted, kAmx) == 0) {
+    if (processor_has_amx()) return Isa::avx512;
+    fail(ErrorCode::argument,
+         "TILEGRAD_ISA=amx: this processor does not have it, or the system does not grant it");
+  }
+  fail(ErrorCode::argument, "TILEGRAD_ISA must be portable, avx2, avx512, amx or neon but is '",
+       wanted, "'");
 }
 
 }  // namespace
@@ -71,6 +78,6 @@ Isa isa() {
   return chosen;
 }
 
-const char* isa_name() { return kNames[static_cast<int>(isa())]; }
+const char* isa_name() { return has_amx() ? kAmx : kNames[static_cast<int>(isa())]; }
 
 }  // namespace tilegrad

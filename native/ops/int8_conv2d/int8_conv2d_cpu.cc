@@ -111,28 +111,29 @@ void int8_conv2d_cpu(KernelArgs& args) {
   const bool plain = s.r == 1 && s.s == 1 && s.stride_h == 1 && s.stride_w == 1 && s.p == s.h &&
                      s.q == s.w && s.pad_top == 0 && s.pad_left == 0;
   const int64_t item = static_cast<int64_t>(dtype_size(out.dtype));
-  parallel_for(s.n * s.groups, grain_for(kernels * depth * pixels, kTaskWork),
-               [&](int64_t begin, int64_t end) {
-                 for (int64_t task = begin; task < end; ++task) {
-                   const int64_t image = task / s.groups, group = task % s.groups;
-                   const int64_t first = group * kernels;
-                   const Patches patches = {
-                       &s, x.as<uint8_t>() + (image * s.c + group * (s.c / s.groups)) * s.h * s.w,
-                       padding};
-                   Int8Epilogue e = epilogue(args, s, first);
-                   e.out = static_cast<char*>(out.data) +
-                           (out.layout.offset + (image * s.k + first) * pixels) * item;
-                   Int8Gemm g;
-                   g.m = kernels, g.n = pixels, g.k = depth;
-                   g.a = {weight.as<uint8_t>() + first * depth, e.a_signed, depth, 1};
-                   g.b = {patches.image, e.b_signed, pixels, 1};
-                   if (!plain) g.fill = fill, g.fill_context = &patches;
-                   if (out.dtype == DType::i32)
-                     g.c = static_cast<int32_t*>(e.out), g.c_row = pixels;
-                   g.finish = finish, g.finish_context = &e;
-                   int8_gemm(g);
-                 }
-               });
+  parallel_for(
+      s.n * s.groups, grain_for(kernels * depth * pixels, kTaskWork),
+      [&](int64_t begin, int64_t end) {
+        for (int64_t task = begin; task < end; ++task) {
+          const int64_t image = task / s.groups, group = task % s.groups;
+          const int64_t first = group * kernels;
+          const Patches patches = {
+              &s, x.as<uint8_t>() + (image * s.c + group * (s.c / s.groups)) * s.h * s.w, padding};
+          Int8Epilogue e = epilogue(args, s, first);
+          e.out = static_cast<char*>(out.data) +
+                  (out.layout.offset + (image * s.k + first) * pixels) * item;
+          Int8Gemm g;
+          g.m = kernels, g.n = pixels, g.k = depth;
+          g.a = {weight.as<uint8_t>() + first * depth, e.a_signed, depth, 1};
+          g.b = {patches.image, e.b_signed, pixels, 1};
+          if (!plain) g.fill = fill, g.fill_context = &patches;
+          if (out.dtype == DType::i32) g.c = static_cast<int32_t*>(e.out), g.c_row = pixels;
+          g.finish = finish, g.finish_context = &e;
+          g.wants_a_sums = e.b_zero.data != nullptr;
+          g.raw = out.dtype == DType::i32 && !e.a_zero.data && !e.b_zero.data && !e.bias_i32.data;
+          int8_gemm(g);
+        }
+      });
 }
 
 }  // namespace tilegrad

@@ -78,6 +78,8 @@ void int8_matmul_cpu(KernelArgs& args) {
   e.out_row = g.n;
   g.finish = finish;
   g.finish_context = &e;
+  g.wants_a_sums = e.b_zero.data != nullptr;
+  g.raw = out.dtype == DType::i32 && !e.a_zero.data && !e.b_zero.data && !e.bias_i32.data;
   const int64_t matrix = g.m * g.n, count = out.numel() / matrix;
   for (int64_t i = 0; i < count; ++i) {
     g.a = operand(a, batch_offset(a.layout, shape, i));

@@ -1,0 +1,256 @@
+// A is read where it lies if its rows do; only what fills no tile is copied. Super-blocks of B's columns are packed into
+// panels, then 2-D tasks are shared out: the panels of a task stay in L2 while its rows pass, and a tile of 32 x 32 is
+// finished while it is in L1. Beyond kPassBlocks of k the sums of a task wait in memory. Packing moves 2 k n bytes.
+#include "core/cpu/int8_amx.h"
+
+#include <algorithm>
+
+#include "core/cpu/amx.h"
+#include "core/cpu/scratch.h"
+#include "core/parallel.h"
+
+namespace tilegrad {
+
+#if defined(__x86_64__)
+
+namespace {
+
+using namespace avx512;  // NOLINT: the kernels of int8_amx.h
+
+constexpr int64_t kTaskWork = 1 << 24;         // multiply-adds
+constexpr int64_t kPackWork = 1 << 16;         // bytes
+constexpr int64_t kSuperBlockBytes = 1 << 24;  // of packed B
+constexpr int64_t kTaskBytes = 1 << 20;        // of B per task: they share L2 with rows of A
+constexpr int64_t kTaskCols = 512;
+constexpr int64_t kPassBlocks = 64;  // of k
+constexpr int64_t kPairRows = 2 * kAmxRows;
+constexpr int64_t kPackCols = 2 * kAmxCols;
+
+constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+constexpr int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
+
+// The bits of one region of scratch memory, in the order in which they are taken.
+class Region {
+ public:
+  size_t reserve(size_t bytes) {
+    const size_t at = size_;
+    size_ += (bytes + 63) / 64 * 64;
+    return at;
+  }
+  void allocate() { base_ = static_cast<uint8_t*>(scratch(ScratchSlot::region, size_)); }
+  template <class T>
+  T* at(size_t offset) const {
+    return reinterpret_cast<T*>(base_ + offset);
+  }
+
+ private:
+  size_t size_ = 0;
+  uint8_t* base_ = nullptr;
+};
+
+class AmxProduct {
+ public:
+  explicit AmxProduct(const Int8Gemm& g)
+      : g_(g),
+        blocks_(g.k / kAmxDepth),
+        rest_(g.k % kAmxDepth),
+        all_blocks_(ceil_div(g.k, kAmxDepth)),
+        row_tiles_(ceil_div(g.m, kAmxRows)),
+        in_place_(g.a.col == 1),
+        multiply_(amx_multiply(g.a.is_signed, g.b.is_signed)) {}
+
+  void run() {
+    const int64_t whole = round_up(g_.n, kAmxCols);
+    const int64_t depth = std::max<int64_t>(all_blocks_, 1) * kAmxDepth;
+    super_cols_ =
+        std::clamp(kSuperBlockBytes / depth / kAmxCols * kAmxCols, int64_t{kAmxCols}, whole);
+    reserve();
+    prepare_a();
+    for (int64_t col = 0; col < g_.n; col += super_cols_) {
+      const int64_t cols = std::min(super_cols_, g_.n - col);
+      pack_b(col, cols);
+      multiply(col, cols);
+    }
+  }
+
+ private:
+  void reserve() {
+    const int64_t tile = all_blocks_ * kAmxTile;
+    Region region;
+    const size_t rows = region.reserve(static_cast<size_t>(row_tiles_) * sizeof(AmxRows));
+    // In place only what fills no tile is copied: the last rows, and the last bytes of each row.
+    copy_step_ = in_place_ ? (rest_ > 0 ? kAmxTile : 0) : tile;
+    const size_t copies =
+        region.reserve(static_cast<size_t>(row_tiles_ * copy_step_ + (in_place_ ? tile : 0)));
+    const size_t a_sums = region.reserve(static_cast<size_t>(row_tiles_) * kAmxRows * 4);
+    const int64_t panels = super_cols_ / kAmxCols;
+    const size_t b_sums = region.reserve(static_cast<size_t>(super_cols_) * 4);
+    const size_t b = region.reserve(static_cast<size_t>(panels * all_blocks_ * kAmxPanelStep));
+    region.allocate();
+    rows_ = region.at<AmxRows>(rows), copies_ = region.at<uint8_t>(copies);
+    a_sums_ = region.at<int32_t>(a_sums), b_sums_ = region.at<int32_t>(b_sums);
+    b_ = region.at<uint8_t>(b);
+  }
+
+  void prepare_a() {
+    const int64_t bytes = (g_.wants_a_sums || !in_place_ ? g_.k : rest_) * kAmxRows;
+    parallel_for(row_tiles_, grain_for(bytes, kPackWork), [&](int64_t begin, int64_t end) {
+      for (int64_t t = begin; t < end; ++t) prepare_rows(t);
+    });
+  }
+
+  void prepare_rows(int64_t t) {
+    const int rows = static_cast<int>(std::min<int64_t>(kAmxRows, g_.m - t * kAmxRows));
+    const auto* in = static_cast<const uint8_t*>(g_.a.data) + t * kAmxRows * g_.a.row;
+    uint8_t* copy = copies_ + t * copy_step_;
+    if (in_place_ && rows == kAmxRows) {
+      rows_[t] = {in, g_.a.row, kAmxDepth, copy};
+      if (rest_ > 0) amx_pack_a({copy, in + blocks_ * kAmxDepth, g_.a.row, 1, rest_, rows});
+    } else {
+      rows_[t] = {copy, kAmxDepth, kAmxTile, copy + blocks_ * kAmxTile};
+      amx_pack_a({copy, in, g_.a.row, g_.a.col, g_.k, rows});
+    }
+    for (int i = 0; i < kAmxRows; ++i) {
+      uint32_t sum = 0;
+      if (g_.wants_a_sums && in_place_ && i < rows) {
+        sum = static_cast<uint32_t>(amx_row_sum(in + i * g_.a.row, g_.k, g_.a.is_signed));
+      } else if (g_.wants_a_sums && i < rows) {
+        for (int64_t b = 0; b < all_blocks_; ++b)
+          sum += static_cast<uint32_t>(
+              amx_row_sum(copy + b * kAmxTile + i * kAmxDepth, kAmxDepth, g_.a.is_signed));
+      }
+      a_sums_[t * kAmxRows + i] = static_cast<int32_t>(sum);
+    }
+  }
+
+  void pack_b(int64_t col, int64_t cols) {
+    parallel_for(ceil_div(cols, kPackCols), grain_for(kPackCols * g_.k, kPackWork),
+                 [&](int64_t begin, int64_t end) {
+                   for (int64_t p = begin; p < end; ++p) {
+                     const int64_t at = p * kPackCols;
+                     pack_panels(col, at, static_cast<int>(std::min(kPackCols, cols - at)));
+                   }
+                 });
+  }
+
+  void pack_panels(int64_t col, int64_t at, int cols) {
+    const int64_t panel = all_blocks_ * kAmxPanelStep;
+    AmxPackB pack = {b_ + at / kAmxCols * panel,
+                     panel,
+                     nullptr,
+                     g_.b.row,
+                     g_.b.col,
+                     g_.k,
+                     cols,
+                     g_.b.is_signed,
+                     b_sums_ + at};
+    if (g_.fill != nullptr) {
+      auto* rows =
+          static_cast<uint8_t*>(scratch(ScratchSlot::chunk, static_cast<size_t>(g_.k * kPackCols)));
+      g_.fill(g_.fill_context, col + at, cols, rows, kPackCols);
+      pack.in = rows, pack.row = kPackCols, pack.col = 1;
+    } else {
+      pack.in = static_cast<const uint8_t*>(g_.b.data) + (col + at) * g_.b.col;
+    }
+    amx_pack_b(pack);
+  }
+
+  // Tasks that follow one another share their columns of B, which stay in L2 as long; with two groups of columns or more, a
+  // thread mostly multiplies the panels that it packed.
+  void multiply(int64_t col, int64_t cols) const {
+    const int64_t depth = std::max<int64_t>(g_.k, 1);
+    const int64_t rows = round_up(g_.m, kPairRows);
+    const int64_t fitting = std::min(std::min(kTaskCols, kTaskBytes / depth), ceil_div(cols, 2));
+    const int64_t wanted = std::min(fitting, kTaskWork / (depth * kPairRows));
+    const int64_t most = std::max<int64_t>((rows == kPairRows ? wanted : fitting), kAmxCols);
+    const int64_t task_cols = round_up(ceil_div(cols, ceil_div(cols, most)), kAmxCols);
+    const int64_t task_rows =
+        std::min(rows, round_up(grain_for(task_cols * depth, kTaskWork), kPairRows));
+    const int64_t row_groups = ceil_div(g_.m, task_rows), col_groups = ceil_div(cols, task_cols);
+    parallel_for(row_groups * col_groups, 1, [&](int64_t begin, int64_t end) {
+      amx_configure();
+      for (int64_t task = begin; task < end; ++task) {
+        const int64_t row = task % row_groups * task_rows, at = task / row_groups * task_cols;
+        run_task(row, std::min(task_rows, g_.m - row), col, at, std::min(task_cols, cols - at));
+      }
+      amx_release();
+    });
+  }
+
+  void run_task(int64_t row, int64_t rows, int64_t col, int64_t at, int64_t cols) const {
+    const int64_t passes = std::max<int64_t>(ceil_div(blocks_, kPassBlocks), 1);
+    const int64_t row_pairs = ceil_div(rows, kPairRows), panels = ceil_div(cols, kAmxCols);
+    constexpr int64_t kTileSums = kPairRows * kAmxCols;
+    const int64_t tiles = passes > 1 ? row_pairs * panels : 1;
+    auto* sums = static_cast<int32_t*>(
+        scratch(ScratchSlot::chunk, sizeof(int32_t) * static_cast<size_t>(tiles * kTileSums)));
+    for (int64_t pass = 0; pass < passes; ++pass) {
+      for (int64_t i = 0; i < row_pairs; ++i) {
+        for (int64_t j = 0; j < panels; ++j) {
+          int32_t* own = sums + (passes > 1 ? (i * panels + j) * kTileSums : 0);
+          Int8Tile tile = {own,
+                           kAmxCols,
+                           row + i * kPairRows,
+                           std::min(kPairRows, rows - i * kPairRows),
+                           col + at + j * kAmxCols,
+                           std::min<int64_t>(kAmxCols, cols - j * kAmxCols),
+                           a_sums_ + row + i * kPairRows,
+                           b_sums_ + at + j * kAmxCols,
+                           0,
+                           0};
+          run_tile(tile, (at / kAmxCols + j) * all_blocks_ * kAmxPanelStep, pass,
+                   pass + 1 == passes);
+        }
+      }
+    }
+  }
+
+  void run_tile(Int8Tile& tile, int64_t panel, int64_t pass, bool last) const {
+    const bool whole = tile.rows == kPairRows && tile.cols == kAmxCols;
+    if (g_.c != nullptr && whole)
+      tile.c = g_.c + tile.row * g_.c_row + tile.col, tile.c_row = g_.c_row;
+    const int64_t first = pass * kPassBlocks;
+    const int row_tiles = tile.rows > kAmxRows ? 2 : 1;
+    AmxRows rows[2];
+    for (int i = 0; i < row_tiles; ++i) {
+      rows[i] = rows_[tile.row / kAmxRows + i];
+      rows[i].data += first * rows[i].step;
+    }
+    multiply_({rows, row_tiles, b_ + panel + first * kAmxPanelStep,
+               last ? blocks_ - first : kPassBlocks, last && rest_ > 0, pass > 0, tile.c,
+               tile.c_row});
+    if (!last) return;
+    if (g_.finish != nullptr && !(g_.c != nullptr && g_.raw)) {
+      g_.finish(g_.finish_context, tile);
+    } else if (!whole) {
+      for (int64_t i = 0; i < tile.rows; ++i)
+        std::copy_n(tile.c + i * tile.c_row, tile.cols,
+                    g_.c + (tile.row + i) * g_.c_row + tile.col);
+    }
+  }
+
+  const Int8Gemm& g_;
+  const int64_t blocks_, rest_, all_blocks_;  // whole blocks of k, bytes behind them, and both
+  const int64_t row_tiles_;
+  const bool in_place_;
+  const AmxMultiply multiply_;
+  int64_t super_cols_ = 0, copy_step_ = 0;
+  AmxRows* rows_ = nullptr;
+  uint8_t *copies_ = nullptr, *b_ = nullptr;
+  int32_t *a_sums_ = nullptr, *b_sums_ = nullptr;
+};
+
+}  // namespace
+
+bool int8_amx_serves(const Int8Gemm& g) { return g.k >= kAmxDepth / 2 && has_amx(); }
+
+void int8_gemm_amx(const Int8Gemm& g) { AmxProduct(g).run(); }
+
+#else
+
+bool int8_amx_serves(const Int8Gemm&) { return false; }
+void int8_gemm_amx(const Int8Gemm&) {}
+
+#endif
+
+}  // namespace tilegrad
