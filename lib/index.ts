@@ -1,4 +1,7 @@
-// The public surface: re-exports only.
+/**
+ * The public surface: re-exports only.
+ * @module tilegrad
+ */
 export { type BackwardOptions, backward, enableGrad, grad, isGradEnabled, noGrad, valueAndGrad } from './autograd.ts';
 export {
   cudaIsAvailable,

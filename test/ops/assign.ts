@@ -17,9 +17,9 @@ export default [
     errors: [
       {
         name: 'another shape',
-        run: () => assign(zeros([2, 3]), zeros([3])),
+        run: () => assign(zeros([2, 3]), zeros([2])),
         code: 'ERR_SHAPE',
-        message: 'assign: target has shape [2, 3] but source has [3]',
+        message: 'assign: target has shape [2, 3] but source has [2]',
       },
       {
         name: 'another dtype',
@@ -39,6 +39,27 @@ export default [
         code: 'ERR_ARGUMENT',
         message: 'assign: the target requires a gradient; wrap the call in noGrad()',
       },
+    ],
+  }),
+  // A source that broadcasts is repeated.
+  defineRows({
+    name: 'assign',
+    title: 'assign of a source that broadcasts',
+    dtypes: ['f32', 'i64', 'bool'],
+    family: 'exact',
+    differentiable: false,
+    call: ([x, y]) => assign(x!, y!),
+    reference: ([x, y]) =>
+      ndarray(x!.shape, (i) => {
+        const at = coordinates(x!.shape, i).slice(x!.shape.length - y!.shape.length);
+        const inside = at.map((c, dim) => (y!.shape[dim] === 1 ? 0 : c));
+        return y!.data[flatIndex(y!.shape, inside)]!;
+      }),
+    samples: [
+      { inputs: [target([2, 3]), source([3])] },
+      { inputs: [target([2, 3, 4]), source([3, 1])] },
+      { inputs: [target([1, 5]), source([5])] },
+      { inputs: [target([7]), source([])] },
     ],
   }),
   // What lies around the target stays as it is.
