@@ -30,7 +30,7 @@ async function settings(platform, cudaArchs) {
   if (cross) defines.push(`CMAKE_TOOLCHAIN_FILE=${join(root, 'cmake', 'aarch64.cmake')}`);
   if (system === 'linux') defines.push(`TILEGRAD_SYSROOT=${await sysroot(arch)}`);
   if (system === 'win32') defines.push('CMAKE_CXX_COMPILER=clang-cl');
-  if (cross || system !== 'linux' || cudaArchs === 'none') return [...defines, 'TILEGRAD_CUDA=OFF'];
+  if (cross || platform !== 'linux-x64' || cudaArchs === 'none') return [...defines, 'TILEGRAD_CUDA=OFF'];
   process.env.TILEGRAD_CUDA ??= 'ON';
   const { mode, nvcc } = await findCuda();
   defines.push(`TILEGRAD_CUDA=${mode}`, `TILEGRAD_CUDA_ARCHS=${cudaArchs}`);

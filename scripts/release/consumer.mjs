@@ -54,7 +54,7 @@ export async function installPackage(work, tarball) {
 
 async function compile(consumer, file, module, out) {
   const types = join(root, 'node_modules', '@types');
-  const options = ['--strict', '--target', 'es2022', '--lib', 'es2023,esnext.disposable', '--types', 'node'];
+  const options = ['--strict', '--target', 'es2022', '--types', 'node'];
   const args = [...options, '--typeRoots', types, '--module', ...module, '--outDir', out, join(consumer.folder, file)];
   const { code, output } = await runPackage('typescript/bin/tsc', args, { cwd: consumer.folder });
   if (code !== 0) throw new SetupError(`tsc of ${file} under ${module.join(' ')}:\n${output.trim()}`);
