@@ -82,7 +82,7 @@ function seed(root: Tensor, given: Tensor | null | undefined, user: string): Ten
   if (root.numel !== 1)
     throw new TilegradError(
       'ERR_SHAPE',
-      `${user}: an output of shape [${root.shape.join(', ')}] needs its gradient; only for one element it is 1 by itself`,
+      `${user}: the output has shape [${root.shape.join(', ')}] and not one element; reduce it with sum() or mean(), or give its gradient`,
     );
   return full(root.shape, 1, { dtype: root.dtype, device: root.device });
 }
@@ -216,7 +216,7 @@ function runBackward(
         if (!edge)
           throw new TilegradError(
             'ERR_ARGUMENT',
-            `${user}: the output was not computed from a tensor that requires a gradient`,
+            `${user}: the output was not computed from a tensor that requires a gradient (requiresGrad: true), or was computed in noGrad()`,
           );
         return edge.node;
       });

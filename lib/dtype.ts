@@ -16,11 +16,32 @@ if (dtypes.join() !== native.dtypes.join())
 
 const codes = new Map<string, number>(dtypes.map((name, code) => [name, code]));
 
+/** What other libraries call them. */
+const otherNames = new Map<unknown, DType>([
+  ['float32', 'f32'],
+  ['float', 'f32'],
+  ['float16', 'f16'],
+  ['half', 'f16'],
+  ['bfloat16', 'bf16'],
+  ['float64', 'f64'],
+  ['double', 'f64'],
+  ['int64', 'i64'],
+  ['long', 'i64'],
+  ['int32', 'i32'],
+  ['int', 'i32'],
+  ['int8', 'i8'],
+  ['uint8', 'u8'],
+  ['boolean', 'bool'],
+]);
+
 /** The native code of a dtype; throws ERR_DTYPE for an unknown name. */
 export function dtypeCode(dtype: DType): number {
   const code = codes.get(dtype);
-  if (code === undefined)
-    throw new TilegradError('ERR_DTYPE', `unknown dtype ${String(dtype)}; the dtypes are ${dtypes.join(', ')}`);
+  if (code === undefined) {
+    const meant = otherNames.get(dtype);
+    const hint = meant ? `, did you mean '${meant}'?` : `; the dtypes are ${dtypes.join(', ')}`;
+    throw new TilegradError('ERR_DTYPE', `unknown dtype ${String(dtype)}${hint}`);
+  }
   return code;
 }
 

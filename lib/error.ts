@@ -38,6 +38,17 @@ export function checkOptions(user: string, options: object, known: readonly stri
   }
 }
 
+/** A value in words, for texts of errors. @internal */
+export function describeValue(value: unknown): string {
+  if (typeof value === 'string') return `'${value}'`;
+  if (typeof value === 'function') return 'a function';
+  if (Array.isArray(value)) return `[${value.map(describeValue).join(', ')}]`;
+  if (typeof value !== 'object' || value === null) return String(value);
+  if (value instanceof Promise) return 'a Promise (await it)';
+  const { shape, dtype } = value as { shape?: unknown; dtype?: unknown };
+  return Array.isArray(shape) && typeof dtype === 'string' ? `a tensor of shape [${shape.join(', ')}]` : 'an object';
+}
+
 /** The one of `known` that `name` was probably meant to be; undefined if none is near. @internal */
 export function nearest(name: string, known: readonly string[]): string | undefined {
   const distances = known.map((other) => editDistance(name.toLowerCase(), other.toLowerCase()));

@@ -51,7 +51,8 @@ export * as prune from './prune/index.ts';
 /** Weights and activations in bytes. */
 export * as quantize from './quantize/index.ts';
 export { keep, Scope, tidy } from './scope.ts';
-export { type Nested, type Shape, Tensor, type TensorData, type TensorOptions, tensor } from './tensor.ts';
+export type { Nested, TensorData } from './host_data.ts';
+export { type Shape, Tensor, type TensorOptions, tensor } from './tensor.ts';
 export type {
   Broadcast,
   Conv2dFault,

@@ -1,7 +1,7 @@
 // How an op is defined and run: the only caller of native.run, and the only writer of the graph.
 import { cpu, type Device } from './device.ts';
 import { type DType, dtypeCode, dtypes } from './dtype.ts';
-import { TilegradError } from './error.ts';
+import { describeValue, TilegradError } from './error.ts';
 import { type Attrs, type AttrValue, type Meta, type Node, noGrad, record, unpack } from './graph.ts';
 import { type NativeOp, native } from './native.ts';
 import { adopt, Storage } from './scope.ts';
@@ -149,13 +149,6 @@ type Encoder = (command: Float64Array, at: number, value: AttrValue | undefined)
 
 function reject(op: string, attr: string, expected: string, value: unknown): never {
   throw new TilegradError('ERR_ARGUMENT', `${op}: ${attr} must be ${expected} but is ${describeValue(value)}`);
-}
-
-function describeValue(value: unknown): string {
-  if (typeof value === 'string') return `'${value}'`;
-  if (Array.isArray(value)) return `[${value.map(describeValue).join(', ')}]`;
-  if (value instanceof Tensor) return `a tensor of shape [${value.shape.join(', ')}]`;
-  return typeof value === 'object' && value !== null ? 'an object' : String(value);
 }
 
 function encoder(op: NativeOp, i: number): Encoder {

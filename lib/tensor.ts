@@ -1,17 +1,15 @@
 // The tensor that users hold. Its methods that compute are attached by the rooms in lib/ops.
 import { type Device, type DeviceName, placeOf } from './device.ts';
 import { type DType, dtypeCode, type TypedArray, typedArray } from './dtype.ts';
-import { TilegradError } from './error.ts';
+import { checkOptions, TilegradError } from './error.ts';
 import type { Node } from './graph.ts';
+import { arrayDtypes, flatten, type Nested, nest, pack, packHalf, type TensorData } from './host_data.ts';
 import { native } from './native.ts';
 import { adopt, keep, Storage, watch } from './scope.ts';
 import type { Known } from './typed_shapes.ts';
 
 /** A shape: sizes of the dimensions, outermost first. */
 export type Shape = readonly number[];
-
-/** Nested arrays of numbers, as {@link Tensor.tolist} gives and {@link tensor} takes them. */
-export type Nested = number | boolean | bigint | readonly Nested[];
 
 const describeCommand = new Float64Array(32);
 
@@ -127,6 +125,16 @@ export class Tensor<S extends Shape = Shape> {
     return copy;
   }
 
+  /**
+   * The printed tensor where a text is wanted. Throws ERR_ARGUMENT for `x * 2` and other operators that JavaScript has for
+   * numbers alone: tensors have methods.
+   */
+  [Symbol.toPrimitive](hint: string): string {
+    if (hint === 'number')
+      throw new TilegradError('ERR_ARGUMENT', 'a tensor has no operators: use add(), mul(), lt() and so on');
+    return this.toString();
+  }
+
   /** Frees the elements as soon as no view and no pending gradient needs them. Later use throws ERR_DISPOSED. */
   dispose(): void {
     const storage = this._storage;
@@ -203,7 +211,10 @@ export class Tensor<S extends Shape = Shape> {
 
   #checkSingle(user: string): void {
     if (this.numel !== 1)
-      throw new TilegradError('ERR_SHAPE', `${user}: needs one element but the shape is [${this.shape.join(', ')}]`);
+      throw new TilegradError(
+        'ERR_SHAPE',
+        `${user}: needs one element but the shape is [${this.shape.join(', ')}]; use data() or tolist()`,
+      );
   }
 
   /** Nested arrays of the elements (i64 as bigint, bool as boolean); a scalar gives the bare value. Does not block. */
@@ -222,9 +233,6 @@ function elements(dtype: DType, buffer: ArrayBuffer): TypedArray {
   return typedArray(dtype === 'f16' || dtype === 'bf16' ? 'f32' : dtype, buffer);
 }
 
-const word = new Uint32Array(1);
-const wordAsFloat = new Float32Array(word.buffer);
-
 function scalar(data: TypedArray): number {
   const value = data[0] as number | bigint;
   if (typeof value === 'number') return value;
@@ -232,17 +240,6 @@ function scalar(data: TypedArray): number {
   if (!Number.isSafeInteger(number))
     throw new TilegradError('ERR_DTYPE', `item: ${value} does not fit into a number; read it with data()`);
   return number;
-}
-
-function nest(dtype: DType, shape: Shape, data: TypedArray): Nested {
-  let at = 0;
-  const value = (): Nested => {
-    const element = data[at++] as number | bigint;
-    return dtype === 'bool' ? element !== 0 : element;
-  };
-  const level = (dim: number): Nested =>
-    dim === shape.length ? value() : Array.from({ length: shape[dim] as number }, () => level(dim + 1));
-  return level(0);
 }
 
 /** Options of the functions that make tensors. */
@@ -254,6 +251,9 @@ export interface TensorOptions {
   /** Default: false. */
   requiresGrad?: boolean | undefined;
 }
+
+/** The names of {@link TensorOptions}. @internal */
+export const tensorOptions: readonly (keyof TensorOptions)[] = ['dtype', 'device', 'requiresGrad'];
 
 const uploadCommand = new Float64Array(16);
 
@@ -276,79 +276,6 @@ export function upload(
   return made;
 }
 
-/** Typed arrays that can become tensors as they are. */
-export type TensorData = Nested | TypedArray | Uint8ClampedArray | Float32Array | Float64Array;
-
-/** By name, not by class: an array of another realm (a vm context, a test runner) is no instance of the classes here. */
-const arrayDtypes = new Map<string, DType>([
-  ['Float32Array', 'f32'],
-  ['Float64Array', 'f64'],
-  ['BigInt64Array', 'i64'],
-  ['Int32Array', 'i32'],
-  ['Int8Array', 'i8'],
-  ['Uint8Array', 'u8'],
-  ['Uint8ClampedArray', 'u8'],
-]);
-
-function flatten(data: Nested): { values: (number | boolean | bigint)[]; shape: number[] } {
-  const shape: number[] = [];
-  for (let level: Nested = data; Array.isArray(level); level = level[0] as Nested) {
-    shape.push(level.length);
-    if (level.length === 0) break;
-    if (shape.length > 8) throw new TilegradError('ERR_SHAPE', 'tensor: the data is nested more than 8 levels deep');
-  }
-  const values: (number | boolean | bigint)[] = [];
-  const walk = (node: Nested, depth: number): void => {
-    if (depth === shape.length) {
-      if (typeof node !== 'number' && typeof node !== 'boolean' && typeof node !== 'bigint')
-        throw new TilegradError(
-          'ERR_ARGUMENT',
-          `tensor: found ${Array.isArray(node) ? 'an array' : typeof node} where a number was expected`,
-        );
-      values.push(node);
-      return;
-    }
-    if (!Array.isArray(node) || node.length !== shape[depth])
-      throw new TilegradError(
-        'ERR_SHAPE',
-        `tensor: the data is ragged at depth ${depth}: expected ${shape[depth]} entries`,
-      );
-    for (const child of node as readonly Nested[]) walk(child, depth + 1);
-  };
-  walk(data, 0);
-  return { values, shape };
-}
-
-/** Host bytes of numbers in a dtype with a typed array; checks what does not fit. */
-function pack(values: ArrayLike<number | boolean | bigint>, dtype: DType): ArrayBufferView {
-  const n = values.length;
-  const out = typedArray(
-    dtype,
-    new ArrayBuffer(n * (dtype === 'f64' || dtype === 'i64' ? 8 : dtype === 'f32' || dtype === 'i32' ? 4 : 1)),
-  );
-  for (let i = 0; i < n; i++) {
-    const value = values[i] as number | boolean | bigint;
-    if (dtype === 'f32' || dtype === 'f64') {
-      out[i] = Number(value);
-    } else if (dtype === 'bool') {
-      out[i] = value ? 1 : 0;
-    } else if (dtype === 'i64') {
-      if (typeof value === 'number' && !Number.isSafeInteger(value))
-        throw new TilegradError(
-          'ERR_ARGUMENT',
-          `tensor: ${value} is not a whole number that i64 holds exactly; use a bigint`,
-        );
-      out[i] = BigInt.asIntN(64, BigInt(value));
-      if (out[i] !== BigInt(value)) throw new TilegradError('ERR_ARGUMENT', `tensor: ${value} does not fit into i64`);
-    } else {
-      out[i] = Number(value);
-      if (out[i] !== Number(value))
-        throw new TilegradError('ERR_ARGUMENT', `tensor: ${value} does not fit into ${dtype}`);
-    }
-  }
-  return out;
-}
-
 /**
  * Makes a tensor of a number, nested arrays or a typed array (which is copied; `shape` says how it is read).
  * The dtype defaults to f32, of typed arrays to their own, of booleans to bool, of bigints to i64.
@@ -358,6 +285,9 @@ export function tensor<const S extends Shape = Shape>(
   data: TensorData,
   options: TensorOptions & { shape?: S | undefined } = {},
 ): Tensor<Known<S>> {
+  checkOptions('tensor', options, ['shape', ...tensorOptions]);
+  if ((data as unknown) instanceof Tensor)
+    throw new TilegradError('ERR_ARGUMENT', 'tensor: the data is a tensor already; use to(), cast() or detach()');
   let source: ArrayLike<number | boolean | bigint>;
   let shape: Shape;
   let own: DType;
@@ -386,30 +316,4 @@ export function tensor<const S extends Shape = Shape>(
   else made = upload(pack(source, dtype), shape, dtype, options.device);
   if (options.requiresGrad) made.requiresGrad = true;
   return made;
-}
-
-function packHalf(values: ArrayLike<number | boolean | bigint>, dtype: 'f16' | 'bf16'): Uint16Array {
-  const out = new Uint16Array(values.length);
-  const narrow = dtype === 'f16' ? numberToHalf : numberToBfloat;
-  for (let i = 0; i < out.length; i++) out[i] = narrow(Number(values[i]));
-  return out;
-}
-
-// Both round the f32 nearest to the number, to nearest even, as native/core/dtype.h does.
-function numberToBfloat(value: number): number {
-  wordAsFloat[0] = value;
-  const u = word[0] as number;
-  return (u & 0x7fffffff) > 0x7f800000 ? (u >>> 16) | 0x40 : ((u + 0x7fff + ((u >>> 16) & 1)) >>> 16) & 0xffff;
-}
-
-function numberToHalf(value: number): number {
-  wordAsFloat[0] = value;
-  const sign = ((word[0] as number) >>> 16) & 0x8000;
-  const u = (word[0] as number) & 0x7fffffff;
-  if (u > 0x7f800000) return sign | 0x7e00;
-  if (u >= 0x477ff000) return sign | 0x7c00;
-  if (u >= 0x38800000) return sign | ((u - 0x38000000 + 0xfff + ((u >>> 13) & 1)) >>> 13);
-  word[0] = u;
-  wordAsFloat[0] = (wordAsFloat[0] as number) + 0.5;
-  return sign | ((word[0] as number) - 0x3f000000);
 }

@@ -47,6 +47,12 @@ export class DataLoader<Batch> implements AsyncIterable<Batch> {
   constructor(dataset: SampleDataset<unknown>, options?: DataLoaderOptions);
   constructor(dataset: Dataset<Batch> | SampleDataset<unknown>, options: DataLoaderOptions = {}) {
     checkOptions('DataLoader', options, optionNames);
+    const methods = dataset as Partial<Record<'batch' | 'get', unknown>> | null | undefined;
+    if (typeof methods?.batch !== 'function' && typeof methods?.get !== 'function')
+      throw new TilegradError(
+        'ERR_ARGUMENT',
+        'DataLoader: a dataset has `length` and `batch()` or `get()`; tensors become one by new TensorDataset({ ... })',
+      );
     this.dataset = dataset;
     this.batchSize = checkWhole('batchSize', options.batchSize ?? 1, 1);
     this.seed = checkWhole('seed', options.seed ?? Math.floor(Math.random() * 2 ** 32), 0);

@@ -143,7 +143,10 @@ async function firstComplete(set: PublishedSet, folders: readonly string[]): Pro
 
 function notFound(set: PublishedSet, folders: readonly string[]): TilegradError {
   const names = set.files.map(({ name }) => name).join(', ');
-  return new TilegradError('ERR_IO', `${set.title}: not in ${folders.join(' nor in ')} (files ${names})`);
+  return new TilegradError(
+    'ERR_IO',
+    `${set.title}: not in ${folders.join(' nor in ')} (files ${names}); with download: true they are fetched`,
+  );
 }
 
 async function fetchMissing(set: PublishedSet, folder: string, options: MnistOptions): Promise<void> {

@@ -1,24 +1,18 @@
 // Checks of arguments that a function reads before an op does.
-import { TilegradError } from '../error.ts';
-import { Tensor } from '../tensor.ts';
-
-function described(value: unknown): string {
-  if (value instanceof Tensor) return `a tensor of shape [${value.shape.join(', ')}]`;
-  if (Array.isArray(value)) return `[${value.map(String).join(', ')}]`;
-  return typeof value === 'object' && value !== null ? 'an object' : String(value);
-}
+import { describeValue, TilegradError } from '../error.ts';
+import { type Shape, Tensor } from '../tensor.ts';
 
 /** Throws ERR_ARGUMENT unless `value` is a tensor. */
 export function expectTensor(op: string, name: string, value: unknown): asserts value is Tensor {
   if (!(value instanceof Tensor))
-    throw new TilegradError('ERR_ARGUMENT', `${op}: ${name} must be a tensor but is ${described(value)}`);
+    throw new TilegradError('ERR_ARGUMENT', `${op}: ${name} must be a tensor but is ${describeValue(value)}`);
 }
 
 /** One whole number or several as a list. Throws ERR_ARGUMENT for anything else. */
 export function wholeNumbers(op: string, name: string, value: number | readonly number[]): readonly number[] {
   const list = typeof value === 'number' ? [value] : value;
   if (!Array.isArray(list) || !list.every(Number.isSafeInteger))
-    throw new TilegradError('ERR_ARGUMENT', `${op}: ${name} must be whole numbers but is ${described(value)}`);
+    throw new TilegradError('ERR_ARGUMENT', `${op}: ${name} must be whole numbers but is ${describeValue(value)}`);
   return list;
 }
 
@@ -37,4 +31,20 @@ export function resolveDim(op: string, dim: number, rank: number): number {
 export function withOptional(inputs: Tensor[], rest: readonly (Tensor | null)[]): (Tensor | null)[] {
   const last = rest.findLastIndex((input) => input !== null);
   return [...inputs, ...rest.slice(0, last + 1)];
+}
+
+/** Throws ERR_ARGUMENT unless `value` is a list of tensors. */
+export function expectTensors(op: string, value: unknown): asserts value is readonly Tensor[] {
+  if (!Array.isArray(value))
+    throw new TilegradError('ERR_ARGUMENT', `${op}: expects a list of tensors but got ${describeValue(value)}`);
+  value.forEach((tensor, i) => void expectTensor(op, `tensor ${i}`, tensor));
+}
+
+/** Throws ERR_ARGUMENT unless `shape` is a list: `zeros(2, 3)` is meant as `zeros([2, 3])`. */
+export function expectShape(op: string, shape: unknown): asserts shape is Shape {
+  if (!Array.isArray(shape))
+    throw new TilegradError(
+      'ERR_ARGUMENT',
+      `${op}: the shape must be a list such as [2, 3] but is ${describeValue(shape)}`,
+    );
 }

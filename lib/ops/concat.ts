@@ -2,7 +2,7 @@
 import { TilegradError } from '../error.ts';
 import { defineOp, type Grads } from '../op.ts';
 import type { Tensor } from '../tensor.ts';
-import { resolveDim } from './arguments.ts';
+import { expectTensors, resolveDim } from './arguments.ts';
 import { reshape, slice } from './views.ts';
 
 /**
@@ -11,8 +11,10 @@ import { reshape, slice } from './views.ts';
 export const concat = defineOp('concat', {
   call:
     (run) =>
-    (tensors: readonly Tensor[], dim = 0): Tensor =>
-      run(tensors, { dim }),
+    (tensors: readonly Tensor[], dim = 0): Tensor => {
+      expectTensors('concat', tensors);
+      return run(tensors, { dim });
+    },
   grad: (ctx, dout): Grads => {
     const dim = resolveDim('concat', ctx.attrs.dim as number, dout.rank);
     let start = 0;
@@ -33,6 +35,7 @@ export const concat = defineOp('concat', {
 
 /** Tensors of one shape along a new dimension `dim`. As torch.stack. */
 export function stack(tensors: readonly Tensor[], dim = 0): Tensor {
+  expectTensors('stack', tensors);
   const first = tensors[0];
   if (!first) throw new TilegradError('ERR_ARGUMENT', 'stack: needs at least one tensor');
   const at = resolveDim('stack', dim, first.rank + 1);

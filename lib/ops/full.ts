@@ -1,14 +1,17 @@
 // Tensors of one value.
 import { placeOf } from '../device.ts';
+import { checkOptions } from '../error.ts';
 import { defineOp } from '../op.ts';
-import type { Shape, Tensor, TensorOptions } from '../tensor.ts';
+import { type Shape, type Tensor, type TensorOptions, tensorOptions } from '../tensor.ts';
 import type { Known } from '../typed_shapes.ts';
+import { expectShape } from './arguments.ts';
 
 /** A tensor of `shape` filled with `value`; dtype f32 on the default device. As torch.full. */
 export const full = defineOp('full', {
   call:
     (run) =>
     <const S extends Shape>(shape: S, value: number, options: TensorOptions = {}): Tensor<Known<S>> => {
+      checkOptions('full', options, tensorOptions);
       const made = run([], { shape, value, dtype: options.dtype ?? 'f32' }, placeOf(options.device));
       if (options.requiresGrad) made.requiresGrad = true;
       return made;
@@ -22,11 +25,13 @@ export const full = defineOp('full', {
 
 /** A tensor of zeros. As torch.zeros. */
 export function zeros<const S extends Shape>(shape: S, options?: TensorOptions): Tensor<Known<S>> {
+  expectShape('zeros', shape);
   return full(shape, 0, options);
 }
 
 /** A tensor of ones. As torch.ones. */
 export function ones<const S extends Shape>(shape: S, options?: TensorOptions): Tensor<Known<S>> {
+  expectShape('ones', shape);
   return full(shape, 1, options);
 }
 

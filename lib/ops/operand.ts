@@ -2,7 +2,7 @@
 // the dtype of the tensors.
 import type { Device } from '../device.ts';
 import { type DType, promote } from '../dtype.ts';
-import { TilegradError } from '../error.ts';
+import { describeValue, TilegradError } from '../error.ts';
 import type { Attrs } from '../graph.ts';
 import {
   defineOp,
@@ -49,8 +49,9 @@ const onnxRule = (rule: OnnxRule | string, count: number): OnnxRule | string =>
 /** Throws ERR_ARGUMENT unless `value` is an operand. */
 function checkOperand(op: string, value: unknown): void {
   if (value instanceof Tensor || typeof value === 'number') return;
-  const what = typeof value === 'bigint' ? 'a bigint; i64 takes numbers up to 2^53' : String(value);
-  throw new TilegradError('ERR_ARGUMENT', `${op}: expects a tensor or a number but got ${what}`);
+  const what = typeof value === 'bigint' ? 'a bigint; i64 takes numbers up to 2^53' : describeValue(value);
+  const hint = Array.isArray(value) ? '; make it one with tensor()' : '';
+  throw new TilegradError('ERR_ARGUMENT', `${op}: expects a tensor or a number but got ${what}${hint}`);
 }
 
 /** A function of one tensor whose result has its shape. */

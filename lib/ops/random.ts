@@ -2,11 +2,12 @@
 // device, at any thread count.
 import { type Device, type DeviceName, placeOf } from '../device.ts';
 import type { DType } from '../dtype.ts';
-import { TilegradError } from '../error.ts';
+import { checkOptions, TilegradError } from '../error.ts';
 import { defineOp } from '../op.ts';
 import { defaultGenerator, Generator, type Reserved } from '../random.ts';
-import { type Shape, Tensor, type TensorOptions } from '../tensor.ts';
+import { type Shape, Tensor, type TensorOptions, tensorOptions } from '../tensor.ts';
 import type { Known } from '../typed_shapes.ts';
+import { expectShape } from './arguments.ts';
 
 /** Options of the functions that draw random numbers. */
 export interface RandomOptions extends TensorOptions {
@@ -26,6 +27,8 @@ export function reserve(user: string, generator: Generator | undefined, numel: n
 const count = (shape: Shape): number => (Array.isArray(shape) ? shape.reduce((n: number, d: number) => n * d, 1) : 0);
 const wordsOf = (dtype: DType): number => (dtype === 'f64' ? 2 : 1);
 
+const optionNames = ['generator', ...tensorOptions];
+
 function placed(made: Tensor, options: TensorOptions): Tensor {
   if (options.requiresGrad) made.requiresGrad = true;
   return made;
@@ -39,6 +42,7 @@ export const uniform = defineOp('uniform', {
   call:
     (run) =>
     <const S extends Shape>(shape: S, low = 0, high = 1, options: RandomOptions = {}): Tensor<Known<S>> => {
+      checkOptions('uniform', options, optionNames);
       const dtype = options.dtype ?? 'f32';
       const reserved = reserve('uniform', options.generator, count(shape), wordsOf(dtype));
       return placed(run([], { shape, low, high, dtype, ...reserved }, placeOf(options.device)), options);
@@ -55,6 +59,7 @@ export const normal = defineOp('normal', {
   call:
     (run) =>
     <const S extends Shape>(shape: S, mean = 0, std = 1, options: RandomOptions = {}): Tensor<Known<S>> => {
+      checkOptions('normal', options, optionNames);
       const dtype = options.dtype ?? 'f32';
       const reserved = reserve('normal', options.generator, count(shape), wordsOf(dtype));
       return placed(run([], { shape, mean, std, dtype, ...reserved }, placeOf(options.device)), options);
@@ -99,6 +104,7 @@ export const randint = defineOp('randint', {
   call:
     (run) =>
     (low: number, high: number, shape: Shape, options: RandomOptions = {}): Tensor => {
+      checkOptions('randint', options, optionNames);
       const reserved = reserve('randint', options.generator, count(shape), 2);
       const attrs = { shape, low, high, dtype: options.dtype ?? 'i64', ...reserved };
       return placed(run([], attrs, placeOf(options.device)), options);
@@ -121,11 +127,13 @@ export const randperm = defineOp('randperm', {
 
 /** Numbers drawn evenly from [0, 1), of `shape`; f32 on the default device. As torch.rand. */
 export function rand<const S extends Shape>(shape: S, options?: RandomOptions): Tensor<Known<S>> {
+  expectShape('rand', shape);
   return uniform(shape, 0, 1, options);
 }
 
 /** Numbers of the standard normal distribution, of `shape`; f32 on the default device. As torch.randn. */
 export function randn<const S extends Shape>(shape: S, options?: RandomOptions): Tensor<Known<S>> {
+  expectShape('randn', shape);
   return normal(shape, 0, 1, options);
 }
 

@@ -8,7 +8,7 @@ export type Sources = ReadonlyMap<string, string>;
 const libRows = [
   ['error', 'version', 'rounding', 'precision', 'addon', 'load_error'],
   ['native'],
-  ['dtype', 'device', 'tensor', 'typed_shapes', 'scope', 'random'],
+  ['dtype', 'device', 'tensor', 'host_data', 'typed_shapes', 'scope', 'random'],
   ['graph'],
   ['op'],
   ['ops'],
