@@ -2,10 +2,9 @@
 import { TilegradError } from '../error.ts';
 import { tidy } from '../scope.ts';
 import type { Tensor } from '../tensor.ts';
-import { ReLU } from './activation.ts';
 import type { Chained, ChainFlow } from './flow.ts';
+import { forwardTogether } from './fused_layers.ts';
 import { type AnyModule, Module } from './module.ts';
-import { MaxPool2d } from './pooling.ts';
 
 /** Members by name, in order. */
 abstract class Container<M extends AnyModule, Inputs extends readonly unknown[], Output> extends Module<
@@ -75,15 +74,10 @@ abstract class List<M extends AnyModule, Inputs extends readonly unknown[], Outp
   }
 }
 
-/** Whether nothing but `type` itself computes the module's output: no subclass, no hook. */
-function isPlain(module: Module, type: new (...args: never[]) => Module): boolean {
-  return module.constructor === type && !Object.hasOwn(module, 'forward');
-}
-
 /**
  * Modules one after the other: each takes the output of the one before. Given as arguments they are named 0, 1, ...; given
  * as one record, by its keys. What the layers hand to one another is freed at once, or after `backward()` where a
- * gradient needs it. ReLU and a MaxPool2d behind it change places, which changes no value. As torch.nn.Sequential.
+ * gradient needs it. A Conv2d, an activation and a MaxPool2d behind it may be computed by one op, which changes no value. As torch.nn.Sequential.
  */
 export class Sequential<Layers extends readonly Module[] = readonly Module[]> extends List<Module, [Tensor], Tensor> {
   declare readonly _flow: ChainFlow<Layers>;
@@ -101,13 +95,10 @@ export class Sequential<Layers extends readonly Module[] = readonly Module[]> ex
     return tidy(() => {
       const layers = [...this];
       let y = x;
-      for (let i = 0; i < layers.length; i++) {
-        const layer = layers[i] as Module;
-        const next = layers[i + 1];
-        // The largest value of a window is the same before and after ReLU, and there are fewer values after it.
-        const swapped = next && isPlain(layer, ReLU) && isPlain(next, MaxPool2d);
-        if (swapped) i++;
-        y = swapped ? layer.forward(next.forward(y)) : layer.forward(y);
+      for (let i = 0; i < layers.length; ) {
+        const [output, count] = forwardTogether(layers, i, y);
+        y = output;
+        i += count;
       }
       return y;
     });

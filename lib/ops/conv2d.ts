@@ -1,12 +1,16 @@
 // 2-D convolution (cross-correlation) over images in NCHW.
 import { checkOptions, TilegradError } from '../error.ts';
-import type { Attrs } from '../graph.ts';
-import { defineOp, type Grads } from '../op.ts';
+import { cpu } from '../device.ts';
+import { type Attrs, isGradEnabled } from '../graph.ts';
+import { defineOp, type Grads, type OnnxCall, type OnnxGraph } from '../op.ts';
 import { precisionAttribute } from '../precision.ts';
 import type { Shape, Tensor } from '../tensor.ts';
 import type { Conv2dFault, Conv2dShape } from '../typed_shapes.ts';
 import { beforeActivation, type FusedActivation } from './activation_gradients.ts';
+import { maxPool2d, maxPool2dInputGrad, maxPool2dPick } from './max_pool2d.ts';
+import { add } from './elementwise.ts';
 import { sum } from './reduce.ts';
+import { expand, reshape } from './views.ts';
 
 type Pair = number | readonly [number, number];
 
@@ -70,6 +74,24 @@ export function isWinogradEnabled(): boolean {
   return winograd;
 }
 
+function onnxConvolution(graph: OnnxGraph, { inputs, inputMeta, attrs }: OnnxCall): string {
+  const [top, bottom, left, right] = attrs.padding as [number, number, number, number];
+  const [x, weight, bias, residual] = inputs;
+  const product = residual === undefined ? inputs : [x, weight, ...(inputMeta[2] ? [bias] : [])];
+  let y = graph.node('Conv', product as string[], {
+    kernel_shape: inputMeta[1]?.shape.slice(2) ?? [],
+    strides: attrs.stride as number[],
+    pads: [top, left, bottom, right],
+    dilations: attrs.dilation as number[],
+    group: attrs.groups as number,
+  });
+  if (residual !== undefined) y = graph.node('Add', [y, residual]);
+  if (attrs.activation === 'none') return y;
+  if (attrs.activation === 'relu') return graph.node('Relu', [y]);
+  const bound = (value: number) => graph.constant([value], inputMeta[0]?.dtype, []);
+  return graph.node('Clip', [y, bound(0), bound(6)]);
+}
+
 const convolution = defineOp('conv2d', {
   call: (run) => (x: Tensor, weight: Tensor, bias: Tensor | null, residual: Tensor | null, attrs: Attrs) => {
     if (residual) return run([x, weight, bias, residual], attrs);
@@ -86,23 +108,7 @@ const convolution = defineOp('conv2d', {
     if (ctx.inputCount > 3) grads.push(ctx.needs(3) ? dout : null);
     return grads;
   },
-  onnx: (graph, { inputs, inputMeta, attrs }) => {
-    const [top, bottom, left, right] = attrs.padding as [number, number, number, number];
-    const [x, weight, bias, residual] = inputs;
-    const product = residual === undefined ? inputs : [x, weight, ...(inputMeta[2] ? [bias] : [])];
-    let y = graph.node('Conv', product as string[], {
-      kernel_shape: inputMeta[1]?.shape.slice(2) ?? [],
-      strides: attrs.stride as number[],
-      pads: [top, left, bottom, right],
-      dilations: attrs.dilation as number[],
-      group: attrs.groups as number,
-    });
-    if (residual !== undefined) y = graph.node('Add', [y, residual]);
-    if (attrs.activation === 'none') return y;
-    if (attrs.activation === 'relu') return graph.node('Relu', [y]);
-    const bound = (value: number) => graph.constant([value], inputMeta[0]?.dtype, []);
-    return graph.node('Clip', [y, bound(0), bound(6)]);
-  },
+  onnx: onnxConvolution,
 });
 
 /** Without bias, residual and activation. */
@@ -131,6 +137,100 @@ const conv2dWeightGrad = defineOp('conv2d_weight_grad', {
   onnx: 'none',
 });
 
+const windows: Attrs = { kernel: [2, 2], stride: [2, 2], padding: [0, 0, 0, 0], ceil_mode: false, dilation: [1, 1] };
+
+/** Rows and columns of a convolution's result. */
+function resultSize(x: Shape, weight: Shape, { stride, padding, dilation }: Attrs): [p: number, q: number] {
+  const side = (i: number): number => {
+    const [near, far] = (padding as number[]).slice(2 * i, 2 * i + 2) as [number, number];
+    const reach = ((dilation as number[])[i] as number) * ((weight[2 + i] as number) - 1) + 1;
+    return Math.floor(((x[2 + i] as number) + near + far - reach) / ((stride as number[])[i] as number)) + 1;
+  };
+  return [side(0), side(1)];
+}
+
+const pooled = defineOp('conv2d_max_pool2d', {
+  call: (run) => (x: Tensor, weight: Tensor, bias: Tensor | null, attrs: Attrs) =>
+    run.all(bias ? [x, weight, bias] : [x, weight], attrs),
+  saves: { inputs: [0, 1], outputs: [0, 1] },
+  differentiable: [0],
+  grad: (ctx, dy): Grads => {
+    const wanted = { input: ctx.needs(0), weight: ctx.needs(1), bias: ctx.inputCount === 3 && ctx.needs(2) };
+    const found = pooledGrads(dy, ctx.input(0), ctx.input(1), ctx.output(0), ctx.output(1), {
+      ...ctx.attrs,
+      ...wanted,
+    });
+    const next = (asked: boolean): Tensor | null => (asked ? (found.shift() as Tensor) : null);
+    const grads = [next(wanted.input), next(wanted.weight)];
+    return ctx.inputCount === 3 ? [...grads, next(wanted.bias)] : grads;
+  },
+  onnx: (graph, call) =>
+    graph.node('MaxPool', [onnxConvolution(graph, call)], { kernel_shape: [2, 2], strides: [2, 2] }),
+});
+
+const pooledGrads = defineOp('conv2d_max_pool2d_grad', {
+  call: (run) => (dy: Tensor, x: Tensor, weight: Tensor, y: Tensor, taps: Tensor, attrs: Attrs) =>
+    run.all([dy, x, weight, y, taps], attrs),
+  saves: { inputs: [0, 1, 2, 3, 4] },
+  // The gradients are those of a convolution by the gradient before pooling, `dense`, which is linear in dy.
+  grad: (ctx, ...given): Grads => {
+    const { attrs } = ctx;
+    const next = (asked: unknown): Tensor | null => (asked ? ((given as (Tensor | null)[]).shift() ?? null) : null);
+    const [ddx, ddw, ddb] = [next(attrs.input), next(attrs.weight), next(attrs.bias)];
+    const [x, weight, y, taps] = [ctx.input(1), ctx.input(2), ctx.input(3), ctx.input(4)];
+    const plain = { ...attrs, activation: 'none' };
+    const size = [...y.shape.slice(0, 2), ...resultSize(x.shape, weight.shape, attrs)];
+    const activation = attrs.activation as Activation;
+    const dense = (): Tensor =>
+      maxPool2dInputGrad(
+        beforeActivation(activation, ctx.input(0), () => y),
+        taps,
+        size,
+        windows,
+      );
+    let change: Tensor | null = null;
+    if (ddx) change = convolution(ddx, weight, null, null, plain);
+    if (ddw) {
+      const part = convolution(x, ddw, null, null, plain);
+      change = change ? add(change, part) : part;
+    }
+    let ddy = change && maxPool2dPick(change, taps, windows);
+    if (ddb) {
+      const part = expand(reshape(ddb, [1, -1, 1, 1]), y.shape);
+      ddy = ddy ? add(ddy, part) : part;
+    }
+    return [
+      ctx.needs(0) && ddy ? beforeActivation(activation, ddy, () => y) : null,
+      ctx.needs(1) && ddw ? conv2dInputGrad(dense(), ddw, x.shape, attrs) : null,
+      ctx.needs(2) && ddx ? conv2dWeightGrad(ddx, dense(), weight.shape, attrs) : null,
+      null,
+      null,
+    ];
+  },
+  onnx: 'none',
+});
+
+/** Whether one op computes a convolution and its pooling: f32 on the CPU, where not Winograd's algorithm does better. */
+function poolsInside(x: Tensor, weight: Tensor, bias: Tensor | null, attrs: Attrs): boolean {
+  if (x.device !== cpu || x.rank !== 4 || weight.rank !== 4) return false;
+  if (x.dtype !== 'f32' || weight.dtype !== 'f32' || (bias !== null && bias.dtype !== 'f32')) return false;
+  const ones = [attrs.stride, attrs.dilation].flat().every((size) => size === 1);
+  if (attrs.winograd && ones && weight.shape[2] === 3 && weight.shape[3] === 3) return false;
+  const [p, q] = resultSize(x.shape, weight.shape, attrs);
+  return p >= 2 && q >= 2;
+}
+
+/** max_pool2d of 2 x 2 windows over activation(convolution + bias). */
+function convolutionPooled(x: Tensor, weight: Tensor, bias: Tensor | null, attrs: Attrs): Tensor {
+  const taps = isGradEnabled() && [x, weight, bias].some((input) => input?.requiresGrad);
+  const [y, where] = pooled(x, weight, bias, { ...attrs, taps }) as [Tensor, Tensor?];
+  // The tape holds the taps on its own account.
+  where?.dispose();
+  return y;
+}
+
+const optionNames = ['stride', 'padding', 'dilation', 'groups', 'bias', 'residual', 'activation', 'maxPool'] as const;
+
 /** What follows a convolution before its result is written: activation(convolution + bias + residual). */
 export interface Conv2dEpilogue {
   /** (K), added to each channel. Default: none. */
@@ -139,11 +239,13 @@ export interface Conv2dEpilogue {
   residual?: Tensor | null | undefined;
   /** 'relu' for max(y, 0), 'relu6' for that and at most 6; NaN stays NaN. Default: none. */
   activation?: FusedActivation | null | undefined;
+  /** Rows and columns of the windows, without overlap, of which only the largest values are given. Default: no pooling. */
+  maxPool?: number | null | undefined;
 }
 
 /**
  * Slides the kernels `weight` (K, C / groups, R, S) over images `x` (N, C, H, W) and gives (N, K, P, Q), to which bias,
- * residual and activation are applied, if given. Floating-point dtypes; f16 and bf16 are summed in f32. Throws ERR_SHAPE
+ * residual, activation and max pooling are applied, if given. Floating-point dtypes; f16 and bf16 are summed in f32. Throws ERR_SHAPE
  * when channels do not fit or the kernel is larger than the padded image, ERR_ARGUMENT for options out of range, ERR_DTYPE
  * for other or unequal dtypes. As torch.nn.functional.conv2d.
  */
@@ -152,10 +254,15 @@ export function conv2d<X extends Shape, W extends Shape, Groups extends number |
   weight: Tensor<W> & Conv2dFault<X, W, Groups>,
   options: Conv2dOptions & Conv2dEpilogue & { groups?: Groups } = {},
 ): Tensor<Conv2dShape<X, W>> {
-  checkOptions('conv2d', options, ['stride', 'padding', 'dilation', 'groups', 'bias', 'residual', 'activation']);
+  checkOptions('conv2d', options, optionNames);
   const { bias = null, residual = null } = options;
+  const maxPool = options.maxPool ?? null;
   const activation = options.activation ?? 'none';
-  return convolution(x, weight, bias, residual, { ...convAttrs(options, weight), ...precisionAttribute(), activation });
+  const attrs = { ...convAttrs(options, weight), ...precisionAttribute(), activation };
+  if (maxPool === 2 && residual === null && poolsInside(x, weight, bias, attrs))
+    return convolutionPooled(x, weight, bias, attrs) as Tensor<Conv2dShape<X, W>>;
+  const y = convolution(x, weight, bias, residual, attrs);
+  return (maxPool === null ? y : maxPool2d(y, maxPool)) as Tensor<Conv2dShape<X, W>>;
 }
 
 /** The attributes of every convolution. @internal */

@@ -88,7 +88,8 @@ const maximum = defineOp('max_pool2d', {
   },
 });
 
-const maxPool2dInputGrad = defineOp('max_pool2d_input_grad', {
+/** Each gradient at the tap that won, zeros elsewhere. @internal */
+export const maxPool2dInputGrad = defineOp('max_pool2d_input_grad', {
   call: (run) => (dout: Tensor, taps: Tensor, shape: Shape, attrs: Attrs) =>
     run([dout, taps], { ...windows(attrs), shape }),
   saves: { inputs: [1] },
@@ -96,8 +97,8 @@ const maxPool2dInputGrad = defineOp('max_pool2d_input_grad', {
   onnx: 'none',
 });
 
-// The values of x at the taps that won in another tensor.
-const maxPool2dPick = defineOp('max_pool2d_pick', {
+/** The values of x at the taps that won in another tensor. @internal */
+export const maxPool2dPick = defineOp('max_pool2d_pick', {
   call: (run) => (x: Tensor, taps: Tensor, attrs: Attrs) => run([x, taps], windows(attrs)),
   saves: { inputs: [1] },
   grad: (ctx, dout): Grads => [maxPool2dInputGrad(dout, ctx.input(1), ctx.inputMeta(0).shape, ctx.attrs), null],

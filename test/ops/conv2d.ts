@@ -2,7 +2,8 @@ import { conv2d, type Conv2dEpilogue, type Conv2dOptions, zeros } from 'tilegrad
 import { element, fromCoordinates } from '../support/ndarray.ts';
 import { defineRows, type NdArray, type Sample } from '../support/op_rows.ts';
 
-type Options = Pick<Conv2dOptions, 'stride' | 'padding' | 'dilation' | 'groups'> & Pick<Conv2dEpilogue, 'activation'>;
+type Options = Pick<Conv2dOptions, 'stride' | 'padding' | 'dilation' | 'groups'> &
+  Pick<Conv2dEpilogue, 'activation' | 'maxPool'>;
 type Pair = readonly [number, number];
 
 const pair = (value: number | Pair): Pair => (typeof value === 'number' ? [value, value] : value);
@@ -69,6 +70,38 @@ function residual(x: number[], weight: number[], y: number[], attrs: Options = {
   return { ...plain, inputs: [...plain.inputs, { shape: y }] };
 }
 
+/** Of windows beside one another; NaN counts as largest. */
+function largest(x: NdArray, size: number): NdArray {
+  const [n, k, p, q] = x.shape as [number, number, number, number];
+  return fromCoordinates([n, k, Math.floor(p / size), Math.floor(q / size)], (at) => {
+    const [image, plane, i, j] = at as [number, number, number, number];
+    let best = Number.NEGATIVE_INFINITY;
+    for (let r = 0; r < size; r++)
+      for (let s = 0; s < size; s++) {
+        const value = element(x, [image, plane, i * size + r, j * size + s]);
+        if (value > best || Number.isNaN(value)) best = value;
+      }
+    return best;
+  });
+}
+
+// Even and odd results, rows of one and of several vectors, with columns or a direct input gradient. No 16 bits, in which
+// values tie.
+const pooling: Sample<Options>[] = [
+  sample([3, 2, 8, 8], [5, 2, 5, 5], { maxPool: 2 }),
+  sample([2, 1, 12, 40], [6, 1, 5, 5], { maxPool: 2 }),
+  sample([1, 3, 8, 9], [4, 3, 2, 3], { maxPool: 2, padding: 1, stride: [1, 2] }),
+  sample([4, 6, 12, 12], [16, 6, 5, 5], { maxPool: 2 }, false),
+  sample([2, 4, 6, 22], [6, 2, 3, 1], { maxPool: 2, groups: 2 }),
+  sample([1, 2, 7, 7], [3, 2, 3, 3], { maxPool: 2, padding: 1 }),
+  sample([1, 2, 9, 9], [3, 2, 1, 1], { maxPool: 3 }),
+  { ...sample([5, 2, 9, 11], [7, 2, 5, 5], { maxPool: 2, activation: 'relu' }), smooth: false as const },
+  { ...sample([2, 3, 10, 12], [4, 3, 3, 2], { maxPool: 2, activation: 'relu6' }), smooth: false as const },
+  residual([2, 2, 7, 10], [16, 2, 3, 3], [2, 16, 5, 8], { maxPool: 2 }),
+  sample([0, 2, 6, 6], [3, 2, 5, 5], { maxPool: 2 }),
+  sample([2, 0, 6, 6], [3, 0, 5, 5], { maxPool: 2 }),
+].map((one) => ({ ...one, dtypes: ['f32', 'f64'] }));
+
 /** Values in (-1, 1), some replaced. */
 function spoilt(count: number, values: Readonly<Record<number, number>>): number[] {
   return Array.from({ length: count }, (_, i) => values[i] ?? Math.sin(i * i + 1));
@@ -76,11 +109,14 @@ function spoilt(count: number, values: Readonly<Record<number, number>>): number
 
 export default defineRows<Options>({
   name: 'conv2d',
-  covers: ['conv2d_input_grad', 'conv2d_weight_grad'],
+  covers: ['conv2d_input_grad', 'conv2d_weight_grad', 'conv2d_max_pool2d', 'conv2d_max_pool2d_grad'],
   dtypes: ['f32', 'f64', 'f16', 'bf16'],
   family: 'accumulating',
   call: ([x, weight, bias, residual], options) => conv2d(x!, weight!, { ...options, bias, residual }),
-  reference: ([x, weight, bias, residual], options, round) => convolution(x!, weight!, bias, residual, options, round),
+  reference: ([x, weight, bias, residual], options, round) => {
+    const y = convolution(x!, weight!, bias, residual, options, round);
+    return options.maxPool ? largest(y, options.maxPool) : y;
+  },
   samples: [
     sample([1, 1, 1, 1], [1, 1, 1, 1]),
     sample([2, 3, 7, 9], [4, 3, 3, 3]),
@@ -141,6 +177,7 @@ export default defineRows<Options>({
         { ...residual([2, 2, 7, 10], [16, 2, 3, 3], [2, 16, 5, 8], { activation }, false), ...kinked },
       ];
     }),
+    ...pooling,
     sample([0, 2, 4, 4], [3, 2, 3, 3]),
     sample([2, 0, 4, 4], [3, 0, 3, 3]),
     sample([2, 3, 4, 4], [0, 3, 3, 3]),
@@ -222,6 +259,12 @@ export default defineRows<Options>({
       run: () => conv2d(zeros([1, 1, 4, 4]), zeros([1, 1, 3, 3]), { activation: 'gelu' as 'relu' }),
       code: 'ERR_ARGUMENT',
       message: "conv2d: activation must be one of 'none', 'relu', 'relu6' but is 'gelu'",
+    },
+    {
+      name: 'a window larger than the result',
+      run: () => conv2d(zeros([1, 1, 4, 4]), zeros([2, 1, 4, 4]), { maxPool: 2 }),
+      code: 'ERR_SHAPE',
+      message: 'max_pool2d: ',
     },
     {
       name: 'output channels and groups',

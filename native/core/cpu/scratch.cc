@@ -28,7 +28,7 @@ struct Buffer {
   }
 };
 
-thread_local Buffer t_buffers[2];
+thread_local Buffer t_buffers[3];
 
 }  // namespace
 

@@ -14,6 +14,9 @@ void conv2d_cpu(KernelArgs& args);              // x, weight, bias or absent, re
 void conv2d_input_grad_cpu(KernelArgs& args);   // dy, weight; attribute shape: that of x
 void conv2d_weight_grad_cpu(KernelArgs& args);  // x, dy; attribute shape: that of weight
 
+void conv2d_max_pool2d_cpu(KernelArgs& args);
+void conv2d_max_pool2d_grad_cpu(KernelArgs& args);
+
 void conv2d_cuda(KernelArgs& args);
 void conv2d_input_grad_cuda(KernelArgs& args);
 void conv2d_weight_grad_cuda(KernelArgs& args);

@@ -21,7 +21,7 @@ constexpr int64_t kColumnsElements = 64 << 10;  // of one channel: a part of L2
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 template <class T>
-void run(const ConvShape& s, const T* dy, const T* weight, T* dx) {
+void run(const ConvShape& s, const ConvGradient<T>& dy, const T* weight, T* dx) {
   const ConvKernels<T> kernels;
   const GemmKernels<T> gemm_kernels;
   const int64_t channels = s.c / s.groups, filters = s.k / s.groups, taps = s.r * s.s;
@@ -47,8 +47,11 @@ void run(const ConvShape& s, const T* dy, const T* weight, T* dx) {
   const int64_t work = filters * positions * taps * channels;
   const auto run_task = [&](int64_t task) {
     const int64_t elements = ceil_div(taps * positions, lanes) * lanes;
-    T* columns = static_cast<T*>(scratch(ScratchSlot::chunk, sizeof(T) * (elements + s.h * lanes)));
+    const int64_t spread = dy.pooled() ? filters * positions : 0;
+    T* columns =
+        static_cast<T*>(scratch(ScratchSlot::chunk, sizeof(T) * (elements + s.h * lanes + spread)));
     const int64_t group = task % s.groups;
+    const T* planes = dy.planes(task * filters, filters, columns + elements + s.h * lanes);
     for (int64_t c = 0; c < channels; ++c) {
       for (int64_t row = 0; row < taps; row += panel_rows) {
         ConvPanel<T> panel = {};
@@ -56,7 +59,7 @@ void run(const ConvShape& s, const T* dy, const T* weight, T* dx) {
         panel.depth = filters;
         panel.weights = packed + ((group * channels + c) * taps + row) * filters;
         panel.offsets = offsets.data();
-        panel.image = dy + task * filters * positions;
+        panel.image = planes;
         panel.vectors = static_cast<int64_t>(bases.size());
         panel.image_base = panel.out_base = bases.data();
         panel.out = columns + row * positions;
@@ -89,12 +92,12 @@ bool columns_suit(const ConvShape& s, int element_size) {
   return 5 * columns < 4 * direct;
 }
 
-void columns_input_gradient(const ConvShape& shape, const float* dy, const float* weight,
-                            float* dx) {
+void columns_input_gradient(const ConvShape& shape, const ConvGradient<float>& dy,
+                            const float* weight, float* dx) {
   run(shape, dy, weight, dx);
 }
-void columns_input_gradient(const ConvShape& shape, const double* dy, const double* weight,
-                            double* dx) {
+void columns_input_gradient(const ConvShape& shape, const ConvGradient<double>& dy,
+                            const double* weight, double* dx) {
   run(shape, dy, weight, dx);
 }
 

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/cpu/gemm_kernels.h"
 #include "core/cpu/scratch.h"
 #include "core/parallel.h"
 #include "ops/conv2d/conv2d_simd.h"
@@ -45,6 +46,9 @@ class Direct {
         depth_(conv.channels * static_cast<int64_t>(image.taps().size())) {
     const int64_t panels = ceil_div(conv.rows, kernels_.geometry.panel_rows);
     panel_rows_ = ceil_div(conv.rows, panels);
+    for (size_t i = 0; i < image.taps().size(); ++i) {
+      kernels_in_order_ = kernels_in_order_ && image.taps()[i].weight == static_cast<int64_t>(i);
+    }
     band_ = band_rows();
     in_place_ = image.reads_in_place(conv.out_h);
     lanes_are_ = choose_lanes(in_place_ ? conv.in_w : image.pitch());
@@ -52,8 +56,9 @@ class Direct {
     // Flat runs over whole vectors inside the image: a shorter band is copied, with slack behind it.
     const int64_t last_band = conv.out_h - (ceil_div(conv.out_h, band_) - 1) * band_;
     if (flat && flat_length(last_band, conv.in_w) < lanes()) in_place_ = false;
-    segmented_ = flat && conv.out_col == 1 && kernels_.geometry.masked_stores;
-    direct_store_ = segmented_ || (!flat && conv.out_col == 1);
+    const bool as_they_are = conv.out_col == 1 && !conv.pool;
+    segmented_ = flat && as_they_are && kernels_.geometry.masked_stores;
+    direct_store_ = segmented_ || (!flat && as_they_are);
     offsets_ = in_place_ ? image.offsets_in_place(conv.channels)
                          : image.offsets_in_copy(conv.channels, band_);
   }
@@ -99,7 +104,7 @@ class Direct {
       return conv_.channels * image_.plane(band) * static_cast<int64_t>(sizeof(T));
     };
     while (band > 4 && bytes() > kBandBytes) band = ceil_div(band, 2);
-    return band;
+    return conv_.pool && band < conv_.out_h ? band + band % 2 : band;
   }
 
   void pack_weights(T* out, int64_t group, int64_t row) const;
@@ -113,9 +118,11 @@ class Direct {
   const DirectConv<T>& conv_;
   const ConvImage& image_;
   const ConvKernels<T> kernels_;
+  const GemmKernels<T> gemm_kernels_;
   const int64_t depth_;
   int64_t panel_rows_, band_;
   bool in_place_, segmented_, direct_store_;
+  bool kernels_in_order_ = true;  // the taps are those of a whole kernel, one after the other
   Lanes lanes_are_;
   std::vector<int64_t> offsets_;
   Vectors whole_, last_;  // of a whole band, and of the last one where it is shorter
@@ -125,6 +132,17 @@ template <class T>
 void Direct<T>::pack_weights(T* out, int64_t group, int64_t row) const {
   const int64_t rows = std::min(panel_rows_, conv_.rows - row);
   const T* weight = conv_.weight + group * conv_.weight_group + row * conv_.weight_row;
+  const int64_t taps = static_cast<int64_t>(image_.taps().size());
+  if (kernels_in_order_ && conv_.weight_row > 1) {
+    // One transpose where the kernels of a row are neighbours, else one per channel.
+    const bool together = conv_.weight_channel == taps;
+    const int width = static_cast<int>(rows);
+    for (int64_t c = 0; c < (together ? 1 : conv_.channels); ++c) {
+      gemm_kernels_.pack({out + c * taps * rows, width, width, together ? depth_ : taps,
+                          weight + c * conv_.weight_channel, conv_.weight_row, 1});
+    }
+    return;
+  }
   for (int64_t c = 0; c < conv_.channels; ++c) {
     for (const ConvTap& tap : image_.taps()) {
       const T* from = weight + c * conv_.weight_channel + tap.weight;
@@ -201,7 +219,8 @@ template <class T>
 void Direct<T>::run_panels(const T* weights, const T* image, const Vectors& v, int64_t plane,
                            int64_t first, int64_t rows, T* wide) const {
   for (int64_t row = 0; row < conv_.rows; row += panel_rows_) {
-    const int64_t at = (plane + row) * conv_.out_plane + first * conv_.out_row;
+    const int64_t out_row = conv_.pool ? first / 2 : first;
+    const int64_t at = (plane + row) * conv_.out_plane + out_row * conv_.out_row;
     T* const out = conv_.out + at;
     const T* const residual = conv_.residual != nullptr ? conv_.residual + at : nullptr;
     ConvPanel<T> panel = {};
@@ -227,7 +246,13 @@ void Direct<T>::run_panels(const T* weights, const T* image, const Vectors& v, i
       panel.image_high = v.image_high.data(), panel.out_high = v.out_high.data();
       kernels_.panel(panel);
     }
-    for (int i = 0; i < panel.rows && !direct_store_; ++i) {
+    for (int i = 0; i < panel.rows && conv_.pool; ++i) {
+      const int64_t place = at + i * conv_.out_plane;
+      kernels_.pool({rows / 2, conv_.out_w / 2, wide + i * v.wide_elements, v.wide_row,
+                     conv_.out + place, conv_.taps != nullptr ? conv_.taps + place : nullptr,
+                     conv_.activation});
+    }
+    for (int i = 0; i < panel.rows && !direct_store_ && !conv_.pool; ++i) {
       kernels_.copy_rows({rows, conv_.out_w, wide + i * v.wide_elements, v.wide_row,
                           out + i * conv_.out_plane, conv_.out_row, conv_.out_col,
                           residual != nullptr ? residual + i * conv_.out_plane : nullptr,

@@ -25,6 +25,8 @@ struct DirectConv {
   int64_t out_h = 0, out_w = 0;  // positions, which need not be all of the output plane
   T* out = nullptr;              // (images, groups, rows) planes of out_plane elements
   int64_t out_plane = 0, out_row = 0, out_col = 0;
+  bool pool = false;  // the largest of each 2 x 2 window goes to out, whose planes are smaller then
+  uint8_t* taps = nullptr;  // where it stood, as out, or null
 };
 
 void run_direct(const DirectConv<float>& conv, const ConvImage& image);

@@ -33,9 +33,14 @@ void forward(const ConvShape& s, const T* x, const T* weight, const ConvEpilogue
   conv.bias = epilogue.bias, conv.residual = epilogue.residual;
   conv.activation = epilogue.activation;
   conv.out_h = s.p, conv.out_w = s.q;
-  conv.out = y, conv.out_plane = s.p * s.q, conv.out_row = s.q, conv.out_col = 1;
+  conv.pool = epilogue.pool, conv.taps = epilogue.taps;
+  const int64_t window = epilogue.pool ? 2 : 1;
+  conv.out = y, conv.out_row = s.q / window, conv.out_col = 1;
+  conv.out_plane = s.p / window * conv.out_row;
   if constexpr (std::is_same_v<T, float>) {
-    if (winograd && winograd_fits(s) && run_winograd(conv, {s.pad_top, s.pad_left, false})) return;
+    if (winograd && !conv.pool && winograd_fits(s) &&
+        run_winograd(conv, {s.pad_top, s.pad_left, false}))
+      return;
   }
   run_direct(conv, ConvImage(s.h, s.w, s.stride_h, s.stride_w, s.pad_top, s.pad_left, s.q,
                              std::move(taps)));

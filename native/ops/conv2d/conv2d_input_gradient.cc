@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/cpu/scratch.h"
+#include "core/parallel.h"
 #include "ops/conv2d/conv2d_columns.h"
 #include "ops/conv2d/conv2d_direct.h"
 #include "ops/conv2d/conv2d_kernels.h"
@@ -37,13 +39,28 @@ int64_t smallest_shift(const std::vector<PhaseTap>& taps) {
   return least;
 }
 
+// The whole gradient as it lies.
 template <class T>
-void input_gradient(const ConvShape& s, const T* dy, const T* weight, bool winograd, T* dx) {
+const T* spread(const ConvShape& s, const ConvGradient<T>& gradient) {
+  if (!gradient.pooled()) return gradient.dy;
+  const int64_t plane = s.p * s.q;
+  T* dy = static_cast<T*>(
+      scratch(ScratchSlot::whole, sizeof(T) * static_cast<size_t>(s.n * s.k * plane)));
+  parallel_for(s.n * s.k, grain_for(plane), [&](int64_t begin, int64_t end) {
+    gradient.planes(begin, end - begin, dy + begin * plane);
+  });
+  return dy;
+}
+
+template <class T>
+void input_gradient(const ConvShape& s, const ConvGradient<T>& gradient, const T* weight,
+                    bool winograd, T* dx) {
   if (s.k == 0) {
     std::fill(dx, dx + s.n * s.c * s.h * s.w, T{});
     return;
   }
-  if (columns_suit(s, sizeof(T))) return columns_input_gradient(s, dy, weight, dx);
+  if (columns_suit(s, sizeof(T))) return columns_input_gradient(s, gradient, weight, dx);
+  const T* dy = spread(s, gradient);
   DirectConv<T> conv = {};
   conv.images = s.n, conv.groups = s.groups;
   conv.in = dy, conv.channels = s.k / s.groups, conv.in_h = s.p, conv.in_w = s.q;
@@ -80,12 +97,12 @@ void input_gradient(const ConvShape& s, const T* dy, const T* weight, bool winog
 
 }  // namespace
 
-void conv2d_input_gradient(const ConvShape& shape, const float* dy, const float* weight,
-                           bool winograd, float* dx) {
+void conv2d_input_gradient(const ConvShape& shape, const ConvGradient<float>& dy,
+                           const float* weight, bool winograd, float* dx) {
   input_gradient(shape, dy, weight, winograd, dx);
 }
-void conv2d_input_gradient(const ConvShape& shape, const double* dy, const double* weight,
-                           bool winograd, double* dx) {
+void conv2d_input_gradient(const ConvShape& shape, const ConvGradient<double>& dy,
+                           const double* weight, bool winograd, double* dx) {
   input_gradient(shape, dy, weight, winograd, dx);
 }
 

@@ -114,6 +114,37 @@ struct ConvWeightDot {
   int64_t sums_row;
 };
 
+// activation(the largest of each 2 x 2 window of `in`) (rows, cols), and where it stood: 2 * row + column.
+template <class T>
+struct ConvPool {
+  int64_t rows, cols;
+  const T* in;
+  int64_t in_row;
+  T* out;
+  uint8_t* taps;  // or null
+  ConvActivation activation;
+};
+
+// The gradient before pooling and activation, out (planes, height, width), from the one behind, dy (planes,
+// rows, cols), and the outputs y and taps there.
+template <class T>
+struct ConvUnpool {
+  int64_t planes, rows, cols;
+  const T *dy, *y;
+  const uint8_t* taps;
+  ConvActivation activation;
+  T* out;
+  int64_t height, width;
+};
+
+// The sum of dy, as far as it passes the activation, over runs of `count` elements.
+template <class T>
+struct ConvPoolBias {
+  int64_t images, image_stride, count;
+  const T *dy, *y;
+  ConvActivation activation;
+};
+
 struct ConvGeometry {
   int panel_rows, lanes;
   bool masked_stores;  // cheap enough to write segments straight from registers
@@ -134,6 +165,12 @@ TILEGRAD_SIMD_DECLARE(void, conv_weight_tile_f32, (const ConvWeightTile<float>& 
 TILEGRAD_SIMD_DECLARE(void, conv_weight_tile_f64, (const ConvWeightTile<double>& c))
 TILEGRAD_SIMD_DECLARE(void, conv_weight_dot_f32, (const ConvWeightDot<float>& c))
 TILEGRAD_SIMD_DECLARE(void, conv_weight_dot_f64, (const ConvWeightDot<double>& c))
+TILEGRAD_SIMD_DECLARE(void, conv_pool_f32, (const ConvPool<float>& c))
+TILEGRAD_SIMD_DECLARE(void, conv_pool_f64, (const ConvPool<double>& c))
+TILEGRAD_SIMD_DECLARE(void, conv_unpool_f32, (const ConvUnpool<float>& c))
+TILEGRAD_SIMD_DECLARE(void, conv_unpool_f64, (const ConvUnpool<double>& c))
+TILEGRAD_SIMD_DECLARE(float, conv_pool_bias_f32, (const ConvPoolBias<float>& c))
+TILEGRAD_SIMD_DECLARE(double, conv_pool_bias_f64, (const ConvPoolBias<double>& c))
 
 // By element type, for baseline code.
 template <class T>
@@ -149,6 +186,9 @@ struct ConvKernels;
     void (*gather_columns)(const GatherColumns<T>&) = TILEGRAD_SIMD(conv_gather_columns_##suffix); \
     void (*weight_tile)(const ConvWeightTile<T>&) = TILEGRAD_SIMD(conv_weight_tile_##suffix);      \
     void (*weight_dot)(const ConvWeightDot<T>&) = TILEGRAD_SIMD(conv_weight_dot_##suffix);         \
+    void (*pool)(const ConvPool<T>&) = TILEGRAD_SIMD(conv_pool_##suffix);                          \
+    void (*unpool)(const ConvUnpool<T>&) = TILEGRAD_SIMD(conv_unpool_##suffix);                    \
+    T (*pool_bias)(const ConvPoolBias<T>&) = TILEGRAD_SIMD(conv_pool_bias_##suffix);               \
   };
 TILEGRAD_CONV_KERNELS(float, f32)
 TILEGRAD_CONV_KERNELS(double, f64)

@@ -37,7 +37,7 @@ std::vector<ConvTap> all_taps(const ConvShape& s) {
 template <class T>
 class WeightGradient {
  public:
-  WeightGradient(const ConvShape& s, const T* x, const T* dy, T* dw)
+  WeightGradient(const ConvShape& s, const T* x, const ConvGradient<T>& dy, T* dw)
       : s_(s),
         x_(x),
         dy_(dy),
@@ -75,7 +75,7 @@ class WeightGradient {
 
   const ConvShape& s_;
   const T* x_;
-  const T* dy_;
+  const ConvGradient<T>& dy_;
   T* dw_;
   const ConvImage image_;
   const ConvKernels<T> kernels_;
@@ -122,9 +122,10 @@ void WeightGradient<T>::by_filters(int64_t group, int64_t image, int64_t channel
                                    T* sums) const {
   const int64_t dy_elements = rows_ * s_.q * pitch_;
   const int64_t copied = in_place_ ? 0 : at_once_ * image_.plane(rows_);
-  T* dy = static_cast<T*>(scratch(ScratchSlot::chunk, sizeof(T) * (dy_elements + copied)));
+  const int64_t spread = dy_.pooled() ? filters_ * s_.p * s_.q : 0;
+  T* dy = static_cast<T*>(scratch(ScratchSlot::chunk, sizeof(T) * (dy_elements + copied + spread)));
   T* copy = dy + dy_elements;
-  const T* from = dy_ + (image * s_.k + group * filters_) * s_.p * s_.q;
+  const T* from = dy_.planes(image * s_.k + group * filters_, filters_, copy + copied);
   for (int64_t p = 0; p < s_.p; p += rows_) {
     const int64_t height = std::min(rows_, s_.p - p);
     gemm_kernels_.pack({dy, static_cast<int>(pitch_), static_cast<int>(filters_), height * s_.q,
@@ -150,15 +151,22 @@ void WeightGradient<T>::by_columns(int64_t group, int64_t image, int64_t images,
   dot.run = neighbours();
   dot.offsets = offsets_.data();
   dot.images = images;
-  dot.dy = dy_ + (image * s_.k + group * filters_) * s_.p * s_.q;
-  dot.dy_stride = s_.k * s_.p * s_.q;
   dot.dy_plane = s_.p * s_.q;
+  const bool spread = dy_.pooled();
+  dot.dy_stride = (spread ? filters_ : s_.k) * dot.dy_plane;
   dot.rows = s_.p, dot.cols = s_.q;
   dot.sums_row = taps();
   dot.image_stride = in_place_ ? s_.c * s_.h * s_.w : plane;
   dot.image_row = image_row();
-  T* copy = in_place_ ? nullptr
-                      : static_cast<T*>(scratch(ScratchSlot::chunk, sizeof(T) * images * plane));
+  const int64_t copied = in_place_ ? 0 : images * plane;
+  T* copy = static_cast<T*>(
+      scratch(ScratchSlot::chunk, sizeof(T) * (copied + (spread ? images * dot.dy_stride : 0))));
+  const auto dy_of = [&](int64_t i) {
+    return dy_.planes((image + i) * s_.k + group * filters_, filters_,
+                      copy + copied + i * dot.dy_stride);
+  };
+  dot.dy = dy_of(0);
+  for (int64_t i = 1; i < images && spread; ++i) dy_of(i);
   for (int64_t c = 0; c < channels; c += at_once_) {
     const int64_t first = group * channels_ + channel + c;
     for (int64_t i = 0; i < images && !in_place_; ++i) {
@@ -237,7 +245,7 @@ void WeightGradient<T>::run() {
 }
 
 template <class T>
-void weight_gradient(const ConvShape& s, const T* x, const T* dy, T* dw) {
+void weight_gradient(const ConvShape& s, const T* x, const ConvGradient<T>& dy, T* dw) {
   const int64_t elements = s.k * (s.c / s.groups) * s.r * s.s;
   if (elements == 0) return;
   if (s.n * s.p * s.q == 0) {
@@ -249,11 +257,11 @@ void weight_gradient(const ConvShape& s, const T* x, const T* dy, T* dw) {
 
 }  // namespace
 
-void conv2d_weight_gradient(const ConvShape& shape, const float* x, const float* dy,
+void conv2d_weight_gradient(const ConvShape& shape, const float* x, const ConvGradient<float>& dy,
                             float* dweight) {
   weight_gradient(shape, x, dy, dweight);
 }
-void conv2d_weight_gradient(const ConvShape& shape, const double* x, const double* dy,
+void conv2d_weight_gradient(const ConvShape& shape, const double* x, const ConvGradient<double>& dy,
                             double* dweight) {
   weight_gradient(shape, x, dy, dweight);
 }

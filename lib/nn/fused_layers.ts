@@ -1,0 +1,45 @@
+// Neighbouring layers of a Sequential that one op computes.
+import { conv2d } from '../ops/index.ts';
+import type { Tensor } from '../tensor.ts';
+import { ReLU, ReLU6 } from './activation.ts';
+import { Conv2d } from './conv.ts';
+import type { Module } from './module.ts';
+import { MaxPool2d } from './pooling.ts';
+
+/** Whether nothing but `type` itself computes the module's output: no subclass, no hook. */
+export function isPlain<M extends Module>(
+  module: Module | undefined,
+  type: abstract new (...args: never[]) => M,
+): module is M {
+  return module !== undefined && module.constructor === type && !Object.hasOwn(module, 'forward');
+}
+
+/** Windows of 2 x 2 beside one another. */
+function pairsUp({ kernelSize, options }: MaxPool2d): boolean {
+  const { stride = kernelSize, padding = 0, dilation = 1, ceilMode = false } = options;
+  const is = (value: unknown, size: number) => [value].flat().every((one) => one === size);
+  return is(kernelSize, 2) && is(stride ?? 2, 2) && is(padding, 0) && is(dilation, 1) && !ceilMode;
+}
+
+/** The output of the layers from position `i` on that can be computed together, and how many they are. */
+export function forwardTogether(layers: readonly Module[], i: number, x: Tensor): [y: Tensor, count: number] {
+  const layer = layers[i] as Module;
+  if (isPlain(layer, Conv2d) && layer.paddingMode === 'zeros') {
+    let count = 1;
+    let activation: 'relu' | 'relu6' | null = null;
+    let maxPool: number | null = null;
+    // The largest value of a window is the same before and after ReLU, so their order does not count.
+    for (let next = layers[i + count]; count < 3; next = layers[i + ++count]) {
+      if (activation === null && isPlain(next, ReLU)) activation = 'relu';
+      else if (activation === null && isPlain(next, ReLU6)) activation = 'relu6';
+      else if (maxPool === null && isPlain(next, MaxPool2d) && pairsUp(next)) maxPool = 2;
+      else break;
+    }
+    const { bias, stride, padding, dilation, groups } = layer;
+    return [conv2d(x, layer.weight, { bias, stride, padding, dilation, groups, activation, maxPool }), count];
+  }
+  const next = layers[i + 1];
+  // There are fewer values behind the pooling.
+  if (isPlain(layer, ReLU) && isPlain(next, MaxPool2d)) return [layer.forward(next.forward(x)), 2];
+  return [layer.forward(x), 1];
+}

@@ -1,0 +1,206 @@
+// Pooling as the epilogue of a convolution, windows of 2 x 2: rows of the result are read from the first
+// cache, and the gradient is spread into it, instead of through memory. Ties and NaN as in max_pool2d: the
+// first of the largest wins, NaN over numbers and the last NaN over others.
+#include "core/cpu/simd.h"
+#include "ops/conv2d/conv2d_activation.h"
+#include "ops/conv2d/conv2d_simd.h"
+
+namespace tilegrad::TILEGRAD_ISA {
+namespace {
+
+template <class T>
+struct BytesOf {
+  typedef uint8_t type __attribute__((vector_size(kLanes<T>)));
+};
+
+// The first n bytes as lanes; `room` bytes may be touched.
+template <class T>
+TG_SIMD Mask<T> load_bytes(const uint8_t* p, int n, int64_t room) {
+  constexpr int W = kLanes<T>;
+#if defined(TILEGRAD_ISA_AVX512)
+  if constexpr (sizeof(T) == 4) {
+    const __m128i bytes = _mm_maskz_loadu_epi8(static_cast<__mmask16>((1u << n) - 1), p);
+    return (Mask<T>)_mm512_maskz_cvtepu8_epi32(0xffff, bytes);
+  }
+#endif
+  typename BytesOf<T>::type bytes = {};
+  if (room >= W) {
+    __builtin_memcpy(&bytes, p, sizeof bytes);
+  } else {
+    for (int i = 0; i < n; ++i) bytes[i] = p[i];
+  }
+  return __builtin_convertvector(bytes, Mask<T>);
+}
+
+// What follows the n bytes within `room` may be overwritten: it is written later.
+template <class T>
+TG_SIMD void store_bytes(uint8_t* p, Mask<T> v, int n, int64_t room) {
+#if defined(TILEGRAD_ISA_AVX512)
+  if constexpr (sizeof(T) == 4) {
+    const __mmask16 lanes = static_cast<__mmask16>((1u << n) - 1);
+    return _mm512_mask_cvtepi32_storeu_epi8(p, lanes, (__m512i)v);
+  }
+#endif
+  const auto bytes = __builtin_convertvector(v, typename BytesOf<T>::type);
+  if (room >= kLanes<T>) {
+    __builtin_memcpy(p, &bytes, sizeof bytes);
+  } else {
+    for (int i = 0; i < n; ++i) p[i] = bytes[i];
+  }
+}
+
+// Even and odd lanes of a and b one after the other.
+template <class T>
+TG_SIMD Vec<T> every_second(Vec<T> a, Vec<T> b, int first) {
+  Mask<T> from;
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes<T>; ++i) from[i] = 2 * i + first;
+  return __builtin_shuffle(a, b, from);
+}
+
+// Lanes of a and b in turn, from the lower (0) or upper halves (1).
+template <class T>
+TG_SIMD Vec<T> in_turn(Vec<T> a, Vec<T> b, int upper) {
+  constexpr int W = kLanes<T>;
+  Mask<T> from;
+#pragma GCC unroll 16
+  for (int i = 0; i < W; ++i) from[i] = i / 2 + upper * W / 2 + i % 2 * W;
+  return __builtin_shuffle(a, b, from);
+}
+
+template <class T>
+TG_SIMD void contend(Vec<T>& best, Mask<T>& tap, Vec<T> value, Mask<T> value_tap) {
+#if defined(TILEGRAD_ISA_AVX512)
+  if constexpr (sizeof(T) == 4) {
+    const __mmask16 wins = _mm512_cmp_ps_mask((__m512)value, (__m512)best, _CMP_GT_OQ) |
+                           _mm512_cmp_ps_mask((__m512)value, (__m512)value, _CMP_UNORD_Q);
+    best = (Vec<T>)_mm512_mask_mov_ps((__m512)best, wins, (__m512)value);
+    tap = (Mask<T>)_mm512_mask_mov_epi32((__m512i)tap, wins, (__m512i)value_tap);
+    return;
+  }
+#endif
+  const Mask<T> wins = (value > best) | (value != value);
+  best = wins ? value : best;
+  tap = wins ? value_tap : tap;
+}
+
+// Loads 2 n elements, of which up to W lie in each half.
+template <class T>
+TG_SIMD void load_pair(const T* p, int n, Vec<T>& low, Vec<T>& high) {
+  constexpr int W = kLanes<T>;
+  low = load_partial<T>(p, 2 * n < W ? 2 * n : W);
+  high = 2 * n > W ? load_partial<T>(p + W, 2 * n - W) : Vec<T>{};
+}
+
+template <class T>
+TG_SIMD void pool(const ConvPool<T>& c) {
+  constexpr int W = kLanes<T>;
+  const Mask<T> zero = {};
+  for (int64_t p = 0; p < c.rows; ++p) {
+    const T* top = c.in + 2 * p * c.in_row;
+    for (int64_t q = 0; q < c.cols; q += W) {
+      const int n = static_cast<int>(c.cols - q < W ? c.cols - q : W);
+      Vec<T> a, b;
+      load_pair<T>(top + 2 * q, n, a, b);
+      Vec<T> best = every_second<T>(a, b, 0);
+      Mask<T> tap = zero, low_tap = zero + 2;
+      contend<T>(best, tap, every_second<T>(a, b, 1), zero + 1);
+      load_pair<T>(top + c.in_row + 2 * q, n, a, b);
+      Vec<T> low = every_second<T>(a, b, 0);
+      contend<T>(low, low_tap, every_second<T>(a, b, 1), zero + 3);
+      contend<T>(best, tap, low, low_tap);
+      store_partial<T>(c.out + p * c.cols + q, activate<T>(best, c.activation), n);
+      if (c.taps != nullptr) {
+        const int64_t at = p * c.cols + q;
+        store_bytes<T>(c.taps + at, tap, n, c.rows * c.cols - at);
+      }
+    }
+  }
+}
+
+// What passes the activation, by the output.
+template <class T>
+TG_SIMD Vec<T> before_activation(Vec<T> dy, const T* y, int n, ConvActivation activation) {
+  if (activation == ConvActivation::none) return dy;
+  const Vec<T> out = load_partial<T>(y, n);
+#if defined(TILEGRAD_ISA_AVX512)
+  if constexpr (sizeof(T) == 4) {
+    __mmask16 passing = _mm512_cmp_ps_mask((__m512)out, _mm512_setzero_ps(), _CMP_GT_OQ);
+    if (activation == ConvActivation::relu6) {
+      passing &= _mm512_cmp_ps_mask((__m512)out, _mm512_set1_ps(6), _CMP_LT_OQ);
+    }
+    return (Vec<T>)_mm512_maskz_mov_ps(passing, (__m512)dy);
+  }
+#endif
+  Mask<T> passes = out > Vec<T>{};
+  if (activation == ConvActivation::relu6) passes &= out < broadcast<T>(6);
+  return passes ? dy : Vec<T>{};
+}
+
+template <class T>
+TG_SIMD void store_pair(T* p, Vec<T> even, Vec<T> odd, int n) {
+  constexpr int W = kLanes<T>;
+  store_partial<T>(p, in_turn<T>(even, odd, 0), 2 * n < W ? 2 * n : W);
+  if (2 * n > W) store_partial<T>(p + W, in_turn<T>(even, odd, 1), 2 * n - W);
+}
+
+// dy where the tap is `which`.
+template <class T>
+TG_SIMD Vec<T> at_tap(Vec<T> dy, Mask<T> tap, int which) {
+#if defined(TILEGRAD_ISA_AVX512)
+  if constexpr (sizeof(T) == 4) {
+    const __mmask16 here = _mm512_cmpeq_epi32_mask((__m512i)tap, _mm512_set1_epi32(which));
+    return (Vec<T>)_mm512_maskz_mov_ps(here, (__m512)dy);
+  }
+#endif
+  return tap == which ? dy : Vec<T>{};
+}
+
+template <class T>
+TG_SIMD void unpool(const ConvUnpool<T>& c) {
+  constexpr int W = kLanes<T>;
+  const bool odd = c.width % 2 != 0;
+  const int64_t total = c.planes * c.rows * c.cols;
+  int64_t at = 0;
+  for (int64_t plane = 0; plane < c.planes; ++plane) {
+    T* out = c.out + plane * c.height * c.width;
+    for (int64_t p = 0; p < c.rows; ++p, out += 2 * c.width) {
+      for (int64_t q = 0; q < c.cols; q += W) {
+        const int n = static_cast<int>(c.cols - q < W ? c.cols - q : W);
+        const Vec<T> dy =
+            before_activation<T>(load_partial<T>(c.dy + at, n), c.y + at, n, c.activation);
+        const Mask<T> tap = load_bytes<T>(c.taps + at, n, total - at);
+        store_pair<T>(out + 2 * q, at_tap<T>(dy, tap, 0), at_tap<T>(dy, tap, 1), n);
+        store_pair<T>(out + c.width + 2 * q, at_tap<T>(dy, tap, 2), at_tap<T>(dy, tap, 3), n);
+        at += n;
+      }
+      if (odd) out[c.width - 1] = out[2 * c.width - 1] = T{};
+    }
+    for (int64_t i = 0; i < (c.height - 2 * c.rows) * c.width; ++i) out[i] = T{};
+  }
+}
+
+template <class T>
+TG_SIMD T pool_bias(const ConvPoolBias<T>& c) {
+  constexpr int W = kLanes<T>;
+  Vec<T> sum = {};
+  for (int64_t image = 0; image < c.images; ++image) {
+    const int64_t at = image * c.image_stride;
+    for (int64_t i = 0; i < c.count; i += W) {
+      const int n = static_cast<int>(c.count - i < W ? c.count - i : W);
+      sum += before_activation<T>(load_partial<T>(c.dy + at + i, n), c.y + at + i, n, c.activation);
+    }
+  }
+  return sum_lanes<T>(sum);
+}
+
+}  // namespace
+
+void conv_pool_f32(const ConvPool<float>& c) { pool(c); }
+void conv_pool_f64(const ConvPool<double>& c) { pool(c); }
+void conv_unpool_f32(const ConvUnpool<float>& c) { unpool(c); }
+void conv_unpool_f64(const ConvUnpool<double>& c) { unpool(c); }
+float conv_pool_bias_f32(const ConvPoolBias<float>& c) { return pool_bias(c); }
+double conv_pool_bias_f64(const ConvPoolBias<double>& c) { return pool_bias(c); }
+
+}  // namespace tilegrad::TILEGRAD_ISA
