@@ -25,6 +25,14 @@ const blocks = pages
     }));
   });
 
+/** C++ that a page shows is cut out of the sources, which their own tests run. */
+const excerpts = pages
+  .filter((page) => page.endsWith('.md'))
+  .flatMap((page) => {
+    const found = readFileSync(join(root, page), 'utf8').matchAll(/^```cpp from=(\S+)\n([\s\S]*?)^```$/gm);
+    return Array.from(found, ([, path, code]) => ({ page, path: path as string, code: code as string }));
+  });
+
 function tsc(): string {
   const script = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
   try {
@@ -45,6 +53,10 @@ describe('README and docs', () => {
   });
 
   test('compile', () => expect(tsc()).toBe(''));
+
+  test.each(excerpts)('$page shows $path as it is', ({ path, code }) =>
+    expect(readFileSync(join(root, path), 'utf8')).toContain(code),
+  );
 
   test.for(blocks)('$title', async ({ file, code, output }, { skip }) => {
     if (code.includes('data.mnist(') && !process.env.TILEGRAD_DATA) skip('TILEGRAD_DATA is not set: it would download');
