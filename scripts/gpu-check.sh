@@ -130,9 +130,11 @@ step_conformance() {
     $([ "${arch:-90a}" = 90a ] || echo --partial)
 }
 
+kernel_sources=(kernel_tests.cu library_kernels.cu cluster_kernels.cu)
+
 step_kernels() {
   if [ $emulated = yes ]; then scripts/kernel-tests.sh; return; fi
-  native kernel_tests kernel_tests.cu library_kernels.cu && "$build/kernel_tests"
+  native kernel_tests "${kernel_sources[@]}" && "$build/kernel_tests"
 }
 
 step_sanitizer() {
@@ -140,7 +142,7 @@ step_sanitizer() {
   local sanitizer tool log code
   sanitizer=$(command -v compute-sanitizer || echo "$cuda/bin/compute-sanitizer")
   [ -x "$sanitizer" ] || { skip "compute-sanitizer is not installed"; return; }
-  [ -x "$build/kernel_tests" ] || native kernel_tests kernel_tests.cu library_kernels.cu || return 1
+  [ -x "$build/kernel_tests" ] || native kernel_tests "${kernel_sources[@]}" || return 1
   for tool in memcheck racecheck initcheck synccheck; do
     log=$build/sanitizer-$tool.log
     "$sanitizer" --tool $tool --error-exitcode 9 "$build/kernel_tests" --small >"$log" 2>&1

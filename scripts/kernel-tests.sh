@@ -83,6 +83,10 @@ caught stream_sync lazy
 caught empty_slot_wait $plain asan tsan
 caught wgmma_wait $plain asan tsan
 caught registers_sum $plain asan tsan
+caught multicast_empty_wait $plain asan tsan
+caught store_wait_read random1 random2 random3 priority1 priority2 priority3 tsan
+caught proxy_fence $plain asan tsan
+caught cluster_exit random1 random2 random3 priority1 priority2 priority3 asan
 echo "planted bugs: checked"
 
 # The lint names the store with bank conflicts, and is silent about the spread one.

@@ -19,7 +19,7 @@ while read -r target name; do
   tally $? "$name (sm_$target) has no kernel in test/cuda/ptx_wrappers.cu with that target"
 done < <(awk '/^\/\/ PTX sm_/ { sub("sm_", "", $3); target = $3; want = 1; next }
               want && /^TILEGRAD_PTX/ { sub(/\(.*/, "", $3); print target, $3; want = 0 }' \
-  native/core/cuda/ptx.cuh native/core/cuda/ptx_sm90.cuh)
+  native/core/cuda/ptx*.cuh)
 
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
@@ -30,7 +30,7 @@ for target in 75 80 86 89 90 90a 100a 120a; do
   tally $code "ptx_wrappers.cu for sm_$target"
 done
 # The named kernels keep their sums in registers, and the Hopper ones their setmaxnreg.
-for pair in test/cuda/kernel_tests:90a test/cuda/library_kernels:80 test/cuda/library_kernels:90a \
+for pair in test/cuda/kernel_tests:90a test/cuda/cluster_kernels:90a test/cuda/library_kernels:80 test/cuda/library_kernels:90a \
   native/core/cuda/gemm_wgmma:90a native/ops/conv2d/conv2d_mma_cuda:80; do
   name=${pair%:*} target=${pair#*:}
   log=$("$nvcc" -std=c++20 --expt-relaxed-constexpr -Inative -Itest/cuda -arch="sm_$target" -cubin -Xptxas -v \

@@ -20,6 +20,10 @@ enum class Bug {
   empty_slot_wait,
   wgmma_wait,
   registers_sum,
+  multicast_empty_wait,
+  store_wait_read,
+  proxy_fence,
+  cluster_exit,
 };
 
 constexpr const char* kBugNames[] = {
@@ -39,6 +43,10 @@ constexpr const char* kBugNames[] = {
     "empty_slot_wait",
     "wgmma_wait",
     "registers_sum",
+    "multicast_empty_wait",
+    "store_wait_read",
+    "proxy_fence",
+    "cluster_exit",
 };
 constexpr int kBugCount = sizeof(kBugNames) / sizeof(kBugNames[0]);
 

@@ -175,8 +175,8 @@ void run_planted(Bug bug) {
     PLANTED(empty_slot_wait, test_gemm_wgmma<Bug::empty_slot_wait>(130, 133, 632))
     PLANTED(wgmma_wait, test_gemm_wgmma<Bug::wgmma_wait>(130, 133, 632))
     PLANTED(registers_sum, test_gemm_wgmma<Bug::registers_sum>(130, 133, 72))
-    case Bug::none:
-      break;
+    default:
+      return run_planted_cluster(bug);
   }
 }
 
@@ -228,6 +228,7 @@ int main(int argc, char** argv) {
   } else {
     run_all(small);
     run_library_kernels(small);
+    run_cluster_kernels(small);
   }
   check(cudaDeviceSynchronize());
   std::printf("%d passed, %d failed\n", counts().passed, counts().failed);

@@ -5,7 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "core/cuda/ptx_sm90.cuh"
+#include "core/cuda/ptx_cluster.cuh"
+#include "core/cuda/ptx_store.cuh"
 #include "harness.h"
 
 namespace tilegrad::kernel_tests {
@@ -16,7 +17,8 @@ struct Io {
   const uint32_t* in;  // this thread's operands
   uint32_t* out;       // this thread's results
   const CUtensorMap* map;
-  unsigned char* shared;  // kShared bytes, 1024-byte aligned, filled with operands
+  const uint16_t* matrix;  // 20 rows of 72, what the map is of
+  unsigned char* shared;   // kShared bytes, 1024-byte aligned, filled with operands
 
   template <int N>
   __device__ void read(uint32_t (&r)[N], int at = 0) const {
@@ -32,7 +34,8 @@ constexpr int kShared = 48 * 1024;
 
 template <class Case>
 __global__ void __launch_bounds__(kThreads)
-    run_wrapper(const uint32_t* in, uint32_t* out, const __grid_constant__ CUtensorMap map) {
+    run_wrapper(const uint32_t* in, uint32_t* out, const __grid_constant__ CUtensorMap map,
+                const uint16_t* matrix) {
 #if defined(TILEGRAD_CUDA_EMULATED) || defined(__CUDA_ARCH__)
   DYNAMIC_SHARED(unsigned char, shared);
   for (int i = threadIdx.x; i < kShared / 4; i += kThreads)
@@ -41,7 +44,7 @@ __global__ void __launch_bounds__(kThreads)
   ptx::fence_proxy_async();
 #endif
   __syncthreads();
-  const Io io{in + threadIdx.x * kIn, out + threadIdx.x * kOut, &map, shared};
+  const Io io{in + threadIdx.x * kIn, out + threadIdx.x * kOut, &map, matrix, shared};
 #if defined(__CUDA_ARCH__)
   if constexpr (__CUDA_ARCH__ / 10 >= Case::kTarget)
 #endif
@@ -226,6 +229,60 @@ CASE(wgmma_f16_second_rows, 90, {
 #endif
 })
 
+CASE(stmatrix_x4, 90, {
+#if TILEGRAD_SM90A
+  uint32_t r[4];
+  io.read(r);
+  ptx::stmatrix_x4(io.shared + threadIdx.x * 80, r);
+  __syncthreads();
+  memcpy(r, io.shared + threadIdx.x * 80, sizeof r);
+  io.write(r);
+#endif
+})
+CASE(stmatrix_x4_trans, 90, {
+#if TILEGRAD_SM90A
+  uint32_t r[4];
+  io.read(r);
+  ptx::stmatrix_x4_trans(io.shared + threadIdx.x * 80, r);
+  __syncthreads();
+  memcpy(r, io.shared + threadIdx.x * 80, sizeof r);
+  io.write(r);
+#endif
+})
+// The box of tma_load_2d the other way round, into the matrix; then the matrix is read.
+CASE(tma_store_2d, 90, {
+#if TILEGRAD_SM90A
+  if (threadIdx.x == 0) {
+    ptx::tma_store_2d(io.map, 24, 10, io.shared);
+    ptx::tma_store_commit();
+    ptx::tma_store_wait_read<0>();
+    ptx::tma_store_wait<0>();
+  }
+  __syncthreads();
+  uint32_t r[6];
+  memcpy(r, io.matrix + threadIdx.x % 120 * 12, sizeof r);
+  io.write(r);
+#endif
+})
+
+// A cluster of one block: its peer is itself.
+CASE(cluster_of_one, 90, {
+#if TILEGRAD_SM90A
+  uint64_t* barrier = ready_barrier(io, 2);
+  ptx::cluster_arrive();
+  ptx::cluster_wait();
+  if (threadIdx.x == 0) {
+    ptx::mbarrier_expect_bytes(barrier, 64 * 16 * 2);
+    ptx::mbarrier_arrive_remote(barrier, 0);
+    ptx::tma_load_2d_multicast(io.shared, io.map, barrier, 24, 10, 1);
+  }
+  ptx::mbarrier_wait(barrier, 0);
+  const auto* words = static_cast<const uint32_t*>(ptx::cluster_address(io.shared, 0));
+  const uint32_t r[2] = {words[threadIdx.x], static_cast<uint32_t>(ptx::cluster_rank())};
+  io.write(r);
+#endif
+})
+
 // Instructions without a result: they must only not trap.
 CASE(side_effects, 90, {
 #if TILEGRAD_SM90A
@@ -285,7 +342,7 @@ void ask(const char* name, bool exact) {
   auto* kernel = run_wrapper<Case>;
   check(cudaFuncSetAttribute((const void*)kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                              kShared));
-  check(launch(kernel, dim3(1), dim3(kThreads), kShared, stream(), in.p, result.p, map));
+  check(launch(kernel, dim3(1), dim3(kThreads), kShared, stream(), in.p, result.p, map, matrix.p));
   result.read(out);
   std::printf("%s %s", name, exact ? "exact" : "float");
   for (uint32_t word : out) std::printf(" %x", word);
@@ -320,6 +377,10 @@ void ask_all() {
   ASK(wgmma_m64n256k32_s8, true)
   ASK(wgmma_bf16_rows, false)
   ASK(wgmma_f16_second_rows, false)
+  ASK(stmatrix_x4, true)
+  ASK(stmatrix_x4_trans, true)
+  ASK(tma_store_2d, true)
+  ASK(cluster_of_one, true)
   ASK(side_effects, true)
 }
 

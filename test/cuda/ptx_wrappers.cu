@@ -1,6 +1,7 @@
 // One kernel per wrapper of ptx.cuh and ptx_sm90.cuh, assembled by scripts/ptx-check.sh for every target
 // that the wrapper claims (KERNEL's first argument: its lowest target).
-#include "core/cuda/ptx_sm90.cuh"
+#include "core/cuda/ptx_cluster.cuh"
+#include "core/cuda/ptx_store.cuh"
 
 using namespace tilegrad;
 
@@ -57,6 +58,18 @@ KERNEL(90, mbarrier_expect_bytes, ptx::mbarrier_expect_bytes(barrier, 128))
 KERNEL(90, mbarrier_arrive, ptx::mbarrier_arrive(barrier))
 KERNEL(90, mbarrier_wait, ptx::mbarrier_wait(barrier, 0))
 KERNEL(90, tma_load_2d, ptx::tma_load_2d(shared + 1024, map, barrier, 0, 0))
+KERNEL(90, stmatrix_x4, ptx::stmatrix_x4(shared + threadIdx.x * 16, o.a))
+KERNEL(90, stmatrix_x4_trans, ptx::stmatrix_x4_trans(shared + threadIdx.x * 16, o.a))
+KERNEL(90, tma_store_2d, ptx::tma_store_2d(map, 0, 0, shared + 1024))
+KERNEL(90, tma_store_commit, ptx::tma_store_commit())
+KERNEL(90, tma_store_wait_read, ptx::tma_store_wait_read<1>())
+KERNEL(90, tma_store_wait, ptx::tma_store_wait<0>())
+KERNEL(90, cluster_rank, o.i[0] = ptx::cluster_rank())
+KERNEL(90, cluster_arrive, ptx::cluster_arrive())
+KERNEL(90, cluster_wait, ptx::cluster_wait())
+KERNEL(90, cluster_address, o.barrier = *static_cast<uint64_t*>(ptx::cluster_address(shared, 1)))
+KERNEL(90, mbarrier_arrive_remote, ptx::mbarrier_arrive_remote(barrier, 1))
+KERNEL(90, tma_load_2d_multicast, ptx::tma_load_2d_multicast(shared + 1024, map, barrier, 0, 0, 3))
 KERNEL(90, tma_prefetch_map, ptx::tma_prefetch_map(map))
 KERNEL(90, wait_for_previous_kernel, ptx::wait_for_previous_kernel())
 KERNEL(90, allow_next_kernel, ptx::allow_next_kernel())

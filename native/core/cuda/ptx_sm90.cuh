@@ -33,7 +33,9 @@ TILEGRAD_PTX void fence_mbarrier_init() {
 // Orders this thread's own shared-memory stores before later TMA or wgmma accesses.
 // PTX sm_90
 TILEGRAD_PTX void fence_proxy_async() {
-  TILEGRAD_PTX_BODY(90, (void)0, asm volatile("fence.proxy.async.shared::cta;" ::: "memory"));
+  TILEGRAD_PTX_BODY(90, emulator::proxy_fence(),
+                    asm volatile("fence.proxy.async.shared::cta;" ::
+                                     : "memory"));
 }
 
 // Arrives, and expects that many bytes of copies in this phase.

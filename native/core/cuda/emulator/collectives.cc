@@ -167,6 +167,66 @@ void warpgroup_collective(void* operand, Collective run, const Site& site) {
   acquire(&m.sync[parity]);
 }
 
+namespace {
+
+void complete_cluster_barrier(Cluster& c) {
+  c.arrived = 0;
+  c.generation++;
+  wake_others(c.waiting, c.waiting_count);
+  c.waiting_count = 0;
+  note_progress();
+}
+
+}  // namespace
+
+int cluster_rank() { return current()->block->rank; }
+int cluster_size() { return current()->block->cluster->size; }
+
+void cluster_arrive(const Site& site) {
+  Thread& t = *current();
+  Cluster& c = *t.block->cluster;
+  if (t.cluster_arrived)
+    fail("%s:%d: a thread arrives twice at the barrier of its cluster", site.file_name(),
+         line(site));
+  t.cluster_arrived = true;
+  t.cluster_generation = c.generation;
+  release(&c.sync[c.generation & 1]);
+  if (++c.arrived == c.alive) complete_cluster_barrier(c);
+}
+
+void cluster_wait(const Site& site) {
+  Thread& t = *current();
+  Cluster& c = *t.block->cluster;
+  if (!t.cluster_arrived)
+    fail("%s:%d: a thread waits at the barrier of its cluster without having arrived",
+         site.file_name(), line(site));
+  if (c.generation == t.cluster_generation) {
+    c.waiting[c.waiting_count++] = &t;
+    block_current("barrier of the cluster", site);
+  }
+  t.cluster_arrived = false;
+  acquire(&c.sync[t.cluster_generation & 1]);
+}
+
+void leave_cluster(Thread& t) {
+  Cluster& c = *t.block->cluster;
+  if (t.cluster_arrived) fail("a thread ends between the halves of the barrier of its cluster");
+  c.alive--;
+  if (c.arrived > 0 && c.arrived == c.alive) complete_cluster_barrier(c);
+}
+
+char* cluster_address(const void* own, int rank, const Site& site) {
+  const Cluster& c = *current()->block->cluster;
+  if (rank < 0 || rank >= c.size)
+    fail("%s:%d: there is no block %d in a cluster of %d", site.file_name(), line(site), rank,
+         c.size);
+  Block& peer = *c.blocks[rank];
+  if (peer.alive == 0)
+    fail("%s:%d: shared memory of a block of the cluster that has ended", site.file_name(),
+         line(site));
+  return peer.arena + shared_offset(own);
+}
+
 TILEGRAD_NO_TSAN void run_ballot(void** operands, unsigned mask) {
   unsigned ballot = 0;
   for (int lane = 0; lane < 32; lane++) {

@@ -64,6 +64,10 @@ size_t dynamic_limit(const void* kernel) {
 uint64_t count(const dim3& d) { return uint64_t{d.x} * d.y * d.z; }
 
 bool launchable(const LaunchShape& s) {
+  const uint64_t blocks = count(s.cluster);
+  if (blocks < 1 || blocks > kMaxSlots || s.grid.x % s.cluster.x || s.grid.y % s.cluster.y ||
+      s.grid.z % s.cluster.z)
+    return false;
   return count(s.block) >= 1 && count(s.block) <= 1024 && s.block.z <= 64 && count(s.grid) >= 1 &&
          s.grid.x <= 0x7fffffffu && s.grid.y <= 65535 && s.grid.z <= 65535;
 }

@@ -43,6 +43,7 @@ struct LaunchShape {
   dim3 grid, block;
   size_t shared_bytes;
   const void* kernel;
+  dim3 cluster = {1, 1, 1};  // blocks that run together and reach each other's shared memory
 };
 
 cudaError_t enqueue_kernel(const LaunchShape& shape, cudaStream_t stream,
@@ -70,6 +71,13 @@ void yield_point();                             // a place where the random sche
 void note_progress();                           // resets the livelock count
 void poll(const char* what, const Site& site);  // one turn of a spinning wait
 void memory_fence();
+
+// Blocks of a cluster. The barrier's two halves may be apart; all threads of the cluster that have not ended take part.
+int cluster_rank();
+int cluster_size();
+void cluster_arrive(const Site& site);
+void cluster_wait(const Site& site);
+char* cluster_address(const void* own, int rank, const Site& site);  // the same place in a peer
 
 // The memory-access lint sees vector accesses of the twins through this hook (null elsewhere).
 using AccessHook = void (*)(const void* address, unsigned bytes, bool write, const void* site);

@@ -88,28 +88,11 @@ Thread* pick() {
   return t;
 }
 
-bool run_one_async() {
-  Scheduler& s = scheduler;
-  if (s.async_count == 0) return false;
-  const int i =
-      shuffled() ? static_cast<int>(next_random() % static_cast<uint32_t>(s.async_count)) : 0;
-  AsyncJob job = s.async[i];
-  for (int k = i; k + 1 < s.async_count; k++) s.async[k] = s.async[k + 1];
-  s.async_count--;
-  void* back = tsan_current();
-  if (kTsan && !s.async_tsan) s.async_tsan = tsan_fiber();
-  tsan_switch(s.async_tsan);
-  acquire(&s.async_edge);
-  job.run(job);
-  tsan_switch(back);
-  return true;
-}
-
 Thread* next_ready() {
-  if (scheduler.async_count > 0 && (!shuffled() || next_random() % 4 == 0)) run_one_async();
+  if (scheduler.async_count > 0 && (!shuffled() || next_random() % 4 == 0)) run_one_async(false);
   for (;;) {
     if (Thread* t = pick()) return t;
-    if (run_one_async()) continue;
+    if (run_one_async(true)) continue;
     if (scheduler.live == 0) return nullptr;
     fail_with_waiters("deadlock: every thread waits (a divergent barrier or a missing arrival)");
   }
@@ -173,6 +156,10 @@ void switch_to_main(void** save) {
 void end_thread(Thread* t) {
   Block& b = *t->block;
   if (t->copy_count > 0) fail("a thread ends with %d cp.async in flight", t->copy_count);
+  for (const int jobs : t->store_jobs) {
+    if (jobs > 0) fail("a thread ends with %d TMA stores in flight", jobs);
+  }
+  leave_cluster(*t);
   if (b.barriers_at_exit >= 0 && b.barriers_at_exit != t->barriers_passed) {
     fail("a thread ends after %d __syncthreads, another of its block after %d", t->barriers_passed,
          b.barriers_at_exit);
@@ -212,77 +199,6 @@ void thread_main() {
   }
 }
 
-void reset_arena(Block& b, size_t dynamic_bytes) {
-  if (kTsan && b.arena) {  // fresh shadow for the next block's shared memory
-    std::free(b.arena);
-    b.arena = nullptr;
-  }
-  if (!b.arena) b.arena = static_cast<char*>(std::aligned_alloc(1024, kArenaBytes));
-  poison(b.arena, kArenaBytes);
-  // The dynamic part starts one alignment unit in, so that offset 0 is never a valid address.
-  unpoison(b.arena + 1024, dynamic_bytes);
-  fill_poison(b.arena + 1024, dynamic_bytes);
-  b.dynamic_bytes = dynamic_bytes;
-  b.arena_used = 1024 + dynamic_bytes + kRedzone;
-  b.static_count = 0;
-}
-
-void reset_thread(Thread& t, Block& b, int i) {
-  t.waits_for = nullptr;
-  const auto n = static_cast<unsigned>(i);
-  t.index = uint3{n % blockDim.x, n / blockDim.x % blockDim.y, n / (blockDim.x * blockDim.y)};
-  t.linear = n;
-  t.warp = n / 32;
-  t.lane = n % 32;
-  t.block = &b;
-  t.started = false;
-  t.state = State::ready;
-  t.barriers_passed = t.copy_count = t.group_count = 0;
-  t.wgmma_groups = 0;
-}
-
-void start_block(Block& b, uint3 index, size_t dynamic_bytes) {
-  b.index = index;
-  b.thread_count = b.alive = static_cast<int>(blockDim.x * blockDim.y * blockDim.z);
-  b.barriers_at_exit = -1;
-  b.mbarrier_count = 0;
-  for (int& registers : b.registers) registers = 0;
-  for (Barrier& barrier : b.barriers) barrier.arrived = barrier.waiting_count = 0;
-  while (static_cast<int>(b.threads.size()) < b.thread_count) b.threads.push_back(new Thread());
-  reset_arena(b, dynamic_bytes);
-  release(&b.edge);
-  for (int w = 0; w < kMaxWarps; w++) scheduler.warps[b.slot][w].priority = next_random();
-  for (int i = 0; i < b.thread_count; i++) reset_thread(*b.threads[i], b, i);
-  scheduler.live += b.thread_count;
-  for (int i = 0; i < b.thread_count; i++) make_ready(b.threads[i]);
-}
-
-// setmaxnreg: the block owns what it got at launch; an increase beyond that waits for ever on a GPU.
-void check_registers(const Block& b) {
-  const int at_launch = 65536 / b.thread_count / 8 * 8;
-  int sum = 0;
-  bool used = false;
-  for (int g = 0; g < b.thread_count / 128; g++) {
-    used |= b.registers[g] > 0;
-    sum += (b.registers[g] > 0 ? b.registers[g] : at_launch) * 128;
-  }
-  if (used && sum > at_launch * b.thread_count) {
-    fail("setmaxnreg asks for %d registers in all, the block owns %d", sum,
-         at_launch * b.thread_count);
-  }
-}
-
-void check_block_end(Block& b) {
-  for (const Barrier& barrier : b.barriers) {
-    if (barrier.arrived > 0)
-      fail("a block ends with %d threads arrived at a barrier", barrier.arrived);
-  }
-  for (const WgmmaQueue& queue : b.wgmma) {
-    if (queue.count > 0) fail("a block ends with %d wgmma in flight", queue.count);
-  }
-  check_registers(b);
-}
-
 }  // namespace
 
 Thread* current() { return scheduler.running; }
@@ -296,9 +212,29 @@ void memory_fence() {
 }
 
 AsyncJob& enqueue_async() {
-  if (scheduler.async_count == 256) run_one_async();
+  if (scheduler.async_count == 256) run_one_async(true);
   release(&scheduler.async_edge);
   return scheduler.async[scheduler.async_count++];
+}
+
+bool run_one_async(bool late_ones) {
+  Scheduler& s = scheduler;
+  if (s.async_count == 0) return false;
+  int i = shuffled() ? static_cast<int>(next_random() % static_cast<uint32_t>(s.async_count)) : 0;
+  for (int tried = 0; s.async[i].late && !late_ones; tried++) {
+    if (tried == s.async_count) return false;
+    i = (i + 1) % s.async_count;
+  }
+  AsyncJob job = s.async[i];
+  for (int k = i; k + 1 < s.async_count; k++) s.async[k] = s.async[k + 1];
+  s.async_count--;
+  void* back = tsan_current();
+  if (kTsan && !s.async_tsan) s.async_tsan = tsan_fiber();
+  tsan_switch(s.async_tsan);
+  acquire(&s.async_edge);
+  job.run(job);
+  tsan_switch(back);
+  return true;
 }
 
 void make_ready(Thread* t) {
@@ -341,56 +277,44 @@ void poll(const char* what, const Site& site) {
   self->waits_for = what;
   self->site = site;
   if (++scheduler.polls > 4096ul + 64ul * static_cast<unsigned long>(scheduler.live)) {
-    if (!run_one_async()) fail_with_waiters("livelock: every thread spins");
+    if (!run_one_async(true)) fail_with_waiters("livelock: every thread spins");
     scheduler.polls = 0;
   }
   yield_current();
 }
 
-void run_grid(const LaunchShape& shape, const std::function<void()>& body) {
+void begin_grid(const std::function<void()>& body) {
+  scheduler.body = &body;
+  scheduler.live = 0;
+  scheduler.polls = 0;
+  scheduler.main_tsan = tsan_current();
+}
+
+void make_slot(int slot) {
+  if (scheduler.slots[slot]) return;
+  scheduler.slots[slot] = new Block();
+  scheduler.slots[slot]->slot = slot;
+}
+
+void add_threads(Block& b) {
+  for (int w = 0; w < kMaxWarps; w++) scheduler.warps[b.slot][w].priority = next_random();
+  scheduler.live += b.thread_count;
+  for (int i = 0; i < b.thread_count; i++) make_ready(b.threads[i]);
+}
+
+Block* run_until_block_ends() {
   Scheduler& s = scheduler;
-  blockDim = shape.block;
-  gridDim = shape.grid;
-  s.body = &body;
-  s.live = 0;
-  s.polls = 0;
-  s.main_tsan = tsan_current();
-  const uint64_t total = uint64_t{shape.grid.x} * shape.grid.y * shape.grid.z;
-  // Blocks start in a shuffled order unless the schedule is FIFO (or the grid is huge).
-  std::vector<uint64_t> order;
-  if (shuffled() && total <= 1 << 20) {
-    for (uint64_t i = 0; i < total; i++) order.push_back(i);
-    for (uint64_t i = total; i > 1; i--) std::swap(order[i - 1], order[next_random() % i]);
-  }
-  uint64_t started = 0;
-  auto start = [&](Block& b) {
-    const uint64_t i = order.empty() ? started : order[started];
-    started++;
-    const uint64_t rows = i / shape.grid.x;
-    start_block(
-        b,
-        uint3{static_cast<unsigned>(i % shape.grid.x), static_cast<unsigned>(rows % shape.grid.y),
-              static_cast<unsigned>(rows / shape.grid.y)},
-        shape.shared_bytes);
-  };
-  for (int slot = 0; slot < options().resident_blocks && started < total; slot++) {
-    if (!s.slots[slot]) {
-      s.slots[slot] = new Block();
-      s.slots[slot]->slot = slot;
-    }
-    start(*s.slots[slot]);
-  }
   while (s.live > 0) {
     Thread* t = next_ready();
     s.from_main = true;
     switch_to(&s.main_sp, t, false);
-    if (Block* b = std::exchange(s.ended, nullptr)) {
-      acquire(&b->edge);
-      check_block_end(*b);
-      if (started < total) start(*b);
-    }
+    if (Block* b = std::exchange(s.ended, nullptr)) return b;
   }
-  while (run_one_async()) {
+  return nullptr;
+}
+
+void finish_async() {
+  while (run_one_async(true)) {
   }
 }
 

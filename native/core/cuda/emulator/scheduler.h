@@ -46,6 +46,11 @@ struct Thread {
   int groups[32];  // committed groups: the number of copies up to the end of each
   int group_count;
   unsigned wgmma_groups;  // wgmma groups committed
+  bool cluster_arrived;   // between the halves of the cluster's barrier
+  unsigned cluster_generation;
+  int store_jobs[16];     // TMA stores in flight, by group
+  unsigned store_groups;  // groups committed; the next one is filling
+  char store_sync;
 };
 
 struct Barrier {
@@ -101,8 +106,22 @@ struct WgmmaQueue {
   void* tsan;
 };
 
+// Blocks that are resident together; every block is in one, of its own if need be.
+struct Cluster {
+  Block* blocks[kMaxSlots];
+  int size, running;   // blocks; those that have not ended
+  int alive, arrived;  // threads
+  unsigned generation;
+  char sync[2];
+  Thread* waiting[kMaxSlots * kMaxThreads];
+  int waiting_count;
+};
+
 struct Block {
   uint3 index;
+  Cluster* cluster;
+  int rank;           // in its cluster
+  bool proxy_fenced;  // fence.proxy.async since the last group of TMA stores
   int slot;
   int thread_count, alive;
   std::vector<Thread*> threads;
@@ -133,11 +152,21 @@ Block* block_of_slot(int slot);
 // A job of the asynchronous copy engine: runs at some later scheduling step, under a TSan fiber of its own.
 struct AsyncJob {
   void (*run)(AsyncJob& job);
+  bool late;  // runs when it is waited for, or when nothing else can
   alignas(16) unsigned char payload[256];
   char* sync;
 };
 AsyncJob&
 enqueue_async();  // released by the caller's TSan fiber; the caller fills it before yielding
+bool run_one_async(bool late_ones);  // false if there is none
+
+// grid.cc drives the scheduler through these.
+void begin_grid(const std::function<void()>& body);
+void add_threads(Block& block);  // makes them ready
+void make_slot(int slot);
+Block* run_until_block_ends();  // null when nothing is left
+void finish_async();
+void leave_cluster(Thread& thread);
 
 // Runs all blocks of the grid. The caller holds the execution lock.
 void run_grid(const LaunchShape& shape, const std::function<void()>& body);

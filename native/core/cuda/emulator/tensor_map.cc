@@ -58,6 +58,7 @@ CUresult encode_tiled(CUtensorMap* out, CUtensorMapDataType type, cuuint32_t ran
 }
 
 }  // namespace
+
 }  // namespace tilegrad::emulator
 
 extern "C" cudaError_t cudaGetDriverEntryPointByVersion(const char* symbol, void** function,

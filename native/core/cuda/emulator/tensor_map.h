@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "core/cuda/emulator/emulator.h"
+
 namespace tilegrad::emulator {
 
 constexpr uint64_t kTensorMapWord = 0x74656e736f726d61;
@@ -19,5 +21,15 @@ struct TensorMap {
   uint32_t swizzle_128b;
 };
 static_assert(sizeof(TensorMap) <= sizeof(CUtensorMap));
+
+// Where the 128-byte swizzle puts the byte at `offset` of shared memory.
+constexpr uint32_t swizzled(uint32_t offset) { return offset ^ ((offset >> 7 & 7) << 4); }
+
+/// The map's fields; fails if it is none.
+TensorMap read_tensor_map(const CUtensorMap* map, const Site& site);
+// Copies the map's box at element (x, y) to or from shared memory element by element, so that TSan and ASan see each access;
+// what lies outside of the tensor is read as zeros and not written.
+void copy_box_to_shared(const TensorMap& map, char* shared, uint32_t offset, int x, int y);
+void copy_box_to_global(const TensorMap& map, const char* shared, uint32_t offset, int x, int y);
 
 }  // namespace tilegrad::emulator

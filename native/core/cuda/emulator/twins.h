@@ -28,7 +28,16 @@ void mbarrier_arrive(uint64_t* barrier, int expected_bytes);
 void mbarrier_wait(uint64_t* barrier, int parity, const Site& site);
 void tma_load_2d(void* to, const CUtensorMap* map, uint64_t* barrier, int x, int y,
                  const Site& site);
+void tma_load_2d_multicast(void* to, const CUtensorMap* map, uint64_t* barrier, int x, int y,
+                           unsigned ranks, const Site& site);
+void mbarrier_arrive_remote(uint64_t* barrier, int rank, const Site& site);
 void set_registers(int count);
+
+void stmatrix(void* row, const uint32_t (&r)[4], bool transposed, const Site& site);
+void proxy_fence();
+void tma_store_2d(const CUtensorMap* map, int x, int y, const void* from, const Site& site);
+void tma_store_commit();
+void tma_store_wait(int groups);
 
 void wgmma_commit();
 void wgmma_wait(int groups, const Site& site);

@@ -1,4 +1,4 @@
-// Twins of mbarrier, TMA and wgmma. TMA jobs run at a random later step, wgmma jobs at their wait, each
+// Twins of mbarrier, TMA loads and wgmma. TMA jobs run at a random later step, wgmma jobs at their wait, each
 // under a TSan fiber of its own: acquired from the issuer, released into the barrier or the wait.
 #include <bit>
 #include <cstdio>
@@ -23,12 +23,16 @@ TILEGRAD_NO_TSAN Mbarrier* find(Block& block, const uint64_t* address) {
 TILEGRAD_NO_TSAN uint64_t peek(const uint64_t* address) { return *address; }
 TILEGRAD_NO_TSAN void poke(uint64_t* address, uint64_t value) { *address = value; }
 
-TILEGRAD_NO_TSAN Mbarrier& valid(uint64_t* address) {
-  shared_offset(address);
-  Mbarrier* m = find(*current()->block, address);
+TILEGRAD_NO_TSAN Mbarrier& valid_in(Block& block, uint64_t* address) {
+  Mbarrier* m = find(block, address);
   if (!m || peek(address) != kMbarrierWord)
     fail("an mbarrier is used before its init, or was overwritten");
   return *m;
+}
+
+TILEGRAD_NO_TSAN Mbarrier& valid(uint64_t* address) {
+  shared_offset(address);
+  return valid_in(*current()->block, address);
 }
 
 TILEGRAD_NO_TSAN void complete_if_done(Mbarrier& m) {
@@ -39,8 +43,6 @@ TILEGRAD_NO_TSAN void complete_if_done(Mbarrier& m) {
   note_progress();
 }
 
-constexpr uint32_t swizzled(uint32_t offset) { return offset ^ ((offset >> 7 & 7) << 4); }
-
 struct TmaLoad {
   TensorMap map;
   char* shared;
@@ -50,32 +52,38 @@ struct TmaLoad {
 };
 static_assert(sizeof(TmaLoad) <= sizeof(AsyncJob::payload));
 
-// Element by element, so that TSan and ASan see each access.
-__attribute__((noinline)) void copy_box(const TmaLoad& load) {
-  const TensorMap& m = load.map;
-  const uint32_t row_bytes = m.box[0] * m.element_bytes;
-  for (uint32_t row = 0; row < m.box[1]; row++) {
-    for (uint32_t c = 0; c < m.box[0]; c++) {
-      uint32_t offset = load.to + row * row_bytes + c * m.element_bytes;
-      if (m.swizzle_128b) offset = swizzled(offset);
-      const long x = long{load.x} + c, y = long{load.y} + row;
-      const bool inside = x >= 0 && y >= 0 && static_cast<uint64_t>(x) < m.size[0] &&
-                          static_cast<uint64_t>(y) < m.size[1];
-      const char* from =
-          m.base + y * static_cast<long>(m.row_stride) + x * static_cast<long>(m.element_bytes);
-      char* to = load.shared + offset;
-      for (uint32_t byte = 0; byte < m.element_bytes; byte++) to[byte] = inside ? from[byte] : 0;
-    }
-  }
-}
-
 TILEGRAD_NO_TSAN void run_tma_load(AsyncJob& job) {
   TmaLoad load;
   std::memcpy(&load, job.payload, sizeof(load));
-  copy_box(load);
+  copy_box_to_shared(load.map, load.shared, load.to, load.x, load.y);
   Mbarrier& m = *load.barrier;
   release(&m.sync[m.phase]);
   m.bytes -= static_cast<long>(load.map.box[0]) * load.map.element_bytes * load.map.box[1];
+  complete_if_done(m);
+}
+
+TILEGRAD_NO_TSAN void enqueue_load(Block& target, void* to, const CUtensorMap* map,
+                                   uint64_t* barrier, int x, int y, const Site& site) {
+  TmaLoad load;
+  load.map = read_tensor_map(map, site);
+  load.to = static_cast<uint32_t>(static_cast<char*>(to) - target.arena);
+  if (load.to & (load.map.swizzle_128b ? 1023 : 127))
+    fail("%s:%d: TMA destination is not aligned", site.file_name(), static_cast<int>(site.line()));
+  load.shared = target.arena;
+  load.x = x;
+  load.y = y;
+  load.barrier = &valid_in(target, barrier);
+  fill_poison(to, size_t{load.map.box[0]} * load.map.element_bytes * load.map.box[1]);
+  AsyncJob& job = enqueue_async();
+  job.run = run_tma_load;
+  job.late = false;
+  std::memcpy(job.payload, &load, sizeof(load));
+}
+
+TILEGRAD_NO_TSAN void arrive(Mbarrier& m, int expected_bytes) {
+  release(&m.sync[m.phase]);
+  m.bytes += expected_bytes;
+  if (--m.pending < 0) fail("an mbarrier is arrived at too often");
   complete_if_done(m);
 }
 
@@ -211,11 +219,7 @@ TILEGRAD_NO_TSAN void mbarrier_init(uint64_t* barrier, int arrivals) {
 }
 
 TILEGRAD_NO_TSAN void mbarrier_arrive(uint64_t* barrier, int expected_bytes) {
-  Mbarrier& m = valid(barrier);
-  release(&m.sync[m.phase]);
-  m.bytes += expected_bytes;
-  if (--m.pending < 0) fail("an mbarrier is arrived at too often");
-  complete_if_done(m);
+  arrive(valid(barrier), expected_bytes);
   yield_point();
 }
 
@@ -228,21 +232,29 @@ TILEGRAD_NO_TSAN void mbarrier_wait(uint64_t* barrier, int parity, const Site& s
 
 TILEGRAD_NO_TSAN void tma_load_2d(void* to, const CUtensorMap* map, uint64_t* barrier, int x, int y,
                                   const Site& site) {
-  TmaLoad load;
-  std::memcpy(&load.map, map, sizeof(load.map));
-  const int line = static_cast<int>(site.line());
-  if (load.map.word != kTensorMapWord) fail("%s:%d: not a tensor map", site.file_name(), line);
-  load.to = shared_offset(to);
-  if (load.to & (load.map.swizzle_128b ? 1023 : 127))
-    fail("%s:%d: TMA destination is not aligned", site.file_name(), line);
-  load.shared = shared_base();
-  load.x = x;
-  load.y = y;
-  load.barrier = &valid(barrier);
-  fill_poison(to, size_t{load.map.box[0]} * load.map.element_bytes * load.map.box[1]);
-  AsyncJob& job = enqueue_async();
-  job.run = run_tma_load;
-  std::memcpy(job.payload, &load, sizeof(load));
+  enqueue_load(*current()->block, to, map, barrier, x, y, site);
+  yield_point();
+}
+
+TILEGRAD_NO_TSAN void tma_load_2d_multicast(void* to, const CUtensorMap* map, uint64_t* barrier,
+                                            int x, int y, unsigned ranks, const Site& site) {
+  const Cluster& cluster = *current()->block->cluster;
+  if (ranks == 0 || ranks >> cluster.size)
+    fail("%s:%d: multicast to blocks 0x%x of a cluster of %d", site.file_name(),
+         static_cast<int>(site.line()), ranks, cluster.size);
+  for (int rank = 0; rank < cluster.size; rank++) {
+    if (!(ranks >> rank & 1)) continue;
+    // Each block gets a copy of its own, which completes on its own barrier.
+    void* target = cluster_address(to, rank, site);
+    auto* remote = reinterpret_cast<uint64_t*>(cluster_address(barrier, rank, site));
+    enqueue_load(*cluster.blocks[rank], target, map, remote, x, y, site);
+  }
+  yield_point();
+}
+
+TILEGRAD_NO_TSAN void mbarrier_arrive_remote(uint64_t* barrier, int rank, const Site& site) {
+  auto* address = reinterpret_cast<uint64_t*>(cluster_address(barrier, rank, site));
+  arrive(valid_in(*current()->block->cluster->blocks[rank], address), 0);
   yield_point();
 }
 
