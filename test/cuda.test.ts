@@ -3,17 +3,25 @@ import { execFileSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import {
   add,
+  bernoulli,
   cudaIsAvailable,
   device,
   devices,
+  dropout,
   full,
+  Generator,
   memory,
   mul,
+  rand,
+  randint,
+  randn,
+  randperm,
   relu,
   slice,
   sum,
   type Tensor,
   tensor,
+  uniform,
 } from '../lib/index.ts';
 import { runProgram } from './support/child.ts';
 
@@ -83,6 +91,23 @@ describe.skipIf(!cudaIsAvailable())(`CUDA${absent ? ` (${absent})` : ''}`, () =>
             ),
             [0],
           ),
+        ];
+      });
+    }
+  });
+
+  test.for(floats)('random numbers of a seed have the bits of the CPU: %s', async (dtype) => {
+    for (const n of [1, 1000, 4099]) {
+      await expectSame((where) => {
+        const options = { dtype, device: where, generator: new Generator(42) };
+        return [
+          rand([n], options),
+          randn([n], options),
+          uniform([n], -3, 5, options),
+          bernoulli(0.3, [n], options),
+          randint(-9, 9, [n], { ...options, dtype: 'i64' }),
+          randperm(n, { device: where, generator: options.generator }),
+          dropout(full([n], 1, { dtype, device: where }), 0.4, { generator: options.generator }),
         ];
       });
     }
