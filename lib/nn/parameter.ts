@@ -37,6 +37,19 @@ export class Parameter extends Tensor {
   }
 }
 
+const pruningMasks = new WeakMap<Tensor, Tensor>();
+
+/** The mask (bool) outside of which optimisers keep the parameter at 0. @internal */
+export function pruningMask(parameter: Tensor): Tensor | null {
+  return pruningMasks.get(parameter) ?? null;
+}
+
+/** Pruning says what {@link pruningMask} gives. @internal */
+export function setPruningMask(parameter: Parameter, mask: Tensor | null): void {
+  if (mask) pruningMasks.set(parameter, mask);
+  else pruningMasks.delete(parameter);
+}
+
 /**
  * A tensor that belongs to a module's state but is not trained, such as a running mean. With `persistent: false` it is
  * left out of the state dict. As torch.nn.Buffer.

@@ -61,6 +61,7 @@ export * from './moments.ts';
 export * from './reduce.ts';
 export * from './rounding.ts';
 export * from './softmax.ts';
+export * from './sparse.ts';
 export * from './sort.ts';
 export * from './to.ts';
 export * from './triangle.ts';

@@ -4,8 +4,14 @@ import type { Attrs } from '../graph.ts';
 import { defineOp } from '../op.ts';
 import type { Tensor } from '../tensor.ts';
 
+/** What every update takes. */
+export interface MaskedOptions {
+  /** For each parameter null or its mask (bool, in its shape): where it is false, parameter and states become 0. Default: none. */
+  masks?: readonly (Tensor | null)[] | undefined;
+}
+
 /** Options of every update; coefficients are plain numbers, so a schedule may change them at each step. */
-export interface UpdateOptions {
+export interface UpdateOptions extends MaskedOptions {
   /** Learning rate. */
   lr: number;
   /** Adds `weightDecay * parameter` to the gradient. Default 0. */
@@ -17,33 +23,38 @@ export interface UpdateOptions {
 /** Parameters, gradients or states, one tensor for each parameter. */
 export type Tensors = readonly Tensor[];
 
-// An op takes at most 4096 tensors: so many parameters of up to 5 arrays.
-const batch = 800;
+// An op takes at most 4096 tensors: so many parameters of up to 5 arrays and a mask.
+const batch = 680;
 
 /** Defines `<name>_update`: `states` gives the lists of states that the options call for, `attrs` the attributes. */
-function updateOp<O, S>(
+function updateOp<O extends MaskedOptions, S>(
   name: string,
   states: (given: S, options: O) => readonly Tensors[],
   attrs: (options: O) => Attrs,
 ): (params: Tensors, grads: Tensors, given: S, options: O) => void {
   return defineOp(`${name}_update`, {
     call: (run) => (params: Tensors, grads: Tensors, given: S, options: O) => {
-      const lists = [params, ...states(given, options), grads];
+      const lists: (readonly (Tensor | null)[])[] = [params, ...states(given, options), grads];
+      const masked = options.masks?.some((mask) => mask !== null) ?? false;
+      if (masked) lists.push(options.masks ?? []);
       for (const list of lists)
         if (list?.length !== params.length)
           throw new TilegradError(
             'ERR_ARGUMENT',
             `${name}_update: expects ${lists.length} lists of ${params.length} tensors but one has ${list?.length ?? 'no'}`,
           );
-      const values = attrs(options);
+      const values = { ...attrs(options), masked };
       for (let at = 0; at < params.length; at += batch)
         run.all(
           lists.flatMap((list) => list.slice(at, at + batch)),
           values,
         );
     },
-    // The gradients stand at the end and are only read.
-    writes: (count, values) => count - count / listCount(name, values),
+    // The gradients stand at the end, before masks, and are only read.
+    writes: (count, values) => {
+      const lists = listCount(name, values);
+      return (count / (lists + Number(values.masked))) * (lists - 1);
+    },
     grad: 'none',
     onnx: 'none',
   });
@@ -227,7 +238,7 @@ export const radamUpdate = updateOp(
 );
 
 /** Options of `rpropUpdate`. */
-export interface RpropOptions {
+export interface RpropOptions extends MaskedOptions {
   /** Factors of a step size whose gradient changed or kept its sign. Default [0.5, 1.2]. */
   etas?: readonly [number, number] | undefined;
   /** Bounds of a step size. Default [1e-6, 50]. */

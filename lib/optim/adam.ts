@@ -45,9 +45,9 @@ abstract class Adaptive<O extends AdaptiveOptions> extends Optimizer<O> {
       );
   }
 
-  protected settings(group: ParamGroup<O>, { step }: UpdateBatch) {
+  protected settings(group: ParamGroup<O>, { step, masks }: UpdateBatch) {
     const { lr, betas, eps, weightDecay, maximize } = group as ParamGroup<AdaptiveOptions>;
-    return { lr, beta1: betas[0], beta2: betas[1], eps, weightDecay, maximize, step };
+    return { lr, beta1: betas[0], beta2: betas[1], eps, weightDecay, maximize, step, masks };
   }
 }
 
@@ -137,13 +137,13 @@ export class NAdam extends Adaptive<NAdamOptions> {
       byProduct.set(product, [...(byProduct.get(product) ?? []), i]);
     });
     for (const [muProduct, positions] of byProduct) {
-      const pick = (list: Tensor[]): Tensor[] => positions.map((i) => list[i] as Tensor);
+      const pick = <T>(list: T[]): T[] => positions.map((i) => list[i] as T);
       const { expAvg, expAvgSq } = averages(batch.states);
       nadamUpdate(
         pick(batch.params),
         pick(batch.grads),
         { expAvg: pick(expAvg), expAvgSq: pick(expAvgSq) },
-        { ...settings, momentumDecay, muProduct },
+        { ...settings, masks: pick(batch.masks), momentumDecay, muProduct },
       );
     }
   }

@@ -2,6 +2,7 @@
 import { checkOptions, TilegradError } from '../error.ts';
 import { enableGrad, noGrad } from '../graph.ts';
 import { constant_ } from '../nn/init.ts';
+import { pruningMask } from '../nn/parameter.ts';
 import { full } from '../ops/index.ts';
 import { heldTensors, keep, tidy } from '../scope.ts';
 import { Tensor } from '../tensor.ts';
@@ -20,6 +21,8 @@ export type Params<O> = Iterable<Tensor> | Iterable<ParamGroupOptions<O>>;
 export interface UpdateBatch {
   readonly params: Tensor[];
   readonly grads: Tensor[];
+  /** For each parameter its pruning mask or null. */
+  readonly masks: (Tensor | null)[];
   /** What is remembered of the parameters, by name. */
   readonly states: Readonly<Record<string, Tensor[]>>;
   /** Number of this step, from 1; 0 where steps are not counted. */
@@ -130,11 +133,19 @@ export abstract class Optimizer<O extends { readonly lr?: number | undefined } =
       const key = `${param.device.name} ${step} ${isNew}`;
       let batch = batches.get(key);
       if (!batch) {
-        batch = { params: [], grads: [], states: Object.fromEntries(states.map(([name]) => [name, []])), step, isNew };
+        batch = {
+          params: [],
+          grads: [],
+          masks: [],
+          states: Object.fromEntries(states.map(([name]) => [name, []])),
+          step,
+          isNew,
+        };
         batches.set(key, batch);
       }
       batch.params.push(param);
       batch.grads.push(grad);
+      batch.masks.push(pruningMask(param));
       for (const [name, value] of states) {
         state[name] ??= keep(full(param.shape, value, { dtype: param.dtype, device: param.device }));
         (batch.states[name] as Tensor[]).push(state[name] as Tensor);

@@ -60,8 +60,8 @@ export class RMSprop extends Divided<RMSpropOptions> {
     return { squareAvg: 0, ...(centered ? { gradAvg: 0 } : {}), ...(momentum === 0 ? {} : { momentumBuffer: 0 }) };
   }
 
-  protected override update(group: ParamGroup<RMSpropOptions>, { params, grads, states }: UpdateBatch): void {
-    rmspropUpdate(params, grads, { ...states, squareAvg: states.squareAvg as Tensor[] }, group);
+  protected override update(group: ParamGroup<RMSpropOptions>, { params, grads, masks, states }: UpdateBatch): void {
+    rmspropUpdate(params, grads, { ...states, squareAvg: states.squareAvg as Tensor[] }, { ...group, masks });
   }
 }
 
@@ -98,8 +98,11 @@ export class Adagrad extends Divided<AdagradOptions> {
     return { sum: initialAccumulatorValue };
   }
 
-  protected override update(group: ParamGroup<AdagradOptions>, { params, grads, states, step }: UpdateBatch): void {
-    adagradUpdate(params, grads, { sum: states.sum as Tensor[] }, { ...group, step });
+  protected override update(
+    group: ParamGroup<AdagradOptions>,
+    { params, grads, masks, states, step }: UpdateBatch,
+  ): void {
+    adagradUpdate(params, grads, { sum: states.sum as Tensor[] }, { ...group, masks, step });
   }
 }
 
@@ -126,8 +129,8 @@ export class Adadelta extends Divided<AdadeltaOptions> {
     return { squareAvg: 0, accDelta: 0 };
   }
 
-  protected override update(group: ParamGroup<AdadeltaOptions>, { params, grads, states }: UpdateBatch): void {
+  protected override update(group: ParamGroup<AdadeltaOptions>, { params, grads, masks, states }: UpdateBatch): void {
     const { squareAvg, accDelta } = states as Record<'squareAvg' | 'accDelta', Tensor[]>;
-    adadeltaUpdate(params, grads, { squareAvg, accDelta }, group);
+    adadeltaUpdate(params, grads, { squareAvg, accDelta }, { ...group, masks });
   }
 }

@@ -38,9 +38,9 @@ export class Rprop extends Optimizer<RpropOptions> {
     return { prev: 0, stepSize: lr };
   }
 
-  protected override update(group: ParamGroup<RpropOptions>, { params, grads, states }: UpdateBatch): void {
+  protected override update(group: ParamGroup<RpropOptions>, { params, grads, masks, states }: UpdateBatch): void {
     const { prev, stepSize } = states as Record<'prev' | 'stepSize', Tensor[]>;
-    rpropUpdate(params, grads, { prev, stepSize }, group);
+    rpropUpdate(params, grads, { prev, stepSize }, { ...group, masks });
   }
 }
 
@@ -79,7 +79,7 @@ export class ASGD extends Optimizer<ASGDOptions> {
     return { ax: 0 };
   }
 
-  protected override update(group: ParamGroup<ASGDOptions>, { params, grads, states, step }: UpdateBatch): void {
-    asgdUpdate(params, grads, { ax: states.ax as Tensor[] }, { ...group, step });
+  protected override update(group: ParamGroup<ASGDOptions>, { params, grads, masks, states, step }: UpdateBatch): void {
+    asgdUpdate(params, grads, { ax: states.ax as Tensor[] }, { ...group, masks, step });
   }
 }

@@ -45,6 +45,10 @@ export class SGD extends Optimizer<SGDOptions> {
   }
 
   protected override update(group: ParamGroup<SGDOptions>, batch: UpdateBatch): void {
-    sgdUpdate(batch.params, batch.grads, batch.states.momentumBuffer ?? null, { ...group, first: batch.isNew });
+    sgdUpdate(batch.params, batch.grads, batch.states.momentumBuffer ?? null, {
+      ...group,
+      masks: batch.masks,
+      first: batch.isNew,
+    });
   }
 }

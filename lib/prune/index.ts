@@ -1,14 +1,17 @@
 // Pruning the parameters of modules, with PyTorch's meaning: the parameter moves to `<name>_orig`, its mask becomes the
-// buffer `<name>_mask`, and before every forward `<name>` is their product.
-import { TilegradError } from '../error.ts';
+// buffer `<name>_mask`, and before every forward `<name>` is their product. Optimisers keep what the mask drops at 0.
+import { checkOptions, TilegradError } from '../error.ts';
 import { noGrad } from '../graph.ts';
-import { type AnyModule, Buffer, Parameter } from '../nn/index.ts';
+import { type AnyModule, Buffer, Linear, Parameter } from '../nn/index.ts';
+import { setPruningMask } from '../nn/parameter.ts';
 import { assign, cast, nmMask, sum, where } from '../ops/index.ts';
 import type { Generator } from '../random.ts';
 import { keep, tidy } from '../scope.ts';
 import { Tensor } from '../tensor.ts';
+import { type CompactOptions, SparseLinear, worthCompacting } from './sparse_linear.ts';
 import { type Amount, globalL1, l1, ln, random, randomSlices } from './masks.ts';
 
+export { type CompactOptions, SparseLinear } from './sparse_linear.ts';
 export type { Amount, MaskOptions } from './masks.ts';
 /** The masks alone: which elements of a tensor to drop. */
 export * as masks from './masks.ts';
@@ -54,6 +57,7 @@ export function customFromMask<M extends AnyModule>(module: M, name: string, mas
     delete own[name];
     own[`${name}_orig`] = values;
     own[`${name}_mask`] = new Buffer(mask);
+    setPruningMask(values, own[`${name}_mask`] as Buffer);
     const removers = unhook.get(module) ?? new Map<string, () => void>();
     unhook.set(module, removers);
     const hook = (): undefined => refresh(module, name) as undefined;
@@ -149,6 +153,7 @@ export function remove<M extends AnyModule>(module: M, name: string): M {
   const values = own[`${name}_orig`] as Parameter;
   const mask = own[`${name}_mask`] as Tensor;
   noGrad(() => tidy(() => assign(values, where(mask, values, 0))));
+  setPruningMask(values, null);
   (own[name] as Tensor).dispose();
   mask.dispose();
   delete own[`${name}_orig`];
@@ -174,4 +179,37 @@ export function sparsity(module: AnyModule): number {
       dropped += mask.numel - tidy(() => sum(cast(mask, 'i32')).itemSync());
     }
   return total === 0 ? 0 : dropped / total;
+}
+
+/**
+ * Replaces every Linear in `model` whose weight has enough zeros by a {@link SparseLinear}, in place, frees the replaced parameters,
+ * and returns the model (the new layer, if `model` is a Linear itself). Pruning of these weights becomes permanent, as by
+ * {@link remove}. For inference on the CPU: gradients end here. Throws ERR_ARGUMENT where no weight has enough zeros.
+ */
+export function compact(model: AnyModule, options: CompactOptions = {}): AnyModule {
+  checkOptions('prune.compact', options, ['minSparsity']);
+  const { minSparsity = 0.8 } = options;
+  const convert = (module: AnyModule): SparseLinear | null => {
+    if (!(module instanceof Linear)) return null;
+    if (!worthCompacting(module, minSparsity)) return null;
+    if (unhook.get(module)?.has('weight')) remove(module, 'weight');
+    const layer = new SparseLinear(module);
+    (module as AnyModule).dispose();
+    return layer;
+  };
+  const replaced = convert(model);
+  if (replaced) return replaced;
+  let count = 0;
+  for (const [name, module] of model.namedModules()) {
+    const layer = convert(module);
+    if (!layer) continue;
+    model.setSubmodule(name, layer);
+    count += 1;
+  }
+  if (count === 0)
+    throw new TilegradError(
+      'ERR_ARGUMENT',
+      `prune.compact: ${model.constructor.name} has no Linear with ${100 * minSparsity} % zeros or more`,
+    );
+  return model;
 }

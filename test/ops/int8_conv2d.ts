@@ -1,4 +1,4 @@
-import { int8Conv2d, type Tensor } from 'tilegrad';
+import { int8Conv2d, type Tensor, tensor, zeros } from 'tilegrad';
 import { roundHalfEven } from '../support/floats.ts';
 import { defineRows, type InputSpec, type NdArray, ndarray } from '../support/op_rows.ts';
 
@@ -81,6 +81,16 @@ export default defineRows<Attrs>({
     { inputs: [i8(1, 6, 9, 11), u8(7, 6, 3, 3), xZero], attrs: { padding: 2, stride: 2, xZeroPoint: true } },
     { inputs: [u8(1, 4, 13, 9), i8(6, 2, 3, 3)], attrs: { groups: 2, dilation: 2, padding: 3 } },
     { inputs: [u8(2, 8, 6, 6), i8(8, 1, 3, 3)], attrs: { groups: 8, padding: 1 } },
+    {
+      inputs: [i8(2, 3, 11, 13), i8(5, 3, 3, 5), xZero],
+      attrs: { padding: 2, xZeroPoint: true },
+      name: 'signed bytes',
+    },
+    {
+      inputs: [u8(2, 6, 12, 9), i8(17, 6, 3, 3), xZero],
+      attrs: { stride: 2, dilation: 2, padding: 1, xZeroPoint: true },
+    },
+    { inputs: [u8(1, 2, 60, 40), i8(40, 2, 5, 5)], attrs: { padding: 2 }, name: 'blocks of rows' },
     { inputs: [u8(2, 33, 5, 7), i8(12, 33, 1, 1)], attrs: {} },
     { inputs: [u8(2, 10, 7, 11), i8(70, 5, 3, 3), xZero], attrs: { groups: 2, padding: 1, xZeroPoint: true } },
     { inputs: [u8(2, 5, 5, 7), i8(12, 5, 1, 1)], attrs: { stride: 2 } },
@@ -95,5 +105,17 @@ export default defineRows<Attrs>({
       attrs: { xZeroPoint: true, scale: true, bias: true, dtype: 'f32' },
     },
     { inputs: [u8(1, 3, 8, 8), i8(5, 3, 3, 3), scale], attrs: { scale: true, dtype: 'u8', outZeroPoint: 90 } },
+  ],
+  errors: [
+    {
+      name: 'a zero point that is no byte',
+      run: () =>
+        int8Conv2d(zeros([1, 1, 3, 3], { dtype: 'u8' }), zeros([1, 1, 2, 2], { dtype: 'i8' }), {
+          xZeroPoint: tensor(256, { dtype: 'i32' }),
+          padding: 1,
+        }),
+      code: 'ERR_ARGUMENT',
+      message: 'int8_conv2d: x_zero_point 256 does not fit into u8',
+    },
   ],
 });

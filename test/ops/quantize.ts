@@ -1,4 +1,4 @@
-import { dequantizeLinear, dynamicQuantizeLinear, fakeQuantize, quantizeLinear, type Tensor } from 'tilegrad';
+import { dequantizeLinear, dynamicQuantizeLinear, fakeQuantize, quantizeLinear, type Tensor, zeros } from 'tilegrad';
 import { roundHalfEven } from '../support/floats.ts';
 import { defineRows, type InputSpec, type NdArray, ndarray } from '../support/op_rows.ts';
 
@@ -46,7 +46,14 @@ const quantized = (dtype: 'u8' | 'i8') =>
       { inputs: [floats([2, 5, 7]), scale(5), zero()], attrs: { axis: 1 } },
       { inputs: [floats([0, 5]), scale(5), zero(5)], attrs: { axis: 1 } },
     ],
-    errors: [],
+    errors: [
+      {
+        name: 'a zero point outside of the range',
+        run: () => quantizeLinear(zeros([3]), 1, 300),
+        code: 'ERR_ARGUMENT',
+        message: 'quantize_linear: zero point 300 is outside of the range 0 to 255',
+      },
+    ],
   });
 
 const dequantized = defineRows<{ axis?: number } | undefined>({

@@ -22,6 +22,11 @@ constexpr uint64_t kMostPending =
 constexpr auto kNap = std::chrono::seconds(1);
 constexpr size_t kFaultsPerPage = 4096 / sizeof(Fault);
 
+std::string zero_point_message(const char* op, const Fault& fault) {
+  return str(op, ": zero point ", fault.value, " is outside of the range ", fault.position, " to ",
+             fault.limit);
+}
+
 std::string fault_message(const Fault& fault) {
   switch (fault.kind) {
     case FaultKind::target:
@@ -30,6 +35,15 @@ std::string fault_message(const Fault& fault) {
     case FaultKind::chance:
       return str("bernoulli: chances must be in [0, 1] but one is ",
                  std::bit_cast<double>(fault.value));
+    case FaultKind::quantize_zero_point:
+      return zero_point_message("quantize_linear", fault);
+    case FaultKind::fake_quantize_zero_point:
+      return zero_point_message("fake_quantize", fault);
+    case FaultKind::fake_quantize_grad_zero_point:
+      return zero_point_message("fake_quantize_input_grad", fault);
+    case FaultKind::x_zero_point:
+      return str("int8_conv2d: x_zero_point ", fault.value, " does not fit into ",
+                 fault.position < 0 ? DType::i8 : DType::u8);
   }
   return index_fault_message(fault);
 }

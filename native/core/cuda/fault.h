@@ -6,7 +6,15 @@
 
 namespace tilegrad::cuda {
 
-enum class FaultKind : int32_t { target, chance };
+// Of a zero point, `position` and `limit` are the ends of its range; x_zero_point is that of int8_conv2d.
+enum class FaultKind : int32_t {
+  target,
+  chance,
+  quantize_zero_point,
+  fake_quantize_zero_point,
+  fake_quantize_grad_zero_point,
+  x_zero_point
+};
 
 struct Fault {
   int32_t claimed, ready;

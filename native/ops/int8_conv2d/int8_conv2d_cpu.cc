@@ -1,12 +1,14 @@
-// int8_conv2d on the CPU: per image and group the product of weight (k, c r s) and patches (c r s, p q), whose panels are
+// int8_conv2d on the CPU: directly, or per image and group the product of weight (k, c r s) and patches (c r s, p q), whose panels are
 // read straight from the image; no matrix of patches is stored.
 #include <algorithm>
 #include <cstring>
 
 #include "core/conv_shape.h"
+#include "core/cpu/amx.h"
 #include "core/cpu/int8_epilogue.h"
 #include "core/parallel.h"
 #include "ops/int8_conv2d/int8_conv2d.h"
+#include "ops/int8_conv2d/int8_conv2d_direct.h"
 
 namespace tilegrad {
 namespace {
@@ -100,6 +102,26 @@ uint8_t padding_byte(const KernelArgs& args) {
   return static_cast<uint8_t>(zero);
 }
 
+// The direct kernel serves weights that need no sums of pixels; with many channels tiles are faster.
+bool by_direct(const KernelArgs& args, const ConvShape& s) {
+  constexpr int64_t kTileChannels = 32;
+  return args.inputs[kInt8Second].dtype == DType::i8 && !args.has(kInt8SecondZero) &&
+         (!has_amx() || s.c / s.groups < kTileChannels);
+}
+
+void convolve_direct(const KernelArgs& args, const ConvShape& s, uint8_t padding) {
+  const View &x = args.inputs[kInt8First], &out = args.outputs[0];
+  Int8Direct d;
+  d.shape = s;
+  d.x = x.as<uint8_t>(), d.x_signed = x.dtype == DType::i8;
+  d.weight = args.inputs[kInt8Second].as<int8_t>();
+  d.padding = padding;
+  d.epilogue = epilogue(args, s, 0);
+  d.epilogue.out = static_cast<char*>(out.data) +
+                   out.layout.offset * static_cast<int64_t>(dtype_size(out.dtype));
+  int8_conv2d_direct(d);
+}
+
 }  // namespace
 
 void int8_conv2d_cpu(KernelArgs& args) {
@@ -107,6 +129,7 @@ void int8_conv2d_cpu(KernelArgs& args) {
              &out = args.outputs[0];
   const ConvShape s = conv_shape(args.attrs, x.shape(), weight.shape());
   const uint8_t padding = padding_byte(args);
+  if (by_direct(args, s)) return convolve_direct(args, s, padding);
   const int64_t depth = s.c / s.groups * s.r * s.s, kernels = s.k / s.groups, pixels = s.p * s.q;
   const bool plain = s.r == 1 && s.s == 1 && s.stride_h == 1 && s.stride_w == 1 && s.p == s.h &&
                      s.q == s.w && s.pad_top == 0 && s.pad_left == 0;

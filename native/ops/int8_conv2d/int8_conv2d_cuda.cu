@@ -8,6 +8,7 @@
 #include "core/cuda/conv_patches.cuh"
 #include "core/cuda/copy.h"
 #include "core/cuda/cuda_device.h"
+#include "core/cuda/fault.cuh"
 #include "core/cuda/gemm_operands.cuh"
 #include "core/cuda/int8_gemm_mma.cuh"
 #include "ops/int8_conv2d/int8_conv2d.h"
@@ -48,6 +49,7 @@ struct ConvProblem {
   const uint8_t* x;
   const uint8_t* weight;
   const int32_t* x_zero;  // or null
+  cuda::Fault* fault;
   ConvShape s;
   Int8Epilogue e;
   int64_t depth, kernels, item;
@@ -60,7 +62,15 @@ struct ConvProblem {
     const uint8_t* image = x + (batch / s.groups * s.c + batch % s.groups * channels) * s.h * s.w;
     return {image, s, static_cast<uint8_t>(x_zero == nullptr ? 0 : *x_zero), e.b_signed};
   }
+  // The padding is a byte of x.
+  __device__ void check_zero() const {
+    if (x_zero == nullptr) return;
+    const int32_t zero = *x_zero, low = e.b_signed ? -128 : 0, high = e.b_signed ? 127 : 255;
+    if (zero < low || zero > high)
+      cuda::report_fault(fault, cuda::FaultKind::x_zero_point, low, zero, high);
+  }
   __device__ Int8Epilogue epilogue(int64_t batch) const {
+    check_zero();
     const int64_t first = batch % s.groups * kernels;
     Int8Epilogue own = e;
     own.a_zero = from_row(e.a_zero, first);
@@ -165,6 +175,7 @@ void int8_conv2d_cuda(KernelArgs& args) {
   p.s = conv_shape(args.attrs, x.shape(), weight.shape());
   p.x = x.as<uint8_t>(), p.weight = weight.as<uint8_t>();
   p.x_zero = args.has(kInt8FirstZero) ? args.inputs[kInt8FirstZero].as<int32_t>() : nullptr;
+  p.fault = stream.fault();
   p.depth = p.s.c / p.s.groups * p.s.r * p.s.s, p.kernels = p.s.k / p.s.groups;
   p.item = static_cast<int64_t>(dtype_size(out.dtype));
   p.e.k = p.depth;

@@ -15,6 +15,7 @@ namespace tilegrad::optimizer {
 namespace {
 
 constexpr int64_t kGrain = 16384;
+constexpr int64_t kMaskedGrain = 2048;
 
 // Contiguous stand-ins for views that are not; written ones are copied back at the end.
 struct Staged {
@@ -26,6 +27,7 @@ struct Staged {
 struct Parameter {
   DType dtype;
   char* arrays[kMaxArrays];
+  const bool* mask = nullptr;
 };
 
 void check_apart(const InferContext& ctx, int written) {
@@ -39,16 +41,57 @@ void check_apart(const InferContext& ctx, int written) {
     ctx.fail(ErrorCode::argument, "a parameter or a state is given twice");
 }
 
+void check_shape(const InferContext& ctx, int i, int p, const char* what) {
+  if (ctx.shape(i) != ctx.shape(p))
+    ctx.fail(ErrorCode::shape, what, p, " has shape ", ctx.shape(i), " but the parameter has ",
+             ctx.shape(p));
+}
+
+// v = 0 where the mask is false.
+template <class Word>
+void clear_dropped(Word* v, const bool* mask, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) v[i] = mask[i] ? v[i] : Word{0};
+}
+
+void clear_dropped(void* v, DType dtype, const bool* mask, int64_t n) {
+  switch (dtype_size(dtype)) {
+    case 2:
+      return clear_dropped(static_cast<uint16_t*>(v), mask, n);
+    case 4:
+      return clear_dropped(static_cast<uint32_t*>(v), mask, n);
+    default:
+      return clear_dropped(static_cast<uint64_t*>(v), mask, n);
+  }
+}
+
+// n elements from the one at `at` on; dropped ones are cleared while they are in the cache.
+void update_chunk(const Call& call, const Parameter& parameter, void** arrays, int64_t at,
+                  int64_t n) {
+  const auto rows = TILEGRAD_SIMD(optimizer_rows);
+  const int64_t step = parameter.mask == nullptr ? n : kMaskedGrain;
+  const size_t item = dtype_size(parameter.dtype);
+  for (int64_t done = 0; done < n; done += step) {
+    const int64_t count = std::min(step, n - done);
+    rows(static_cast<int>(call.rule), parameter.dtype, call.coefficients, arrays, count);
+    for (int k = 0; k < call.arrays; ++k) {
+      if (parameter.mask != nullptr && k + 1 < call.arrays)
+        clear_dropped(arrays[k], parameter.dtype, parameter.mask + at + done, count);
+      arrays[k] = static_cast<char*>(arrays[k]) + static_cast<size_t>(count) * item;
+    }
+  }
+}
+
 }  // namespace
 
-void check_lists(InferContext& ctx, int arrays) {
-  if (ctx.input_count % arrays != 0)
-    ctx.fail(ErrorCode::argument, "expects ", arrays, " lists of equal length but got ",
+void check_lists(InferContext& ctx, const Call& call) {
+  const int lists = call.lists();
+  if (ctx.input_count % lists != 0)
+    ctx.fail(ErrorCode::argument, "expects ", lists, " lists of equal length but got ",
              ctx.input_count, " tensors");
-  const int count = ctx.input_count / arrays;
-  for (int i = 0; i < ctx.input_count; ++i) {
+  const int count = ctx.input_count / lists;
+  for (int i = 0; i < count * call.arrays; ++i) {
     const int p = i % count;
-    const bool grad = i >= count * (arrays - 1);
+    const bool grad = i >= count * (call.arrays - 1);
     if (!ctx.has(i) || !ctx.has(p)) ctx.fail(ErrorCode::argument, "tensor ", i, " is absent");
     const char* what = i < count ? "parameter "
                        : grad    ? "the gradient of parameter "
@@ -58,20 +101,26 @@ void check_lists(InferContext& ctx, int arrays) {
     if (ctx.dtype(i) != ctx.dtype(p))
       ctx.fail(ErrorCode::dtype, what, p, " is ", ctx.dtype(i), " but the parameter is ",
                ctx.dtype(p));
-    if (ctx.shape(i) != ctx.shape(p))
-      ctx.fail(ErrorCode::shape, what, p, " has shape ", ctx.shape(i), " but the parameter has ",
-               ctx.shape(p));
+    check_shape(ctx, i, p, what);
     const Layout& layout = ctx.input(i).layout;
     for (int d = 0; !grad && d < layout.rank(); ++d)
       if (layout.shape[d] > 1 && layout.strides[d] == 0)
         ctx.fail(ErrorCode::argument, what, p,
                  " is an expanded view: several of its elements share one place");
   }
-  check_apart(ctx, ctx.input_count - count);
+  for (int i = count * call.arrays; i < ctx.input_count; ++i) {
+    if (!ctx.has(i)) continue;
+    const int p = i % count;
+    if (ctx.dtype(i) != DType::boolean)
+      ctx.fail(ErrorCode::dtype, "the mask of parameter ", p, " must be bool but is ",
+               ctx.dtype(i));
+    check_shape(ctx, i, p, "the mask of parameter ");
+  }
+  check_apart(ctx, count * (call.arrays - 1));
 }
 
 void update_cpu(KernelArgs& args, const Call& call) {
-  const int count = args.input_count / call.arrays;
+  const int count = args.input_count / call.lists();
   std::vector<Staged> staged;
   staged.reserve(static_cast<size_t>(args.input_count));
   std::vector<Parameter> parameters(static_cast<size_t>(count));
@@ -82,8 +131,9 @@ void update_cpu(KernelArgs& args, const Call& call) {
     parameter.dtype = args.inputs[p].dtype;
     total += args.inputs[p].numel();
     ends.push_back(total);
-    for (int k = 0; k < call.arrays; ++k) {
+    for (int k = 0; k < call.lists(); ++k) {
       View view = args.inputs[k * count + p];
+      if (k == call.arrays && view.data == nullptr) break;
       if (!view.layout.is_contiguous()) {
         staged.push_back({view, {}, k + 1 < call.arrays, {}});
         Staged& stage = staged.back();
@@ -92,11 +142,14 @@ void update_cpu(KernelArgs& args, const Call& call) {
         copy_strided_cpu(view, stage.copy);
         view = stage.copy;
       }
+      if (k == call.arrays) {
+        parameter.mask = view.as<bool>();
+        continue;
+      }
       parameter.arrays[k] = static_cast<char*>(view.data) +
                             static_cast<size_t>(view.layout.offset) * dtype_size(view.dtype);
     }
   }
-  const auto rows = TILEGRAD_SIMD(optimizer_rows);
   parallel_for(total, kGrain, [&](int64_t begin, int64_t end) {
     size_t p =
         static_cast<size_t>(std::upper_bound(ends.begin(), ends.end(), begin) - ends.begin());
@@ -107,7 +160,7 @@ void update_cpu(KernelArgs& args, const Call& call) {
       for (int k = 0; k < call.arrays; ++k)
         arrays[k] =
             parameter.arrays[k] + static_cast<size_t>(at - start) * dtype_size(parameter.dtype);
-      rows(static_cast<int>(call.rule), parameter.dtype, call.coefficients, arrays, stop - at);
+      update_chunk(call, parameter, arrays, at - start, stop - at);
       at = stop;
     }
   });

@@ -23,6 +23,7 @@ struct Coefficients {
 template <int K>
 struct Table {
   void* arrays[kTensors][K];
+  const bool* masks[kTensors];  // or null
   int64_t numel[kTensors];
   int first_block[kTensors + 1];
 };
@@ -43,6 +44,7 @@ __global__ void __launch_bounds__(kThreads)
   }
   const Rule rule(coefficients.values);
   const int64_t begin = int64_t{block - table.first_block[low]} * kChunk;
+  const bool* mask = table.masks[low];
   const int64_t numel = table.numel[low], end = begin + kChunk < numel ? begin + kChunk : numel;
   for (int64_t i = begin + threadIdx.x; i < end; i += kThreads) {
     C v[K];
@@ -50,8 +52,10 @@ __global__ void __launch_bounds__(kThreads)
     for (int k = 0; k < K; ++k)
       v[k] = static_cast<C>(static_cast<const T*>(table.arrays[low][k])[i]);
     rule(v);
+    const bool kept = mask == nullptr || mask[i];
 #pragma unroll
-    for (int k = 0; k < K - 1; ++k) static_cast<T*>(table.arrays[low][k])[i] = static_cast<T>(v[k]);
+    for (int k = 0; k < K - 1; ++k)
+      static_cast<T*>(table.arrays[low][k])[i] = kept ? static_cast<T>(v[k]) : T{};
   }
 }
 
@@ -75,7 +79,7 @@ template <class T, class Rule>
 void update_all(KernelArgs& args, const Call& call, std::vector<Staged>* staged) {
   constexpr int K = Rule::kArrays;
   auto& stream = cuda::stream_of(args.stream);
-  const int count = args.input_count / K;
+  const int count = args.input_count / call.lists();
   Coefficients coefficients;
   for (int i = 0; i < kMaxCoefficients; ++i) coefficients.values[i] = call.coefficients[i];
   Table<K> table;
@@ -94,6 +98,10 @@ void update_all(KernelArgs& args, const Call& call, std::vector<Staged>* staged)
     for (int k = 0; k < K; ++k)
       table.arrays[used][k] =
           staged_view(stream, args.inputs[k * count + p], k + 1 < K, staged).template as<T>();
+    table.masks[used] = nullptr;
+    if (call.masked && args.has(K * count + p))
+      table.masks[used] =
+          staged_view(stream, args.inputs[K * count + p], false, staged).template as<bool>();
     table.numel[used] = numel;
     table.first_block[used + 1] =
         table.first_block[used] + static_cast<int>(ceil_div<int64_t>(numel, kChunk));

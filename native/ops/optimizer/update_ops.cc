@@ -126,7 +126,7 @@ Call asgd_call(const Attrs& a) {
   extern const OpDef rule##_update_op;                                                     \
   const OpDef rule##_update_op = {.name = #rule "_update",                                 \
                                   .inputs = {0, -1},                                       \
-                                  .attrs = {__VA_ARGS__},                                  \
+                                  .attrs = {__VA_ARGS__, {"masked", AttrType::boolean}},   \
                                   .infer = Update<rule##_call>::infer,                     \
                                   .cpu = Update<rule##_call>::cpu,                         \
                                   .cuda = TILEGRAD_CUDA_KERNEL(Update<rule##_call>::cuda), \

@@ -2,6 +2,7 @@
 // finds the range with one block per chunk and one over the chunks. Bytes moved: one read and one write per element, of dynamic_quantize_linear
 // two reads.
 #include "core/cuda/copy.h"
+#include "core/cuda/fault.cuh"
 #include "core/cuda/launch.cuh"
 #include "core/cuda/reduce.cuh"
 #include "ops/quantize/quantize.h"
@@ -20,16 +21,19 @@ struct Parameters {
   int scale_step, zero_step;
   int64_t inner, channels;
   int32_t low, high;
+  cuda::Fault* fault;  // null where any zero point will do
+  cuda::FaultKind kind;
 };
 
 __device__ inline float scale_of(const Parameters& p, int64_t channel) {
   return p.scale[channel * p.scale_step];
 }
-// Within the range where there is one: the CPU refuses others, which would leave what level() rounds.
+// One outside of the range is reported, and taken as its nearest end, which keeps level() within what it rounds.
 __device__ inline int32_t zero_of(const Parameters& p, int64_t channel) {
   const int32_t zero = p.zero_point[channel * p.zero_step];
-  if (p.low == p.high) return zero;
-  return zero < p.low ? p.low : zero > p.high ? p.high : zero;
+  if (p.fault == nullptr || (zero >= p.low && zero <= p.high)) return zero;
+  cuda::report_fault(p.fault, p.kind, p.low, zero, p.high);
+  return zero < p.low ? p.low : p.high;
 }
 
 // As level() of quantize_simd.cc. A division that the compiler may not approximate.
@@ -151,10 +155,13 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-Parameters parameters(const KernelArgs& args, int x, int first, bool range) {
+// With a kind, zero points must lie in the range that the attributes give.
+Parameters parameters(const KernelArgs& args, int x, int first,
+                      const cuda::FaultKind* kind = nullptr) {
   const View &in = args.inputs[x], &scale = args.inputs[first], &zero = args.inputs[first + 1];
   Parameters p = {
-      scale.as<float>(), zero.as<int32_t>(), scale.layout.rank(), zero.layout.rank(), 1, 1, 0, 0};
+      scale.as<float>(), zero.as<int32_t>(), scale.layout.rank(), zero.layout.rank(), 1, 1, 0, 0,
+      nullptr,           cuda::FaultKind{}};
   if (p.scale_step + p.zero_step > 0) {
     const Shape& shape = in.shape();
     int64_t axis = args.attrs.integer("axis");
@@ -162,7 +169,9 @@ Parameters parameters(const KernelArgs& args, int x, int first, bool range) {
     p.channels = shape[static_cast<int>(axis)];
     for (int d = static_cast<int>(axis) + 1; d < shape.rank; ++d) p.inner *= shape[d];
   }
-  if (range) {
+  if (kind != nullptr) {
+    p.fault = cuda::stream_of(args.stream).fault();
+    p.kind = *kind;
     p.low = static_cast<int32_t>(args.attrs.integer("low"));
     p.high = static_cast<int32_t>(args.attrs.integer("high"));
   }
@@ -190,7 +199,8 @@ void run(KernelArgs& args, Kernel* kernel, const Args&... rest) {
 
 void quantize_linear_cuda(KernelArgs& args) {
   const View &x = args.inputs[0], &out = args.outputs[0];
-  const Parameters p = parameters(args, 0, 1, true);
+  static constexpr auto kind = cuda::FaultKind::quantize_zero_point;
+  const Parameters p = parameters(args, 0, 1, &kind);
   TG_DISPATCH_SINGLE(x.dtype, T, {
     if (out.dtype == DType::i8) {
       run(args, quantize_each<T, int8_t>, x.as<T>(), out.as<int8_t>(), out.numel(), p);
@@ -202,7 +212,7 @@ void quantize_linear_cuda(KernelArgs& args) {
 
 void dequantize_linear_cuda(KernelArgs& args) {
   const View &x = args.inputs[0], &out = args.outputs[0];
-  const Parameters p = parameters(args, 0, 1, false);
+  const Parameters p = parameters(args, 0, 1);
   const int64_t n = out.numel();
   switch (x.dtype) {
     case DType::i8:
@@ -216,14 +226,16 @@ void dequantize_linear_cuda(KernelArgs& args) {
 
 void fake_quantize_cuda(KernelArgs& args) {
   const View &x = args.inputs[0], &out = args.outputs[0];
-  const Parameters p = parameters(args, 0, 1, true);
+  static constexpr auto kind = cuda::FaultKind::fake_quantize_zero_point;
+  const Parameters p = parameters(args, 0, 1, &kind);
   TG_DISPATCH_SINGLE(x.dtype, T,
                      { run(args, fake_quantize_each<T>, x.as<T>(), out.as<T>(), out.numel(), p); });
 }
 
 void fake_quantize_input_grad_cuda(KernelArgs& args) {
   const View &dout = args.inputs[0], &x = args.inputs[1], &out = args.outputs[0];
-  const Parameters p = parameters(args, 1, 2, true);
+  static constexpr auto kind = cuda::FaultKind::fake_quantize_grad_zero_point;
+  const Parameters p = parameters(args, 1, 2, &kind);
   TG_DISPATCH_SINGLE(x.dtype, T, {
     run(args, fake_quantize_input_grad_each<T>, dout.as<T>(), x.as<T>(), out.as<T>(), out.numel(),
         p);
@@ -246,7 +258,7 @@ void dynamic_quantize_linear_cuda(KernelArgs& args) {
                        scale, zero),
                 "launch");
     run(args, quantize_each<T, uint8_t>, x.as<T>(), out.as<uint8_t>(), n,
-        Parameters{scale, zero, 0, 0, 1, 1, 0, 255});
+        Parameters{scale, zero, 0, 0, 1, 1, 0, 255, nullptr, cuda::FaultKind{}});
   });
 }
 

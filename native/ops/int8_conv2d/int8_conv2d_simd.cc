@@ -1,0 +1,82 @@
+// A tile of up to 14 output channels by 2 vectors of pixels stays in registers while the taps pass: per step it loads 2 vectors
+// of pixels at the tap's offset and broadcasts one group of weights a channel. Sums wrap modulo 2^32.
+#include "ops/int8_conv2d/int8_conv2d_simd.h"
+
+#include "core/cpu/simd.h"
+
+namespace tilegrad::TILEGRAD_ISA {
+namespace {
+
+#if defined(TILEGRAD_ISA_AVX512)
+constexpr int kRows = 14, kGroup = 4;
+#elif defined(TILEGRAD_ISA_AVX2)
+constexpr int kRows = 6, kGroup = 2;
+#else
+constexpr int kRows = 4, kGroup = 2;
+#endif
+constexpr int kLanes32 = kLanes<int32_t>;
+constexpr int kVectors = 2;
+
+// sum += x . w: bytes of x unsigned and of w signed, or words of both signed.
+TG_SIMD VecU32 dot(VecU32 sum, VecU32 x, VecU32 w) {
+#if defined(TILEGRAD_ISA_AVX512)
+  return (VecU32)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)x, (__m512i)w);
+#elif defined(TILEGRAD_ISA_AVX2)
+  return sum + (VecU32)_mm256_madd_epi16((__m256i)x, (__m256i)w);
+#else
+  const VecU32 low = (VecU32)(((VecI32)(x << 16) >> 16) * ((VecI32)(w << 16) >> 16));
+  return sum + low + (VecU32)(((VecI32)x >> 16) * ((VecI32)w >> 16));
+#endif
+}
+
+template <int MR>
+__attribute__((noinline)) static void multiply(const Int8DirectTile& t) {
+  VecU32 sum[MR][kVectors] = {};
+  const uint32_t* w = t.weight;
+  for (int64_t step = 0; step < t.steps; ++step) {
+    const auto* x = reinterpret_cast<const int32_t*>(t.x + t.offsets[step]);
+    const VecU32 x0 = (VecU32)load<int32_t>(x), x1 = (VecU32)load<int32_t>(x + kLanes32);
+#pragma GCC unroll 16
+    for (int i = 0; i < MR; ++i) {
+      const VecU32 wv = VecU32{} + w[i];
+      sum[i][0] = dot(sum[i][0], x0, wv);
+      sum[i][1] = dot(sum[i][1], x1, wv);
+    }
+    w += MR;
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < MR; ++i) {
+    store<int32_t>(t.c + i * t.c_row, (VecI32)sum[i][0]);
+    store<int32_t>(t.c + i * t.c_row + kLanes32, (VecI32)sum[i][1]);
+  }
+}
+
+template <int MR = kRows>
+void multiply_rows(const Int8DirectTile& t) {
+  if (t.rows == MR) return multiply<MR>(t);
+  if constexpr (MR > 1) multiply_rows<MR - 1>(t);
+}
+
+}  // namespace
+
+Int8DirectGeometry int8_direct_geometry() { return {kRows, kVectors * kLanes32, kGroup}; }
+
+void int8_direct_tile(const Int8DirectTile& t) { multiply_rows(t); }
+
+void int8_direct_groups(const uint8_t* const* in, int64_t step, int64_t n, uint32_t* out) {
+  constexpr int kBits = 32 / kGroup;
+  const uint8_t *a = in[0], *b = in[1], *c = in[kGroup - 2], *d = in[kGroup - 1];
+  const auto group = [&](int64_t i) __attribute__((always_inline)) {
+    uint32_t v = a[i] | static_cast<uint32_t>(b[i]) << kBits;
+    if constexpr (kGroup == 4)
+      v |= static_cast<uint32_t>(c[i]) << 16 | static_cast<uint32_t>(d[i]) << 24;
+    return v;
+  };
+  if (step == 1) {
+    for (int64_t i = 0; i < n; ++i) out[i] = group(i);
+  } else {
+    for (int64_t i = 0; i < n; ++i) out[i] = group(i * step);
+  }
+}
+
+}  // namespace tilegrad::TILEGRAD_ISA

@@ -1,0 +1,31 @@
+// What the direct convolution of bytes asks of its SIMD files. A group is 32 bits: 4 bytes where one instruction multiplies
+// them exactly (VNNI), else 2 words.
+#pragma once
+
+#include "core/cpu/isa.h"
+
+namespace tilegrad {
+
+struct Int8DirectGeometry {
+  int rows, cols;  // of a register tile: output channels, pixels
+  int group;       // values per group
+};
+
+struct Int8DirectTile {
+  const uint32_t* weight;  // [steps][rows]
+  const int64_t* offsets;  // of the steps, in groups
+  int64_t steps;
+  const uint32_t* x;  // groups of the first pixel
+  int rows;           // up to those of the geometry
+  int32_t* c;         // (rows, cols of the geometry)
+  int64_t c_row;
+};
+
+TILEGRAD_SIMD_DECLARE(Int8DirectGeometry, int8_direct_geometry, ())
+// c = sum over steps of weight[step][row] . x[offsets[step] + col].
+TILEGRAD_SIMD_DECLARE(void, int8_direct_tile, (const Int8DirectTile& t))
+// out[i] = the group of in[0][i step], in[1][i step], ...
+TILEGRAD_SIMD_DECLARE(void, int8_direct_groups,
+                      (const uint8_t* const* in, int64_t step, int64_t n, uint32_t* out))
+
+}  // namespace tilegrad
