@@ -28,53 +28,63 @@ TG_HOST F silu_slope(F x) {
   return (x < zero ? far : near) * (w * (x < zero ? near : far) + 1.0f);
 }
 
-// Of the normal distribution at a >= 0: the bell e^(-a^2 / 2), and the share above a as a ratio to it. a is split so
-// that the square of its high part is exact. The ratio is 1 / (1 + a) times a polynomial in
-// q = (a - 4) / (a + 4), fitted up to 14.5, where f32 ends.
+// Of the normal distribution at a >= 0: the bell e^(-a^2 / 2) times 2^24, which keeps its bits to the end of f32 at a = 14.4,
+// and the share above a as a ratio to it. a is split so that the square of its high part is exact; n is chosen by the
+// whole square, so that what is left of the exponent is small. The ratio is 1 / (a + 2.5) times a polynomial in
+// q = (a - 2.5) / (a + 2.5), fitted up to 14.4.
 template <class F>
 struct Normal {
-  F ratio, bell;
+  F size, ratio, bell;  // size: a, at most 14.4
 };
 template <class F>
 TG_HOST Normal<F> normal(F a) {
-  const F limit = splat<F>(14.5f);
+  const F limit = splat<F>(14.4f);
   a = a > limit ? limit : a;
   const F high = from_bits<F>(bits(a) & ~0xfff);
-  const F s = (a - high) * (a + high) * 0.5f;
-  F bell = exp(high * high * -0.5f);
-  bell = bell + bell * (s * (s * (0.5f - s * (0.1666666667f - s * 0.04166666667f)) - 1.0f));
-  const F q = (a - 4.0f) / (a + 4.0f);
-  F p = q * 8.963182336e-05f + 0.0007244785666f;
-  p = p * q - 0.0004084594257f;
-  p = p * q - 0.005050467327f;
-  p = p * q + 0.01796521991f;
-  p = p * q - 0.03218534216f;
-  p = p * q + 0.02859756537f;
-  p = p * q + 0.01399869099f;
-  p = p * q - 0.09670339525f;
-  p = p * q + 0.4720532298f;
-  return {p / (a + 1.0f), bell};
+  const float magic =
+      12582912.0f + 151.0f;  // n + 127 + 24 in the low bits, so that a shift makes 2^(n + 24)
+  const F shifted = a * a * -0.7213475204f + magic;
+  const F n = shifted - magic;
+  F r = high * high + n * 1.38671875f;  // exact: -2 times the exponent that n leaves
+  r = (a - high) * (a + high) + r;
+  r = r * -0.5f + n * 2.12194440e-4f;
+  F e = r * 1.392692661e-3f + 8.363773874e-3f;
+  e = e * r + 0.04166655011f;
+  e = e * r + 0.1666657338f;
+  e = e * r + 0.5f;
+  e = e * r + 1.0f;
+  e = e * r + 1.0f;
+  // 1 / (a + 2.5) without the rounding of the sum and of the quotient.
+  const F d = a + 2.5f;
+  F t = 1.0f / d;
+  t = t + t * ((1.0f - d * t) - (a - (d - 2.5f)) * t);
+  const F q = (a - 2.5f) * t;
+  F p = q * -9.367906898e-12f - 1.851859887e-11f;
+  p = p * q + 4.078932849e-11f;
+  p = p * q + 1.503915894e-10f;
+  p = p * q - 9.54265714e-11f;
+  p = p * q - 9.766807725e-10f;
+  p = p * q + 5.505039633e-10f;
+  p = p * q + 7.867036002e-09f;
+  p = p * q - 2.585005849e-08f;
+  p = p * q + 4.21200192e-08f;
+  return {a, p * t, e * from_bits<F>(ubits(shifted) << 23)};
 }
 
 // x times the share of the normal distribution below x.
 template <class F>
 TG_HOST F gelu(F x) {
-  const F limit = splat<F>(15.0f);
-  F w = x > limit ? limit : x;
-  w = w < -limit ? -limit : w;
   const Normal<F> at = normal(magnitude(x));
-  const F part = w * at.bell * at.ratio;  // w first: bell alone would lose bits as a subnormal
-  return x < splat<F>(0.0f) ? part : x - part;
+  const F part = at.size * at.bell * at.ratio;
+  return (x < splat<F>(0.0f) ? splat<F>(0.0f) : x) - part;
 }
 
 template <class F>
 TG_HOST F gelu_slope(F x) {
-  const F limit = splat<F>(15.0f);
-  F w = x > limit ? limit : x;
-  w = w < -limit ? -limit : w;
   const Normal<F> at = normal(magnitude(x));
+  const F w = copy_sign(at.size, x);
   const F above = at.bell * at.ratio;
-  return (x < splat<F>(0.0f) ? above : 1.0f - above) + w * at.bell * 0.3989422804f;
+  return (x < splat<F>(0.0f) ? above : 1.0f - above) + w * at.bell * 2.377881291e-08f;
 }
 
 }  // namespace tilegrad::math::f32

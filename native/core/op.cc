@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "core/dtype.h"
+#include "core/immediate.h"
 
 namespace tilegrad {
 
@@ -138,18 +139,16 @@ void after_enqueue(Stream& stream, uint64_t ticket) {
   if (auto error = stream.take_error()) throw Error(*error);
 }
 
-// Elements of inputs and outputs up to which a call takes less time than handing it over.
-constexpr int64_t kTinyCall = 1024;
-
-bool is_tiny(const InferContext& ctx) {
+/// Elements of inputs and outputs.
+int64_t size_of(const InferContext& ctx) {
   int64_t elements = 0;
   for (int i = 0; i < ctx.input_count; ++i)
     if (ctx.has(i)) elements += ctx.inputs[i]->layout.numel();
   for (int i = 0; i < ctx.output_count; ++i) elements += ctx.outputs[i].layout.numel();
-  return elements <= kTinyCall && ctx.input_count + ctx.output_count <= OpTask::kInlineViews;
+  return elements;
 }
 
-// Computes the call into `outputs`: at once where it is tiny and the stream idle, else on the stream.
+// Computes the call into `outputs`: at once where it is small and the stream idle, else on the stream.
 void launch(const InferContext& ctx, Kernel kernel, const std::vector<Tensor>& outputs) {
   const OpDef& op = ctx.op;
   Stream& stream = ctx.device->stream();
@@ -172,8 +171,7 @@ void launch(const InferContext& ctx, Kernel kernel, const std::vector<Tensor>& o
   };
   const int views = ctx.input_count + ctx.output_count;
   uint64_t ticket = 0;
-  // Asked after the last allocation: a block may come from work that another thread has queued.
-  if (is_tiny(ctx) && stream.idle()) {
+  if (views <= OpTask::kInlineViews && size_of(ctx) <= immediate_elements(stream)) {
     OpTask task(op, kernel, &stream, ctx.attrs, views);
     fill(task);
     stream.run_here(op.name, [&] { task.run(); });
@@ -205,7 +203,7 @@ Tensor contiguous(const Tensor& tensor) {
                                                     dtype_size(copy.dtype));
   Stream& stream = tensor.device->stream();
   uint64_t ticket = 0;
-  if (copy.layout.numel() <= kTinyCall && stream.idle()) {
+  if (2 * copy.layout.numel() <= immediate_elements(stream)) {
     stream.run_here("contiguous",
                     [&] { tensor.device->copy_strided(view_of(tensor), view_of(copy)); });
   } else {

@@ -155,6 +155,7 @@ class CpuStream final : public Stream {
     const uint64_t before = enqueued();
     return completed() >= before;
   }
+  bool asleep() const { return sleeping_.load(std::memory_order_relaxed); }
 
  private:
   /// The waiting tasks and, in the same order, the threads that asked for them.
@@ -202,12 +203,19 @@ class CpuStream final : public Stream {
   Task* head_ = nullptr;
   Task* tail_ = nullptr;
   std::vector<uint32_t> askers_;
-  bool sleeping_ = false;
+  std::atomic<bool> sleeping_{false};  // written under the mutex
   std::atomic<int> waiters_{0};
   std::atomic<uint64_t> enqueued_{0}, completed_{0};
 };
 
 }  // namespace
+
+int64_t immediate_elements(const Stream& stream) {
+  // Handing over takes about 0.3 us, waking 5 to 50 us.
+  constexpr int64_t kAwake = 1024, kAsleep = 32768;
+  if (!stream.idle()) return 0;  // only a CPU's stream ever is
+  return static_cast<const CpuStream&>(stream).asleep() ? kAsleep : kAwake;
+}
 
 std::unique_ptr<Stream> make_cpu_stream() { return std::make_unique<CpuStream>(); }
 

@@ -1,4 +1,4 @@
-// layer_norm row by row: mean, variance around it, result, each a pass over a row that stays in the cache. The gradient
+// layer_norm row by row: mean and variance, result, each a pass over a row that stays in the cache. The gradient
 // of a row needs the sums of g and g xhat, g = dout weight; those of weight and bias add up over the rows, kRunRows rows
 // in the compute type, then in f64. A lane of a row's sum adds at most 64 values before they go into f64.
 #include "ops/layer_norm/layer_norm_simd.h"
@@ -25,33 +25,71 @@ TG_SIMD double long_sum(int64_t n, F&& f) {
   return total;
 }
 
+struct Moments {
+  double mean, variance;
+};
+
+template <class T>
+TG_SIMD Moments mean_square(const T* x, int64_t n) {
+  using C = compute_t<T>;
+  const double squares = long_sum<C>(
+      n, [x](int64_t i, int count) __attribute__((always_inline)) {
+        const Vec<C> v = load_wide(x + i, count);
+        return v * v;
+      });
+  return {0, squares / static_cast<double>(n)};
+}
+
+// Around `pivot`, in one pass: the sums of x - pivot and of its squares.
+template <class T>
+TG_SIMD Moments moments_around(const T* x, int64_t n, compute_t<T> pivot) {
+  using C = compute_t<T>;
+  constexpr int64_t kRun = 256 * kLanes<C>;
+  const Vec<C> around = broadcast<C>(pivot);
+  double sum = 0, squares = 0;
+  for (int64_t first = 0; first < n; first += kRun) {
+    const int64_t length = n - first < kRun ? n - first : kRun;
+    Vec<C> s[4] = {}, q[4] = {};
+    for_each_vector<C>(
+        length, [&](int64_t i, int k, int count) __attribute__((always_inline)) {
+          const Vec<C> d =
+              first_lanes<C>(load_wide(x + first + i, count) - around, count, Vec<C>{});
+          s[k] += d;
+          q[k] += d * d;
+        });
+    sum += static_cast<double>(sum_lanes<C>((s[0] + s[1]) + (s[2] + s[3])));
+    squares += static_cast<double>(sum_lanes<C>((q[0] + q[1]) + (q[2] + q[3])));
+  }
+  const double off = sum / static_cast<double>(n);
+  return {static_cast<double>(pivot) + off, squares / static_cast<double>(n) - off * off};
+}
+
+// Around the first element, and only where that lies far from the mean, which costs digits, again around the mean.
+template <class T>
+TG_SIMD Moments moments(const T* x, int64_t n) {
+  using C = compute_t<T>;
+  const C first = load_wide(x, 1)[0];
+  const Moments found = moments_around(x, n, first);
+  const double off = found.mean - static_cast<double>(first);
+  if (off * off <= 4 * found.variance) return found;
+  return moments_around(x, n, static_cast<C>(found.mean));
+}
+
 template <class T>
 TG_SIMD void forward_row(const T* x, T* y, const NormRows& rows, double eps, compute_t<T>* mean,
                          compute_t<T>* rstd) {
   using C = compute_t<T>;
-  const double n = static_cast<double>(rows.n);
-  double center = 0;
-  if (rows.center)
-    center = long_sum<C>(
-                 rows.n, [x](int64_t i, int count)
-                             __attribute__((always_inline)) { return load_wide(x + i, count); }) /
-             n;
-  const Vec<C> around = broadcast<C>(static_cast<C>(center));
-  const double squares = long_sum<C>(
-      rows.n, [ x, around ](int64_t i, int count) __attribute__((always_inline)) {
-        const Vec<C> d = load_wide(x + i, count) - around;
-        return d * d;
-      });
-  // What the rounding of the mean adds to the squares.
-  const double off = center - static_cast<double>(static_cast<C>(center));
-  const double variance = squares / n - off * off;
-  *mean = static_cast<C>(center);
-  *rstd = static_cast<C>(1 / __builtin_sqrt((variance < 0 ? 0 : variance) + eps));
-  const Vec<C> scale = broadcast<C>(*rstd);
+  const int64_t n = rows.n;
+  const Moments at = rows.center ? moments(x, n) : mean_square(x, n);
+  *mean = static_cast<C>(at.mean);
+  *rstd = static_cast<C>(1 / __builtin_sqrt((at.variance < 0 ? 0 : at.variance) + eps));
+  const Vec<C> around = broadcast<C>(*mean), scale = broadcast<C>(*rstd);
   auto* weight = static_cast<const T*>(rows.weight);
   auto* bias = static_cast<const T*>(rows.bias);
   for_each_vector<C>(
-      rows.n, [&](int64_t i, int, int count) __attribute__((always_inline)) {
+      n, [&](int64_t i, int, int count) __attribute__((always_inline)) {
+        __builtin_prefetch(x + n + i);  // of the next row
+        __builtin_prefetch(y + n + i, 1);
         Vec<C> v = (load_wide(x + i, count) - around) * scale;
         if (weight) v *= load_wide(weight + i, count);
         if (bias) v += load_wide(bias + i, count);
