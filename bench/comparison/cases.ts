@@ -251,6 +251,8 @@ function inference(name: string, model: 'lenet5' | 'resnet18', inputs: readonly 
     prepare: (device) => {
       const network = { lenet5, resnet18 }[model]();
       network.to(device).eval();
+      // As ONNX Runtime does when it loads a model.
+      nn.utils.fuse_(network);
       const x = randomTensor(inputs, device);
       // As the peers do, each run waits for its result.
       return () => noGrad(() => tidy(() => void network.forward(x).dataSync()));

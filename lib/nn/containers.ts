@@ -3,7 +3,8 @@ import { TilegradError } from '../error.ts';
 import { tidy } from '../scope.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Chained, ChainFlow } from './flow.ts';
-import { forwardTogether } from './fused_layers.ts';
+import { forwardTogether, isPlain } from './fused_layers.ts';
+import { Identity } from './linear.ts';
 import { type AnyModule, Module } from './module.ts';
 
 /** Members by name, in order. */
@@ -93,7 +94,7 @@ export class Sequential<Layers extends readonly Module[] = readonly Module[]> ex
 
   forward(x: Tensor): Tensor {
     return tidy(() => {
-      const layers = [...this];
+      const layers = [...this].filter((layer) => !isPlain(layer, Identity));
       let y = x;
       for (let i = 0; i < layers.length; ) {
         const [output, count] = forwardTogether(layers, i, y);

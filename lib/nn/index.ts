@@ -65,5 +65,5 @@ export { AdaptiveAvgPool2d, AvgPool2d, MaxPool2d } from './pooling.ts';
 export { GRU, LSTM, type RecurrentLayerOptions, RNN, type RNNOptions } from './recurrent.ts';
 export { GLU, LogSoftmax, PReLU, type PReLUOptions, Softmax, Softmin } from './softmax.ts';
 export type { LoadReport, StateDict } from './state.ts';
-/** Limits for gradients, as torch.nn.utils. */
-export * as utils from './clip_grad.ts';
+/** Limits for gradients and folded layers, as torch.nn.utils. */
+export * as utils from './module_tools.ts';
