@@ -65,5 +65,6 @@ export { AdaptiveAvgPool2d, AvgPool2d, MaxPool2d } from './pooling.ts';
 export { GRU, LSTM, type RecurrentLayerOptions, RNN, type RNNOptions } from './recurrent.ts';
 export { GLU, LogSoftmax, PReLU, type PReLUOptions, Softmax, Softmin } from './softmax.ts';
 export type { LoadReport, StateDict } from './state.ts';
+export { TransformerEncoder, TransformerEncoderLayer, type TransformerEncoderLayerOptions } from './transformer.ts';
 /** Limits for gradients and folded layers, as torch.nn.utils. */
 export * as utils from './module_tools.ts';

@@ -7,6 +7,7 @@ export * from './assign.ts';
 export * from './avg_pool2d.ts';
 export * from './batch_norm.ts';
 export * from './cast.ts';
+export * from './cdist.ts';
 export * from './comparisons.ts';
 export * from './concat.ts';
 export * from './conv1d.ts';
@@ -21,6 +22,7 @@ export * from './conv_transpose2d.ts';
 export * from './dims.ts';
 export * from './dropout.ts';
 export * from './cross_entropy.ts';
+export * from './einsum.ts';
 export * from './elementwise.ts';
 export * from './extremes.ts';
 export * from './flip.ts';
@@ -49,6 +51,7 @@ export {
   uniform,
 } from './random.ts';
 export { type MaxPool2dOptions, maxPool2d, type PoolPadding, type PoolPair } from './max_pool2d.ts';
+export * from './product_sums.ts';
 export * from './prune.ts';
 export * from './pad.ts';
 export * from './parts.ts';

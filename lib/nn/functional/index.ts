@@ -97,3 +97,4 @@ export {
 } from './loss.ts';
 export { type NormalizeOptions, normalize } from './normalization.ts';
 export { gru, lstm, type RecurrentOptions, rnnRelu, rnnTanh } from './recurrent.ts';
+export { type InterpolateOptions, interpolate } from './interpolate.ts';
