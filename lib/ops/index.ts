@@ -68,7 +68,7 @@ export * from './sparse.ts';
 export * from './sort.ts';
 export * from './to.ts';
 export * from './triangle.ts';
-export * from './views.ts';
+export { contiguous, expand, permute, reshape, slice, transpose } from './views.ts';
 
 import { checkAllDefined } from '../op.ts';
 

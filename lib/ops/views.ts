@@ -106,7 +106,8 @@ export const slice = defineOp('slice', {
   },
 });
 
-const sliceInputGrad = defineOp('slice_input_grad', {
+/** The gradient of {@link slice}: what was taken, at its places among zeros. @internal */
+export const sliceInputGrad = defineOp('slice_input_grad', {
   call: (run) => (dout: Tensor, shape: Shape, attrs: Readonly<Record<string, unknown>>) =>
     run([dout], {
       shape,

@@ -97,4 +97,5 @@ export {
 } from './loss.ts';
 export { type NormalizeOptions, normalize } from './normalization.ts';
 export { gru, lstm, type RecurrentOptions, rnnRelu, rnnTanh } from './recurrent.ts';
+export { type FoldOptions, fold, unfold } from './fold.ts';
 export { type InterpolateOptions, interpolate } from './interpolate.ts';
