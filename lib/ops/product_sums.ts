@@ -1,6 +1,7 @@
 // Products of matrices that are scaled and added to something.
 import { checkOptions } from '../error.ts';
 import type { Tensor } from '../tensor.ts';
+import { cast } from './cast.ts';
 import { add, mul } from './elementwise.ts';
 import { matmul } from './matmul.ts';
 
@@ -15,6 +16,9 @@ export interface AddProductOfMatricesOptions {
 function scaledSum(user: string, c: Tensor, a: Tensor, b: Tensor, options: AddProductOfMatricesOptions): Tensor {
   checkOptions(user, options, ['beta', 'alpha']);
   const { beta = 1, alpha = 1 } = options;
+  // Floats of 16 bits are rounded once, at the end.
+  const short = (a.dtype === 'f16' || a.dtype === 'bf16') && a.dtype === b.dtype && a.dtype === c.dtype;
+  if (short) return cast(scaledSum(user, cast(c, 'f32'), cast(a, 'f32'), cast(b, 'f32'), options), a.dtype);
   const product = alpha === 1 ? matmul(a, b) : mul(matmul(a, b), alpha);
   if (beta === 0) return product;
   return add(beta === 1 ? c : mul(c, beta), product);
