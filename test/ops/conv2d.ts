@@ -158,6 +158,12 @@ export default defineRows<Options>({
       sample([1, 60, 3, 4], [5, 60, 3, 3], { padding: 1 }),
       sample([4, 6, 12, 13], [5, 6, 1, 1]),
     ].map((deep) => ({ ...deep, dtypes: ['f32', 'f16', 'bf16'] as const })),
+    // Few images under many kernels: a task is a panel of output channels.
+    sample([1, 24, 4, 4], [64, 24, 3, 3], { padding: 1, stride: 2 }),
+    sample([2, 12, 3, 5], [60, 12, 2, 3], { padding: [1, 0] }),
+    { ...residual([1, 40, 4, 6], [128, 20, 1, 1], [1, 128, 4, 6], { groups: 2, activation: 'relu' }), smooth: false },
+    // Every second column, in rows of one and of several vectors.
+    sample([1, 2, 5, 79], [3, 2, 3, 3], { stride: 2, padding: 1 }),
     // Epilogues, on each way in which results are written: rows, shared vectors, runs through rows, strides.
     residual([2, 3, 7, 9], [4, 3, 3, 3], [2, 4, 5, 7]),
     residual([1, 2, 6, 26], [6, 2, 2, 3], [1, 6, 5, 24], {}, false),

@@ -16,6 +16,25 @@ TG_SIMD void copy_run(const T* in, T* out, int64_t count) {
   store<T>(out + count - W, load<T>(in + count - W));
 }
 
+// out[i] = in[2 i]: two loads and a shuffle, none beyond the last element.
+template <class T>
+TG_SIMD void copy_every_second(const T* in, T* out, int64_t count) {
+  constexpr int W = kLanes<T>;
+  Mask<T> from;
+#pragma GCC unroll 16
+  for (int i = 0; i < W; ++i) from[i] = 2 * i < W ? 2 * i : 2 * i + 1;
+  const auto some = [&](int64_t i) __attribute__((always_inline)) {
+    const Vec<T> low = load<T>(in + 2 * i), high = load<T>(in + 2 * i + W - 1);
+    store<T>(out + i, __builtin_shuffle(low, high, from));
+  };
+  if (count < W) {
+    for (int64_t i = 0; i < count; ++i) out[i] = in[2 * i];
+    return;
+  }
+  for (int64_t i = 0; i + W < count; i += W) some(i);
+  some(count - W);
+}
+
 template <class T>
 TG_SIMD void zero_run(T* out, int64_t count) {
   constexpr int W = kLanes<T>;
@@ -69,6 +88,8 @@ TG_SIMD void copy_image(const CopyImage<T>& c) {
       if (c.end - c.begin < c.pitch) zero_run<T>(out, c.pitch);
       if (c.col_step == 1) {
         copy_run<T>(in + c.begin, out + c.begin, c.end - c.begin);
+      } else if (c.col_step == 2) {
+        copy_every_second<T>(in + 2 * c.begin, out + c.begin, c.end - c.begin);
       } else {
         for (int64_t j = c.begin; j < c.end; ++j) out[j] = in[j * c.col_step];
       }

@@ -1,5 +1,7 @@
 // A task is one image, one group, one band of output rows: it copies the band of the image where padding
-// or stride ask for it, then runs every panel of output channels over all vectors of output columns.
+// or stride ask for it, then runs every panel of output channels over all vectors of output columns. Where
+// there are few images and the kernels outweigh them, images are copied first and a task is one panel, which
+// it packs for itself: each kernel is then read once.
 // Vectors start at each row of the output and the last of a row overlaps its neighbour. Where much of
 // that one would be waste, the ends of two rows make one vector ("split"), or vectors run through the rows
 // of the image ("flat") and the columns between rows are dropped when the result is written.
@@ -19,6 +21,8 @@ namespace {
 constexpr int64_t kTaskWork = 1 << 19;     // multiply-adds
 constexpr int64_t kBandBytes = 512 << 10;  // of the copied image: a part of L2
 constexpr int64_t kEnoughTasks = 32;
+constexpr int64_t kFewImages = 8;
+constexpr int64_t kCopyChannels = 16;  // that one task copies
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
@@ -49,6 +53,7 @@ class Direct {
     for (size_t i = 0; i < image.taps().size(); ++i) {
       kernels_in_order_ = kernels_in_order_ && image.taps()[i].weight == static_cast<int64_t>(i);
     }
+    by_panels_ = kernels_outweigh();
     band_ = band_rows();
     in_place_ = image.reads_in_place(conv.out_h);
     lanes_are_ = choose_lanes(in_place_ ? conv.in_w : image.pitch());
@@ -94,8 +99,16 @@ class Direct {
                                                                                : Lanes::rows;
   }
 
+  bool kernels_outweigh() const {
+    const int64_t copied = conv_.channels * image_.plane(conv_.out_h);
+    return !conv_.pool && conv_.images * conv_.groups < kFewImages &&
+           conv_.rows >= 4 * panel_rows_ && conv_.rows * depth_ >= 2 * copied &&
+           copied * static_cast<int64_t>(sizeof(T)) <= 2 * kBandBytes;
+  }
+
   int64_t band_rows() const {
     int64_t band = conv_.out_h;
+    if (by_panels_) return band;
     const int64_t row_work = std::max<int64_t>(conv_.rows * depth_ * conv_.out_w, 1);
     const auto tasks = [&] { return conv_.images * conv_.groups * ceil_div(conv_.out_h, band); };
     while (band > 1 && tasks() < kEnoughTasks && band * row_work > kTaskWork)
@@ -112,8 +125,13 @@ class Direct {
   void add_halves(Vectors& v, int64_t rows, int64_t pitch) const;
   void cut_segments(Vectors& v, int64_t length, int64_t pitch) const;
   void run_band(const T* weights, int64_t task) const;
-  void run_panels(const T* weights, const T* image, const Vectors& v, int64_t plane, int64_t first,
-                  int64_t rows, T* wide) const;
+  void run_by_panels() const;
+  void run_panel(const T* weights, const T* image, const Vectors& v, int64_t plane, int64_t row,
+                 int64_t first, int64_t rows, T* wide) const;
+  int64_t copied_elements() const {
+    return in_place_ ? 0 : conv_.channels * image_.plane(band_) + lanes();
+  }
+  int64_t wide_elements() const { return direct_store_ ? 0 : panel_rows_ * whole_.wide_elements; }
 
   const DirectConv<T>& conv_;
   const ConvImage& image_;
@@ -121,7 +139,7 @@ class Direct {
   const GemmKernels<T> gemm_kernels_;
   const int64_t depth_;
   int64_t panel_rows_, band_;
-  bool in_place_, segmented_, direct_store_;
+  bool by_panels_, in_place_, segmented_, direct_store_;
   bool kernels_in_order_ = true;  // the taps are those of a whole kernel, one after the other
   Lanes lanes_are_;
   std::vector<int64_t> offsets_;
@@ -215,49 +233,48 @@ Vectors Direct<T>::vectors(int64_t rows) const {
   return v;
 }
 
+// The output channels from `row` on, one panel, at output rows [first, first + rows).
 template <class T>
-void Direct<T>::run_panels(const T* weights, const T* image, const Vectors& v, int64_t plane,
-                           int64_t first, int64_t rows, T* wide) const {
-  for (int64_t row = 0; row < conv_.rows; row += panel_rows_) {
-    const int64_t out_row = conv_.pool ? first / 2 : first;
-    const int64_t at = (plane + row) * conv_.out_plane + out_row * conv_.out_row;
-    T* const out = conv_.out + at;
-    const T* const residual = conv_.residual != nullptr ? conv_.residual + at : nullptr;
-    ConvPanel<T> panel = {};
-    panel.rows = static_cast<int>(std::min(panel_rows_, conv_.rows - row));
-    panel.depth = depth_;
-    panel.weights = weights + row * depth_;
-    panel.offsets = offsets_.data();
-    panel.image = image;
-    panel.vectors = v.whole;
-    panel.image_base = v.image_base.data();
-    panel.out_base = v.out_base.data();
-    panel.segments = segmented_ ? v.segments.data() : nullptr;
-    panel.first_segment = v.first_segment.data();
-    panel.out = direct_store_ ? out : wide;
-    panel.out_row = direct_store_ ? conv_.out_plane : v.wide_elements;
-    panel.bias =
-        conv_.bias != nullptr ? conv_.bias + plane % (conv_.groups * conv_.rows) + row : nullptr;
-    if (direct_store_) panel.residual = residual, panel.activation = conv_.activation;
-    if (v.whole > 0) kernels_.panel(panel);
-    if (!v.image_high.empty()) {
-      panel.vectors = static_cast<int64_t>(v.image_high.size());
-      panel.image_base += v.whole, panel.out_base += v.whole;
-      panel.image_high = v.image_high.data(), panel.out_high = v.out_high.data();
-      kernels_.panel(panel);
-    }
-    for (int i = 0; i < panel.rows && conv_.pool; ++i) {
-      const int64_t place = at + i * conv_.out_plane;
-      kernels_.pool({rows / 2, conv_.out_w / 2, wide + i * v.wide_elements, v.wide_row,
-                     conv_.out + place, conv_.taps != nullptr ? conv_.taps + place : nullptr,
-                     conv_.activation});
-    }
-    for (int i = 0; i < panel.rows && !direct_store_ && !conv_.pool; ++i) {
-      kernels_.copy_rows({rows, conv_.out_w, wide + i * v.wide_elements, v.wide_row,
-                          out + i * conv_.out_plane, conv_.out_row, conv_.out_col,
-                          residual != nullptr ? residual + i * conv_.out_plane : nullptr,
-                          conv_.activation});
-    }
+void Direct<T>::run_panel(const T* weights, const T* image, const Vectors& v, int64_t plane,
+                          int64_t row, int64_t first, int64_t rows, T* wide) const {
+  const int64_t out_row = conv_.pool ? first / 2 : first;
+  const int64_t at = (plane + row) * conv_.out_plane + out_row * conv_.out_row;
+  T* const out = conv_.out + at;
+  const T* const residual = conv_.residual != nullptr ? conv_.residual + at : nullptr;
+  ConvPanel<T> panel = {};
+  panel.rows = static_cast<int>(std::min(panel_rows_, conv_.rows - row));
+  panel.depth = depth_;
+  panel.weights = weights;
+  panel.offsets = offsets_.data();
+  panel.image = image;
+  panel.vectors = v.whole;
+  panel.image_base = v.image_base.data();
+  panel.out_base = v.out_base.data();
+  panel.segments = segmented_ ? v.segments.data() : nullptr;
+  panel.first_segment = v.first_segment.data();
+  panel.out = direct_store_ ? out : wide;
+  panel.out_row = direct_store_ ? conv_.out_plane : v.wide_elements;
+  panel.bias =
+      conv_.bias != nullptr ? conv_.bias + plane % (conv_.groups * conv_.rows) + row : nullptr;
+  if (direct_store_) panel.residual = residual, panel.activation = conv_.activation;
+  if (v.whole > 0) kernels_.panel(panel);
+  if (!v.image_high.empty()) {
+    panel.vectors = static_cast<int64_t>(v.image_high.size());
+    panel.image_base += v.whole, panel.out_base += v.whole;
+    panel.image_high = v.image_high.data(), panel.out_high = v.out_high.data();
+    kernels_.panel(panel);
+  }
+  for (int i = 0; i < panel.rows && conv_.pool; ++i) {
+    const int64_t place = at + i * conv_.out_plane;
+    kernels_.pool({rows / 2, conv_.out_w / 2, wide + i * v.wide_elements, v.wide_row,
+                   conv_.out + place, conv_.taps != nullptr ? conv_.taps + place : nullptr,
+                   conv_.activation});
+  }
+  for (int i = 0; i < panel.rows && !direct_store_ && !conv_.pool; ++i) {
+    kernels_.copy_rows({rows, conv_.out_w, wide + i * v.wide_elements, v.wide_row,
+                        out + i * conv_.out_plane, conv_.out_row, conv_.out_col,
+                        residual != nullptr ? residual + i * conv_.out_plane : nullptr,
+                        conv_.activation});
   }
 }
 
@@ -271,9 +288,8 @@ void Direct<T>::run_band(const T* weights, int64_t task) const {
   const T* in = conv_.in + planes * conv_.channels * conv_.in_h * conv_.in_w;
   const Vectors& v = rows == band_ ? whole_ : last_;
 
-  const int64_t copied = in_place_ ? 0 : conv_.channels * image_.plane(band_) + lanes();
-  const int64_t wide = direct_store_ ? 0 : panel_rows_ * whole_.wide_elements;
-  T* buffer = static_cast<T*>(scratch(ScratchSlot::chunk, sizeof(T) * (copied + wide)));
+  const int64_t copied = copied_elements();
+  T* buffer = static_cast<T*>(scratch(ScratchSlot::chunk, sizeof(T) * (copied + wide_elements())));
   const T* image = in + first * conv_.in_w;
   if (!in_place_) {
     // Offsets are those of a whole band, so the last band is copied as one, zeros below the image.
@@ -281,12 +297,50 @@ void Direct<T>::run_band(const T* weights, int64_t task) const {
     std::fill(buffer + copied - lanes(), buffer + copied, T{});
     image = buffer;
   }
-  run_panels(weights + group * conv_.rows * depth_, image, v, planes * conv_.rows, first, rows,
-             buffer + copied);
+  weights += group * conv_.rows * depth_;
+  for (int64_t row = 0; row < conv_.rows; row += panel_rows_) {
+    run_panel(weights + row * depth_, image, v, planes * conv_.rows, row, first, rows,
+              buffer + copied);
+  }
+}
+
+template <class T>
+void Direct<T>::run_by_panels() const {
+  const int64_t copied = copied_elements(), planes = conv_.images * conv_.groups;
+  const int64_t plane = image_.plane(band_), in_plane = conv_.in_h * conv_.in_w;
+  T* images = nullptr;
+  if (!in_place_) {
+    images = static_cast<T*>(scratch(ScratchSlot::region, sizeof(T) * planes * copied));
+    const int64_t parts = ceil_div(conv_.channels, kCopyChannels);
+    parallel_for(planes * parts, 1, [&](int64_t task, int64_t) {
+      const int64_t image = task / parts, channel = task % parts * kCopyChannels;
+      const int64_t count = std::min(kCopyChannels, conv_.channels - channel);
+      image_.copy(conv_.in + (image * conv_.channels + channel) * in_plane, count, 0, band_,
+                  images + image * copied + channel * plane);
+      if (channel + count == conv_.channels) {
+        std::fill(images + (image + 1) * copied - lanes(), images + (image + 1) * copied, T{});
+      }
+    });
+  }
+  const int64_t panels = ceil_div(conv_.rows, panel_rows_);
+  const int64_t kernels = round_up(panel_rows_ * depth_, 16);
+  parallel_for(conv_.groups * panels, 1, [&](int64_t task, int64_t) {
+    const int64_t group = task / panels, row = task % panels * panel_rows_;
+    T* weights =
+        static_cast<T*>(scratch(ScratchSlot::chunk, sizeof(T) * (kernels + wide_elements())));
+    pack_weights(weights, group, row);
+    for (int64_t image = 0; image < conv_.images; ++image) {
+      const int64_t at = image * conv_.groups + group;
+      const T* in = in_place_ ? conv_.in + at * conv_.channels * in_plane : images + at * copied;
+      run_panel(weights, in, whole_, at * conv_.rows, row, 0, conv_.out_h, weights + kernels);
+    }
+  });
 }
 
 template <class T>
 void Direct<T>::run() {
+  whole_ = vectors(band_);
+  if (by_panels_) return run_by_panels();
   const int64_t panels = ceil_div(conv_.rows, panel_rows_);
   const size_t elements = static_cast<size_t>(conv_.groups * conv_.rows * depth_);
   T* weights = static_cast<T*>(scratch(ScratchSlot::region, sizeof(T) * elements));
@@ -297,7 +351,6 @@ void Direct<T>::run() {
       pack_weights(weights + (group * conv_.rows + row) * depth_, group, row);
     }
   });
-  whole_ = vectors(band_);
   const int64_t bands = ceil_div(conv_.out_h, band_);
   const int64_t last_rows = conv_.out_h - (bands - 1) * band_;
   if (last_rows != band_) last_ = vectors(last_rows);
