@@ -1,4 +1,4 @@
-// The setting that lets 3 x 3 convolutions be computed by Winograd's algorithm.
+// The setting that lets 3 x 3 convolutions be computed by Winograd's algorithm, on the CPU.
 import { conv2d, grad, isWinogradEnabled, manualSeed, randn, setWinograd, type Tensor } from 'tilegrad';
 import { afterEach, describe, expect, test } from 'vitest';
 
@@ -6,7 +6,7 @@ afterEach(() => setWinograd(true));
 
 function inputs(): [x: Tensor, weight: Tensor] {
   manualSeed(3);
-  return [randn([2, 64, 14, 15]), randn([32, 64, 3, 3])];
+  return [randn([2, 64, 14, 15], { device: 'cpu' }), randn([32, 64, 3, 3], { device: 'cpu' })];
 }
 
 const bits = (x: Tensor): Uint32Array => new Uint32Array((x.dataSync() as Float32Array).slice().buffer);
