@@ -21,14 +21,19 @@ export class PeerProcess {
     this.#answers = lines[Symbol.asyncIterator]();
   }
 
-  /** Sends one line and waits for the times; throws what the other side says of a case that fails. */
-  async time(request: string): Promise<PeerTimes> {
+  /** Sends one line and waits for the answer, after which the process is stopped. */
+  async ask(request: string): Promise<PeerTimes | { error: string }> {
     this.#child.kill('SIGCONT');
     this.#child.stdin?.write(`${request}\n`);
     const { value, done } = await this.#answers.next();
     if (done) throw new Error(`the process of ${this.name} ended early`);
-    const answer = JSON.parse(value) as PeerTimes | { error: string };
     this.#child.kill('SIGSTOP');
+    return JSON.parse(value) as PeerTimes | { error: string };
+  }
+
+  /** Asks for times; throws what the other side says of a case that fails. */
+  async time(request: string): Promise<PeerTimes> {
+    const answer = await this.ask(request);
     if ('error' in answer) throw new Error(`${this.name}, ${request}: ${answer.error}`);
     return answer;
   }

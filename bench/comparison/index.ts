@@ -8,7 +8,7 @@ import type { PeerProcess } from '../peer_process.ts';
 import { formatTable, milliseconds } from '../table.ts';
 import { summarize } from '../timing.ts';
 import { type PeerCase, peerCases } from './cases.ts';
-import { findPeers, type PeerName, requestLine } from './peers.ts';
+import { findPeers, type PeerName, requestLine, wordPeers } from './peers.ts';
 
 const help = `npm run bench:peers -- [options]
   --filter REGEX    only cases whose name matches
@@ -32,6 +32,9 @@ interface Result {
   /** Of the measured peak, of the arithmetic or of the memory, whichever bounds the case. */
   percent_of_peak: number | null;
 }
+
+// Until JavaScript is compiled.
+const warmUpSeconds = 0.2;
 
 interface Timing {
   rounds: number;
@@ -57,6 +60,7 @@ async function timeOurs(run: () => void, seconds: number): Promise<number[]> {
 
 async function timeCase(one: PeerCase, floor: Floor, started: Map<PeerName, PeerProcess>, timing: Timing) {
   const run = one.prepare(device('cpu'));
+  await timeOurs(run, warmUpSeconds);
   const ours: number[] = [];
   const theirs = new Map<PeerName, number[]>();
   const failed = new Map<PeerName, string>();
@@ -157,6 +161,9 @@ async function main(): Promise<void> {
     const started = new Map<PeerName, PeerProcess>();
     for (const { name, start } of found) if (start && asked.has(name)) started.set(name, start(floor.threads));
     try {
+      // Until it has loaded, a peer computes beside the others; none knows this case, and each says so when it is ready.
+      for (const [name, peer] of started)
+        await peer.ask(requestLine(wordPeers.has(name) ? 'ready' : { kind: 'ready' }, floor.threads, 0));
       for (const one of cases) {
         const line = await timeCase(one, floor, started, options.timing);
         results.push(line);

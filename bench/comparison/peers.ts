@@ -80,6 +80,8 @@ const programs: Partial<Record<PeerName, [file: string, library: string, debian:
   oneDNN: ['onednn_cases.cc', '-ldnnl', 'libdnnl-dev'],
   OpenBLAS: ['openblas_cases.cc', '-lopenblas', 'libopenblas-dev'],
 };
+/** Those that are asked in words. */
+export const wordPeers: ReadonlySet<string> = new Set(Object.keys(programs));
 const names: readonly PeerName[] = ['PyTorch', 'ONNX Runtime', 'TensorFlow.js', 'oneDNN', 'OpenBLAS'];
 
 /** The peers whose names match, absent ones with the reason in place of the version. */
