@@ -4,6 +4,7 @@ import {
   cudaIsAvailable,
   type DeviceName,
   type DType,
+  int8Matmul,
   matmul,
   setFloat32MatmulPrecision,
   type Tensor,
@@ -11,6 +12,15 @@ import {
 } from '../lib/index.ts';
 
 afterEach(() => setFloat32MatmulPrecision('highest'));
+
+/** Bytes with both ends of their range. */
+const bytes = (n: number, seed: number, least: number) => {
+  let state = seed;
+  return Array.from({ length: n }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return least + ((state >>> 8) % 256);
+  });
+};
 
 /** Multiples of 1/16 in [-1, 1): exact in every format, and so are their products in f32. */
 const values = (n: number, seed: number) => {
@@ -66,6 +76,35 @@ describe.skipIf(!cudaIsAvailable())('large products on CUDA', () => {
       // Sums of exact products are exact in f32, whatever their order; then both round once.
       const wrong = given.findIndex((value, i) => value !== expected[i]);
       expect(wrong === -1 ? 'equal' : `${given[wrong]} instead of ${expected[wrong]} at ${wrong}`).toBe('equal');
+    },
+  );
+});
+
+describe.skipIf(!cudaIsAvailable())('large products of bytes on CUDA', () => {
+  const signs = (['u8', 'i8'] as const).flatMap((a) => (['u8', 'i8'] as const).map((b) => ({ a, b })));
+  const shapes = [
+    { m: 760, n: 1850, k: 144, batch: [] as number[] },
+    { m: 130, n: 300, k: 131, batch: [12] },
+  ];
+  test.for(shapes.flatMap((shape) => signs.map((sign) => ({ ...shape, ...sign }))))(
+    '$a by $b, $batch of $m x $n x $k',
+    async ({ m, n, k, batch, a, b }) => {
+      const count = batch[0] ?? 1;
+      const results = (['cpu', 'cuda'] as const).map((where) => {
+        const make = (dtype: 'u8' | 'i8', shape: number[], seed: number) => {
+          const numel = shape.reduce((x, y) => x * y, 1);
+          return tensor(bytes(numel, seed, dtype === 'u8' ? 0 : -128), { dtype, device: where }).reshape(shape);
+        };
+        const whole = (values: number[]) => tensor(values, { dtype: 'i32', device: where });
+        const [left, right] = [make(a, [...batch, m, k], 3), make(b, [...(count > 1 ? [1] : []), k, n], 4)];
+        return [
+          int8Matmul(left, right),
+          int8Matmul(left, right, { aZeroPoint: whole([a === 'u8' ? 120 : -3]), bZeroPoint: whole([5]) }),
+        ];
+      });
+      const raw = async (x: Tensor) => Buffer.from(((await x.data()) as Int32Array).buffer);
+      for (const [i, expected] of results[0]!.entries())
+        expect((await raw(results[1]![i]!)).equals(await raw(expected))).toBe(true);
     },
   );
 });

@@ -57,14 +57,18 @@ void test_gemm(const GemmCase& s, double tolerance, Launch&& launch_gemm) {
   }
 }
 
+// `ranges` of the depth, each with partial sums of its own.
 template <class T, class Sum>
-void test_gemm_simt(const GemmCase& s, double tolerance) {
-  test_gemm<T>(s, tolerance, [](const Gemm<T>& g, const GemmBatch& batch) {
-    return cuda::launch_gemm_simt<T, Sum>(stream(), 4, g, batch);
+void test_gemm_simt(const GemmCase& s, double tolerance, int ranges = 1) {
+  Device<Sum> partial(size_t(ranges) * s.batches * s.m * s.n);
+  test_gemm<T>(s, tolerance, [&](const Gemm<T>& g, const GemmBatch& batch) {
+    if (ranges == 1) return cuda::launch_gemm_simt<T, Sum>(stream(), 4, g, batch);
+    const int length = (s.k / ranges + cuda::kSimtStep) / cuda::kSimtStep * cuda::kSimtStep;
+    return cuda::launch_gemm_simt<T, Sum>(stream(), 4, g, batch,
+                                          {length, (s.k + length - 1) / length}, partial.p);
   });
 }
 
-// `ranges` of the depth, each with partial sums of its own.
 template <class Kind>
 void test_gemm_mma(const GemmCase& s, double tolerance, int ranges = 1) {
   using T = typename Kind::Element;
@@ -114,6 +118,10 @@ void run_library_kernels(bool small) {
   });
   run_case("gemm_simt f64", [] {
     test_gemm_simt<double, double>({.m = 20, .n = 33, .k = 35, .b_transposed = true}, 1e-13);
+  });
+  run_case("gemm_simt f32 split depth", [] {
+    test_gemm_simt<float, float>({.m = 9, .n = 70, .k = 100, .batches = 2, .epilogue = true}, 1e-5,
+                                 3);
   });
   run_case("gemm_mma bf16 rows", [] { test_gemm_mma<MmaBf16>({.m = 24, .n = 40, .k = 72}, 4e-3); });
   run_case("gemm_mma f16 odd", [] {

@@ -201,6 +201,9 @@ WGMMA_CASE(wgmma_m64n256k16_bf16, float, 128)
 WGMMA_CASE(wgmma_m64n256k16_f16, float, 128)
 WGMMA_CASE(wgmma_m64n256k8_tf32, float, 128)
 WGMMA_CASE(wgmma_m64n256k32_s8, int, 128)
+WGMMA_CASE(wgmma_m64n256k32_u8s8, int, 128)
+WGMMA_CASE(wgmma_m64n256k32_s8u8, int, 128)
+WGMMA_CASE(wgmma_m64n256k32_u8, int, 128)
 
 // Operands that lie along their rows: what the strides of such a descriptor mean is known from the manual alone.
 CASE(wgmma_bf16_rows, 90, {
@@ -375,6 +378,9 @@ void ask_all() {
   ASK(wgmma_m64n256k16_f16, false)
   ASK(wgmma_m64n256k8_tf32, false)
   ASK(wgmma_m64n256k32_s8, true)
+  ASK(wgmma_m64n256k32_u8s8, true)
+  ASK(wgmma_m64n256k32_s8u8, true)
+  ASK(wgmma_m64n256k32_u8, true)
   ASK(wgmma_bf16_rows, false)
   ASK(wgmma_f16_second_rows, false)
   ASK(stmatrix_x4, true)

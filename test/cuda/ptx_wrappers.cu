@@ -89,14 +89,20 @@ KERNEL(90, wgmma_m64n128k16_f16, ptx::wgmma_m64n128k16_f16(o.wide, 1, 2, 1); ptx
        ptx::wgmma_wait<0>())
 KERNEL(90, wgmma_m64n128k8_tf32, ptx::wgmma_m64n128k8_tf32(o.wide, 1, 2, 1); ptx::wgmma_commit();
        ptx::wgmma_wait<0>())
-KERNEL(90, wgmma_m64n128k32_s8, ptx::wgmma_m64n128k32_s8(o.wide_int, 1, 2, 1); ptx::wgmma_commit();
-       ptx::wgmma_wait<0>())
 KERNEL(90, wgmma_m64n256k16_bf16, ptx::wgmma_m64n256k16_bf16<1, 1>(o.widest, 1, 2, 1);
        ptx::wgmma_commit(); ptx::wgmma_wait<0>())
 KERNEL(90, wgmma_m64n256k16_f16, ptx::wgmma_m64n256k16_f16<0, 1>(o.widest, 1, 2, 1);
        ptx::wgmma_commit(); ptx::wgmma_wait<0>())
 KERNEL(90, wgmma_m64n256k8_tf32, ptx::wgmma_m64n256k8_tf32(o.widest, 1, 2, 1); ptx::wgmma_commit();
        ptx::wgmma_wait<0>())
+KERNEL(90, wgmma_m64n128k32_s8, ptx::wgmma_m64n128k32_s8(o.wide_int, 1, 2, 1); ptx::wgmma_commit();
+       ptx::wgmma_wait<0>())
 KERNEL(90, wgmma_m64n256k32_s8, ptx::wgmma_m64n256k32_s8(o.widest_int, 1, 2, 1);
+       ptx::wgmma_commit(); ptx::wgmma_wait<0>())
+KERNEL(90, wgmma_m64n256k32_u8s8, ptx::wgmma_m64n256k32_u8s8(o.widest_int, 1, 2, 1);
+       ptx::wgmma_commit(); ptx::wgmma_wait<0>())
+KERNEL(90, wgmma_m64n256k32_s8u8, ptx::wgmma_m64n256k32_s8u8(o.widest_int, 1, 2, 1);
+       ptx::wgmma_commit(); ptx::wgmma_wait<0>())
+KERNEL(90, wgmma_m64n256k32_u8, ptx::wgmma_m64n256k32_u8(o.widest_int, 1, 2, 1);
        ptx::wgmma_commit(); ptx::wgmma_wait<0>())
 #endif

@@ -8,18 +8,35 @@ namespace tilegrad::cuda {
 
 namespace {
 
+// Room for the partial sums of a split depth, or null.
+template <class Sum, class T>
+Sum* partial_sums(CudaStream& stream, const Gemm<T>& g, int64_t batches, const SplitK& split,
+                  BufferRef* space) {
+  if (split.ranges <= 1) return nullptr;
+  *space = workspace(stream, static_cast<size_t>(split.ranges * batches * g.m * g.n) * sizeof(Sum));
+  return static_cast<Sum*>((*space)->data);
+}
+
 template <class T>
 void run_mma(CudaStream& stream, const Gemm<T>& g, const GemmBatch& batch) {
   if (try_gemm_wgmma(stream, g, batch)) return;
   const int64_t batches = batch_count(batch);
   const SplitK split = gemm_split(g, batches);
   BufferRef space;
-  float* partial = nullptr;
-  if (split.ranges > 1) {
-    space = workspace(stream, static_cast<size_t>(split.ranges * batches * g.m * g.n) * 4);
-    partial = static_cast<float*>(space->data);
-  }
+  auto* partial = partial_sums<float>(stream, g, batches, split, &space);
   check(launch_gemm_mma<MmaOf<T>>(stream.handle(), g, batch, split, partial), "gemm_mma");
+}
+
+template <class T>
+void run_simt(CudaStream& stream, const Gemm<T>& g, const GemmBatch& batch) {
+  using Sum = compute_t<T>;
+  const int64_t batches = batch_count(batch);
+  const SplitK split = g.k <= INT32_MAX ? simt_split(g, batches) : SplitK{INT32_MAX, 1};
+  BufferRef space;
+  auto* partial = partial_sums<Sum>(stream, g, batches, split, &space);
+  check(launch_gemm_simt<T, Sum>(stream.handle(), stream.traits().multiprocessors, g, batch, split,
+                                 partial),
+        "gemm_simt");
 }
 
 }  // namespace
@@ -27,13 +44,11 @@ void run_mma(CudaStream& stream, const Gemm<T>& g, const GemmBatch& batch) {
 template <class T>
 void gemm(CudaStream& stream, const Gemm<T>& first, const GemmBatch& batch, bool tf32) {
   if (first.m == 0 || first.n == 0 || batch_count(batch) == 0) return;
-  const Traits& traits = stream.traits();
   if constexpr (sizeof(T) < 8) {
-    const bool mma = traits.capability >= 80 && first.k <= INT32_MAX - 64;
+    const bool mma = stream.traits().capability >= 80 && first.k <= INT32_MAX - 64;
     if (mma && (sizeof(T) == 2 || tf32)) return run_mma(stream, first, batch);
   }
-  check(launch_gemm_simt<T, compute_t<T>>(stream.handle(), traits.multiprocessors, first, batch),
-        "gemm_simt");
+  run_simt(stream, first, batch);
 }
 
 template void gemm(CudaStream&, const Gemm<float>&, const GemmBatch&, bool);

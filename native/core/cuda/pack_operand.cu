@@ -54,9 +54,9 @@ void launch_pack(CudaStream& stream, const OperandLines& from, void* to, int64_t
 
 bool OperandLines::is_packed(int element_bytes) const {
   const int64_t per = 16 / element_bytes;
-  bool good = k_stride == 1 && k % per == 0 && line_stride % per == 0 &&
+  bool good = k_stride == 1 && k % per == 0 && line_stride >= k && line_stride % per == 0 &&
               reinterpret_cast<uintptr_t>(data) % 16 == 0;
-  for (int d = 0; d < rank; d++) good = good && stride[d] % per == 0;
+  for (int d = 0; d < rank; d++) good = good && k > 0 && stride[d] % line_stride == 0;
   return good;
 }
 

@@ -14,7 +14,7 @@ struct OperandLines {
   int rank = 0;
   int64_t size[kMaxRank] = {}, stride[kMaxRank] = {};
 
-  /// Every line can be read 16 bytes at a time, `k` rounded up to that.
+  /// Every line can be read 16 bytes at a time, and matrices are a whole number of lines apart.
   bool is_packed(int element_bytes) const;
 };
 

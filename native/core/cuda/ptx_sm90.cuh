@@ -177,7 +177,7 @@ TILEGRAD_PTX void wgmma_m64n128k8_tf32(float (&d)[64], uint64_t a, uint64_t b,
 // PTX sm_90a
 TILEGRAD_PTX void wgmma_m64n128k32_s8(int (&d)[64], uint64_t a, uint64_t b,
                                       int scale_d TILEGRAD_CALLER) {
-  TILEGRAD_PTX_BODY(90, emulator::wgmma_s8(d, 128, a, b, scale_d, site),
+  TILEGRAD_PTX_BODY(90, emulator::wgmma_8bit(d, 128, a, b, scale_d, true, true, site),
                     asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %66, 0;\n"
                                  "wgmma.mma_async.sync.aligned.m64n128k32.s32.s8.s8 {" TILEGRAD_R64
                                  "}, %64, %65, p;\n}"
@@ -226,9 +226,42 @@ TILEGRAD_PTX void wgmma_m64n256k8_tf32(float (&d)[128], uint64_t a, uint64_t b,
 // PTX sm_90a
 TILEGRAD_PTX void wgmma_m64n256k32_s8(int (&d)[128], uint64_t a, uint64_t b,
                                       int scale_d TILEGRAD_CALLER) {
-  TILEGRAD_PTX_BODY(90, emulator::wgmma_s8(d, 256, a, b, scale_d, site),
+  TILEGRAD_PTX_BODY(90, emulator::wgmma_8bit(d, 256, a, b, scale_d, true, true, site),
                     asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %130, 0;\n"
                                  "wgmma.mma_async.sync.aligned.m64n256k32.s32.s8.s8 {" TILEGRAD_R128
+                                 "}, %128, %129, p;\n}"
+                                 : TILEGRAD_OUT128("+r", d)
+                                 : "l"(a), "l"(b), "r"(scale_d)));
+}
+
+// PTX sm_90a
+TILEGRAD_PTX void wgmma_m64n256k32_u8s8(int (&d)[128], uint64_t a, uint64_t b,
+                                        int scale_d TILEGRAD_CALLER) {
+  TILEGRAD_PTX_BODY(90, emulator::wgmma_8bit(d, 256, a, b, scale_d, false, true, site),
+                    asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %130, 0;\n"
+                                 "wgmma.mma_async.sync.aligned.m64n256k32.s32.u8.s8 {" TILEGRAD_R128
+                                 "}, %128, %129, p;\n}"
+                                 : TILEGRAD_OUT128("+r", d)
+                                 : "l"(a), "l"(b), "r"(scale_d)));
+}
+
+// PTX sm_90a
+TILEGRAD_PTX void wgmma_m64n256k32_s8u8(int (&d)[128], uint64_t a, uint64_t b,
+                                        int scale_d TILEGRAD_CALLER) {
+  TILEGRAD_PTX_BODY(90, emulator::wgmma_8bit(d, 256, a, b, scale_d, true, false, site),
+                    asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %130, 0;\n"
+                                 "wgmma.mma_async.sync.aligned.m64n256k32.s32.s8.u8 {" TILEGRAD_R128
+                                 "}, %128, %129, p;\n}"
+                                 : TILEGRAD_OUT128("+r", d)
+                                 : "l"(a), "l"(b), "r"(scale_d)));
+}
+
+// PTX sm_90a
+TILEGRAD_PTX void wgmma_m64n256k32_u8(int (&d)[128], uint64_t a, uint64_t b,
+                                      int scale_d TILEGRAD_CALLER) {
+  TILEGRAD_PTX_BODY(90, emulator::wgmma_8bit(d, 256, a, b, scale_d, false, false, site),
+                    asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %130, 0;\n"
+                                 "wgmma.mma_async.sync.aligned.m64n256k32.s32.u8.u8 {" TILEGRAD_R128
                                  "}, %128, %129, p;\n}"
                                  : TILEGRAD_OUT128("+r", d)
                                  : "l"(a), "l"(b), "r"(scale_d)));

@@ -1,4 +1,5 @@
-// Convolutions on CUDA: on tensor cores where they suit (conv2d_mma_cuda.cu), else here, as implicit matrix products: a block of 256 threads computes
+// Convolutions on CUDA: on tensor cores where they suit (conv2d_mma_cuda.cu), pixel by pixel where groups have few
+// channels (conv2d_channels_cuda.cu), else here, as implicit matrix products: a block of 256 threads computes
 // a kRows x kColumns tile of one group, each thread 4x4 of it, in steps of 16 through shared memory; the
 // operands are gathered from where they lie (conv2d_problems.cuh), no patch matrix is written. Sums run
 // in order of k. The weight gradient has few results and long sums, so ranges of k go to blocks of
@@ -11,6 +12,7 @@
 #include "core/cuda/cuda_device.h"
 #include "core/precision.h"
 #include "ops/conv2d/conv2d.h"
+#include "ops/conv2d/conv2d_channels.cuh"
 #include "ops/conv2d/conv2d_mma.cuh"
 #include "ops/conv2d/conv2d_problems.cuh"
 
@@ -234,7 +236,8 @@ void conv2d_cuda(KernelArgs& args) {
     const T* residual = args.has(3) ? args.inputs[3].as<T>() : nullptr;
     const ConvForward<T> conv = {sizes,    x.as<T>(),  weight.as<T>(), bias,
                                  residual, activation, y.as<T>()};
-    if (!on_tensor_cores(stream, args.attrs, conv)) run_product(stream, conv);
+    if (!on_tensor_cores(stream, args.attrs, conv) && !try_conv2d_channels(stream, conv))
+      run_product(stream, conv);
   })
 }
 
@@ -244,7 +247,8 @@ void conv2d_input_grad_cuda(KernelArgs& args) {
   const ConvSizes sizes = sizes_of(args.attrs, dx.shape(), weight.shape());
   TG_DISPATCH_FLOAT(dx.dtype, T, {
     const ConvInputGrad<T> conv = {sizes, dy.as<T>(), weight.as<T>(), dx.as<T>()};
-    if (!on_tensor_cores(stream, args.attrs, conv)) run_product(stream, conv);
+    if (!on_tensor_cores(stream, args.attrs, conv) && !try_conv2d_channels(stream, conv))
+      run_product(stream, conv);
   })
 }
 
@@ -254,7 +258,8 @@ void conv2d_weight_grad_cuda(KernelArgs& args) {
   const ConvSizes sizes = sizes_of(args.attrs, x.shape(), dw.shape());
   TG_DISPATCH_FLOAT(dw.dtype, T, {
     const ConvWeightGrad<T> conv = {sizes, x.as<T>(), dy.as<T>(), dw.as<T>()};
-    if (!on_tensor_cores(stream, args.attrs, conv)) run_weight_grad(stream, conv);
+    if (!on_tensor_cores(stream, args.attrs, conv) && !try_conv2d_channels(stream, conv))
+      run_weight_grad(stream, conv);
   })
 }
 

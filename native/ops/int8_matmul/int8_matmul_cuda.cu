@@ -5,6 +5,7 @@
 #include "core/cuda/gemm_operands.cuh"
 #include "core/cuda/int8_gemm.cuh"
 #include "core/cuda/int8_gemm_mma.cuh"
+#include "core/cuda/int8_gemm_wgmma.h"
 #include "core/cuda/pack_operand.h"
 #include "ops/int8_matmul/int8_matmul.h"
 
@@ -80,11 +81,12 @@ cuda::OperandLines lines_of(const Operand& x, int64_t lines, int64_t k, const Ma
 
 void run_mma(cuda::CudaStream& stream, const MatmulProblem& p, const cuda::Int8Size& size,
              int64_t batches) {
+  const cuda::OperandLines a = lines_of(p.a_first, size.m, size.k, p, p.a_stride);
+  const cuda::OperandLines b = lines_of(p.b_first, size.n, size.k, p, p.b_stride);
+  if (cuda::try_int8_gemm_wgmma(stream, a, b, p.e, p.matrix_bytes)) return;
   BufferRef kept[2];
-  const MmaMatmul problem = {
-      cuda::packed(stream, lines_of(p.a_first, size.m, size.k, p, p.a_stride), 1, &kept[0]),
-      cuda::packed(stream, lines_of(p.b_first, size.n, size.k, p, p.b_stride), 1, &kept[1]), p.e,
-      p.matrix_bytes};
+  const MmaMatmul problem = {cuda::packed(stream, a, 1, &kept[0]),
+                             cuda::packed(stream, b, 1, &kept[1]), p.e, p.matrix_bytes};
   cuda::check(cuda::launch_int8_mma(stream.handle(), problem, batches, p.a_first.is_signed,
                                     p.b_first.is_signed),
               "int8_gemm_mma");

@@ -1,6 +1,7 @@
-// The update of all parameters on CUDA, in one launch for up to kTensors of them: their addresses travel as kernel
-// arguments (below 4 KB). Each block takes kChunk elements of one parameter. Bytes moved: as on the CPU, each array
-// once and all but the gradient back.
+// The update of all parameters on CUDA, in one launch: their addresses travel as kernel arguments, in a table for few
+// parameters (below 4 KB) or for many (below 32 KB: 533 of Adam's); beyond that every table is a launch. Each block takes
+// kChunk elements of one parameter. Bytes moved: as on the CPU, each array once and all but the gradient back.
+#include <memory>
 #include <vector>
 
 #include "core/cuda/copy.h"
@@ -14,23 +15,27 @@ namespace {
 
 constexpr int kThreads = 256;
 constexpr int kChunk = 4096;  // elements of a block
-constexpr int kTensors = 64;
+constexpr int kFew = 64;
+// All arguments of a kernel may take 32764 bytes.
+template <int K>
+constexpr int kMany = 32000 / (8 * K + 20);
 
 struct Coefficients {
   double values[kMaxCoefficients];
 };
 
-template <int K>
+template <int K, int N>
 struct Table {
-  void* arrays[kTensors][K];
-  const bool* masks[kTensors];  // or null
-  int64_t numel[kTensors];
-  int first_block[kTensors + 1];
+  void* arrays[N][K];
+  const bool* masks[N];  // or null
+  int64_t numel[N];
+  int first_block[N + 1];
 };
 
-template <class T, class Rule>
+template <class T, class Rule, int N>
 __global__ void __launch_bounds__(kThreads)
-    update_chunks(const Table<Rule::kArrays> table, int count, const Coefficients coefficients) {
+    update_chunks(const __grid_constant__ Table<Rule::kArrays, N> table, int count,
+                  const Coefficients coefficients) {
   constexpr int K = Rule::kArrays;
   using C = compute_t<T>;
   const int block = static_cast<int>(blockIdx.x);
@@ -74,21 +79,19 @@ View staged_view(cuda::CudaStream& stream, const View& view, bool written,
   return copy;
 }
 
-// All parameters of T, in launches of up to kTensors.
-template <class T, class Rule>
-void update_all(KernelArgs& args, const Call& call, std::vector<Staged>* staged) {
+// The parameters of T among those of the call, in launches of up to N.
+template <class T, class Rule, int N>
+void update_tables(KernelArgs& args, const Call& call, const Coefficients& coefficients,
+                   std::vector<Staged>* staged) {
   constexpr int K = Rule::kArrays;
   auto& stream = cuda::stream_of(args.stream);
   const int count = args.input_count / call.lists();
-  Coefficients coefficients;
-  for (int i = 0; i < kMaxCoefficients; ++i) coefficients.values[i] = call.coefficients[i];
-  Table<K> table;
+  const auto table = std::make_unique<Table<K, N>>();
   int used = 0;
-  table.first_block[0] = 0;
   const auto flush = [&] {
     if (used == 0) return;
-    cuda::check(launch(update_chunks<T, Rule>, dim3(table.first_block[used]), dim3(kThreads), 0,
-                       stream.handle(), table, used, coefficients),
+    cuda::check(launch(update_chunks<T, Rule, N>, dim3(table->first_block[used]), dim3(kThreads), 0,
+                       stream.handle(), *table, used, coefficients),
                 "launch");
     used = 0;
   };
@@ -96,18 +99,29 @@ void update_all(KernelArgs& args, const Call& call, std::vector<Staged>* staged)
     const int64_t numel = args.inputs[p].numel();
     if (args.inputs[p].dtype != dtype_of<T>::value || numel == 0) continue;
     for (int k = 0; k < K; ++k)
-      table.arrays[used][k] =
+      table->arrays[used][k] =
           staged_view(stream, args.inputs[k * count + p], k + 1 < K, staged).template as<T>();
-    table.masks[used] = nullptr;
+    table->masks[used] = nullptr;
     if (call.masked && args.has(K * count + p))
-      table.masks[used] =
+      table->masks[used] =
           staged_view(stream, args.inputs[K * count + p], false, staged).template as<bool>();
-    table.numel[used] = numel;
-    table.first_block[used + 1] =
-        table.first_block[used] + static_cast<int>(ceil_div<int64_t>(numel, kChunk));
-    if (++used == kTensors) flush();
+    table->numel[used] = numel;
+    table->first_block[used + 1] =
+        table->first_block[used] + static_cast<int>(ceil_div<int64_t>(numel, kChunk));
+    if (++used == N) flush();
   }
   flush();
+}
+
+template <class T, class Rule>
+void update_all(KernelArgs& args, const Call& call, std::vector<Staged>* staged) {
+  constexpr int K = Rule::kArrays;
+  Coefficients coefficients;
+  for (int i = 0; i < kMaxCoefficients; ++i) coefficients.values[i] = call.coefficients[i];
+  if (args.input_count / call.lists() <= kFew)
+    update_tables<T, Rule, kFew>(args, call, coefficients, staged);
+  else
+    update_tables<T, Rule, kMany<K>>(args, call, coefficients, staged);
 }
 
 }  // namespace

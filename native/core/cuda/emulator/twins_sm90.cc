@@ -116,10 +116,10 @@ TILEGRAD_NO_TSAN void read_tile(const WgmmaJob& job, uint64_t descriptor, bool t
 
 template <class Acc, class Raw, int K>
 TILEGRAD_NO_TSAN void accumulate(const WgmmaJob& job, const Raw (*a)[K], const Raw (*b)[K],
-                                 Acc (*value)(Raw)) {
+                                 Acc (*value_a)(Raw), Acc (*value_b)(Raw)) {
   static Acc left[64][K], right[256][K];
-  for (int i = 0; i < 64 * K; i++) left[i / K][i % K] = value(a[i / K][i % K]);
-  for (int i = 0; i < job.n * K; i++) right[i / K][i % K] = value(b[i / K][i % K]);
+  for (int i = 0; i < 64 * K; i++) left[i / K][i % K] = value_a(a[i / K][i % K]);
+  for (int i = 0; i < job.n * K; i++) right[i / K][i % K] = value_b(b[i / K][i % K]);
   for (int thread = 0; thread < 128; thread++) {
     auto* d = static_cast<Acc*>(job.accumulators[thread]);
     const int warp = thread / 32, lane = thread % 32;
@@ -133,12 +133,12 @@ TILEGRAD_NO_TSAN void accumulate(const WgmmaJob& job, const Raw (*a)[K], const R
   }
 }
 
-template <class Acc, class Raw, int K, Acc (*Value)(Raw)>
+template <class Acc, class Raw, int K, Acc (*ValueA)(Raw), Acc (*ValueB)(Raw) = ValueA>
 void run_wgmma(const WgmmaJob& job) {
   static Raw a[64][K], b[256][K];
   read_tile<Raw, K>(job, job.a, job.a_transposed, 64, a);
   read_tile<Raw, K>(job, job.b, job.b_transposed, job.n, b);
-  accumulate<Acc, Raw, K>(job, a, b, Value);
+  accumulate<Acc, Raw, K>(job, a, b, ValueA, ValueB);
 }
 
 TILEGRAD_NO_TSAN float bf16_value(uint16_t bits) {
@@ -146,7 +146,8 @@ TILEGRAD_NO_TSAN float bf16_value(uint16_t bits) {
 }
 TILEGRAD_NO_TSAN float f16_value(uint16_t bits) { return __half2float(__half(__half_raw{bits})); }
 TILEGRAD_NO_TSAN float tf32_value(uint32_t bits) { return std::bit_cast<float>(bits & ~0x1fffu); }
-TILEGRAD_NO_TSAN int s8_value(int8_t x) { return x; }
+TILEGRAD_NO_TSAN int s8_value(uint8_t x) { return static_cast<int8_t>(x); }
+TILEGRAD_NO_TSAN int u8_value(uint8_t x) { return x; }
 
 struct WgmmaOperand {
   void* d;
@@ -288,8 +289,12 @@ void wgmma_tf32(float* d, int n, uint64_t a, uint64_t b, int scale_d, const Site
   auto* run = run_wgmma<float, uint32_t, 8, tf32_value>;
   enqueue_wgmma({d, n, a, b, scale_d, false, false, run}, site);
 }
-void wgmma_s8(int* d, int n, uint64_t a, uint64_t b, int scale_d, const Site& site) {
-  auto* run = run_wgmma<int, int8_t, 32, s8_value>;
+void wgmma_8bit(int* d, int n, uint64_t a, uint64_t b, int scale_d, bool a_signed, bool b_signed,
+                const Site& site) {
+  auto* run = a_signed ? (b_signed ? run_wgmma<int, uint8_t, 32, s8_value>
+                                   : run_wgmma<int, uint8_t, 32, s8_value, u8_value>)
+                       : (b_signed ? run_wgmma<int, uint8_t, 32, u8_value, s8_value>
+                                   : run_wgmma<int, uint8_t, 32, u8_value>);
   enqueue_wgmma({d, n, a, b, scale_d, false, false, run}, site);
 }
 
