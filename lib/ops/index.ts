@@ -63,6 +63,7 @@ export type { Binary, Operand, Unary } from './operand.ts';
 export * from './moments.ts';
 export * from './reduce.ts';
 export * from './rounding.ts';
+export * from './semi_structured.ts';
 export * from './softmax.ts';
 export * from './sparse.ts';
 export * from './sort.ts';

@@ -91,6 +91,23 @@ MMA_CASE(mma_m16n8k32_u8s8, int)
 MMA_CASE(mma_m16n8k32_s8u8, int)
 MMA_CASE(mma_m16n8k32_u8, int)
 
+// The sparse ones: the indices of a group are one of the six pairs in order.
+#define MMA_SPARSE_CASE(name)                                              \
+  CASE(name, 80, {                                                         \
+    uint32_t a[4], b[4];                                                   \
+    float d[4];                                                            \
+    io.read(a, 0);                                                         \
+    io.read(b, 4);                                                         \
+    uint32_t indices = 0;                                                  \
+    for (int i = 0; i < 32; i += 4)                                        \
+      indices |= (0xed9c84u >> ((io.in[8] >> i & 15) % 6 * 4) & 15u) << i; \
+    for (int i = 0; i < 4; i++) d[i] = float(i) - 2;                       \
+    ptx::name(d, a, b, indices);                                           \
+    io.write(d);                                                           \
+  })
+MMA_SPARSE_CASE(mma_sp_m16n8k32_bf16)
+MMA_SPARSE_CASE(mma_sp_m16n8k32_f16)
+
 CASE(round_tf32, 80, {
   uint32_t r[kIn];
   for (int i = 0; i < kIn; i++) r[i] = ptx::round_tf32(__uint_as_float(io.in[i]));
@@ -363,6 +380,8 @@ void ask_all() {
   ASK(mma_m16n8k32_u8s8, true)
   ASK(mma_m16n8k32_s8u8, true)
   ASK(mma_m16n8k32_u8, true)
+  ASK(mma_sp_m16n8k32_bf16, false)
+  ASK(mma_sp_m16n8k32_f16, false)
   ASK(round_tf32, true)
   ASK(cp_async_16, true)
   ASK(cp_async_4, true)

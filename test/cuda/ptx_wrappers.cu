@@ -12,7 +12,7 @@ using namespace tilegrad;
 #endif
 
 struct Operands {
-  uint32_t a[4], b[2], word;
+  uint32_t a[4], b[2], c[4], word;
   float d[4];
   int i[4];
   float wide[64], widest[128];
@@ -42,6 +42,8 @@ KERNEL(80, mma_m16n8k32_s8, ptx::mma_m16n8k32_s8(o.i, o.a, o.b))
 KERNEL(80, mma_m16n8k32_u8s8, ptx::mma_m16n8k32_u8s8(o.i, o.a, o.b))
 KERNEL(80, mma_m16n8k32_s8u8, ptx::mma_m16n8k32_s8u8(o.i, o.a, o.b))
 KERNEL(80, mma_m16n8k32_u8, ptx::mma_m16n8k32_u8(o.i, o.a, o.b))
+KERNEL(80, mma_sp_m16n8k32_bf16, ptx::mma_sp_m16n8k32_bf16(o.d, o.a, o.c, o.word))
+KERNEL(80, mma_sp_m16n8k32_f16, ptx::mma_sp_m16n8k32_f16(o.d, o.a, o.c, o.word))
 KERNEL(80, round_tf32, o.word = ptx::round_tf32(o.d[0]))
 KERNEL(80, cp_async_16, ptx::cp_async_16(shared, p, o.word != 0))
 KERNEL(80, cp_async_4, ptx::cp_async_4(shared, p, o.word != 0))

@@ -145,6 +145,35 @@ TILEGRAD_PTX void mma_m16n8k32_u8(int (&d)[4], const uint32_t (&a)[4],
                    : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1])));
 }
 
+// d += a b, where of each 4 neighbours in a row of A two are kept: a[] holds those as the m16n8k16 fragments of 16 columns,
+// b[] rows 2 t, 2 t + 8, 2 t + 16, 2 t + 24 (and the next) of column g. Two bits for each kept element, in order: lanes 4 g
+// and 4 g + 1 of `indices` have columns 0 to 15 and 16 to 31, row g in the low half, row g + 8 in the high one.
+// PTX sm_80
+TILEGRAD_PTX void mma_sp_m16n8k32_bf16(float (&d)[4], const uint32_t (&a)[4],
+                                       const uint32_t (&b)[4], uint32_t indices TILEGRAD_CALLER) {
+  TILEGRAD_PTX_BODY(
+      80, emulator::mma_sparse_16bit(d, a, b, indices, true, site),
+      asm volatile(
+          "mma.sp::ordered_metadata.sync.aligned.m16n8k32.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, "
+          "{%4,%5,%6,%7}, {%8,%9,%10,%11}, {%0,%1,%2,%3}, %12, 0x0;"
+          : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+          : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]), "r"(b[2]), "r"(b[3]),
+            "r"(indices)));
+}
+
+// PTX sm_80
+TILEGRAD_PTX void mma_sp_m16n8k32_f16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[4],
+                                      uint32_t indices TILEGRAD_CALLER) {
+  TILEGRAD_PTX_BODY(
+      80, emulator::mma_sparse_16bit(d, a, b, indices, false, site),
+      asm volatile(
+          "mma.sp::ordered_metadata.sync.aligned.m16n8k32.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, "
+          "{%4,%5,%6,%7}, {%8,%9,%10,%11}, {%0,%1,%2,%3}, %12, 0x0;"
+          : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+          : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]), "r"(b[2]), "r"(b[3]),
+            "r"(indices)));
+}
+
 // Rounds to tf32 (10 mantissa bits), ties away from zero.
 // PTX sm_80
 TILEGRAD_PTX uint32_t round_tf32(float x) {

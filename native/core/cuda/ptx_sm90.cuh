@@ -133,6 +133,22 @@ TILEGRAD_PTX void wgmma_wait(TILEGRAD_CALLER_ONLY) {
                                  : "memory"));
 }
 
+// Nothing that reads or writes these accumulators moves across: the compiler does not know that wgmma is asynchronous.
+template <class T, int N>
+TILEGRAD_PTX void accumulator_fence(T (&d)[N]) {
+#if !defined(TILEGRAD_CUDA_EMULATED)
+#pragma unroll
+  for (int i = 0; i < N; i++) {
+    if constexpr (std::is_same_v<T, float>)
+      asm volatile("" : "+f"(d[i])::"memory");
+    else
+      asm volatile("" : "+r"(d[i])::"memory");
+  }
+#else
+  (void)d;
+#endif
+}
+
 // d (+)= A B^T over 64 rows and N columns, A and B by descriptor; scale_d 0 starts from zero.
 // d[4 j + c]: row 16 warp + lane / 4 + 8 (c / 2), column 8 j + 2 (lane % 4) + c % 2. A transposed operand of 16-bit
 // elements lies along its rows instead of along K (descriptor_128b_swizzle_rows).

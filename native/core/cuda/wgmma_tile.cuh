@@ -42,6 +42,51 @@ struct RingPlace {
   }
 };
 
+// Kinds add 32 bytes of K to the sums of 64 rows.
+template <class E, int N, bool ATrans = false, bool BTrans = false>
+struct WgmmaFloats {
+  using Element = E;
+  using Sum = float;
+  static constexpr int kColumns = N;
+  static constexpr bool kATransposed = ATrans, kBTransposed = BTrans;
+  __device__ static void multiply(float (&sum)[N / 2], uint64_t a, uint64_t b, int scale) {
+#if TILEGRAD_SM90A
+    if constexpr (std::is_same_v<E, bf16> && N == 256)
+      ptx::wgmma_m64n256k16_bf16<ATrans, BTrans>(sum, a, b, scale);
+    else if constexpr (std::is_same_v<E, bf16>)
+      ptx::wgmma_m64n128k16_bf16<ATrans, BTrans>(sum, a, b, scale);
+    else if constexpr (std::is_same_v<E, f16> && N == 256)
+      ptx::wgmma_m64n256k16_f16<ATrans, BTrans>(sum, a, b, scale);
+    else if constexpr (std::is_same_v<E, f16>)
+      ptx::wgmma_m64n128k16_f16<ATrans, BTrans>(sum, a, b, scale);
+    else if constexpr (N == 256)
+      ptx::wgmma_m64n256k8_tf32(sum, a, b, scale);
+    else
+      ptx::wgmma_m64n128k8_tf32(sum, a, b, scale);
+#endif
+  }
+};
+
+template <bool ASigned, bool BSigned>
+struct WgmmaBytes {
+  using Element = uint8_t;
+  using Sum = int32_t;
+  static constexpr int kColumns = 256;
+  static constexpr bool kATransposed = false, kBTransposed = false;
+  __device__ static void multiply(int32_t (&sum)[128], uint64_t a, uint64_t b, int scale) {
+#if TILEGRAD_SM90A
+    if constexpr (ASigned && BSigned)
+      ptx::wgmma_m64n256k32_s8(sum, a, b, scale);
+    else if constexpr (BSigned)
+      ptx::wgmma_m64n256k32_u8s8(sum, a, b, scale);
+    else if constexpr (ASigned)
+      ptx::wgmma_m64n256k32_s8u8(sum, a, b, scale);
+    else
+      ptx::wgmma_m64n256k32_u8(sum, a, b, scale);
+#endif
+  }
+};
+
 #if TILEGRAD_SM90A
 
 // Enqueues one stage of an operand: lines from `line` on along K, or blocks of 64 lines along their rows.
@@ -73,47 +118,6 @@ __device__ void wgmma_load_tile(WgmmaRing<Columns>& ring,
   }
 }
 
-// Kinds add 32 bytes of K to the sums of 64 rows.
-template <class E, int N, bool ATrans = false, bool BTrans = false>
-struct WgmmaFloats {
-  using Element = E;
-  using Sum = float;
-  static constexpr int kColumns = N;
-  static constexpr bool kATransposed = ATrans, kBTransposed = BTrans;
-  __device__ static void multiply(float (&sum)[N / 2], uint64_t a, uint64_t b, int scale) {
-    if constexpr (std::is_same_v<E, bf16> && N == 256)
-      ptx::wgmma_m64n256k16_bf16<ATrans, BTrans>(sum, a, b, scale);
-    else if constexpr (std::is_same_v<E, bf16>)
-      ptx::wgmma_m64n128k16_bf16<ATrans, BTrans>(sum, a, b, scale);
-    else if constexpr (std::is_same_v<E, f16> && N == 256)
-      ptx::wgmma_m64n256k16_f16<ATrans, BTrans>(sum, a, b, scale);
-    else if constexpr (std::is_same_v<E, f16>)
-      ptx::wgmma_m64n128k16_f16<ATrans, BTrans>(sum, a, b, scale);
-    else if constexpr (N == 256)
-      ptx::wgmma_m64n256k8_tf32(sum, a, b, scale);
-    else
-      ptx::wgmma_m64n128k8_tf32(sum, a, b, scale);
-  }
-};
-
-template <bool ASigned, bool BSigned>
-struct WgmmaBytes {
-  using Element = uint8_t;
-  using Sum = int32_t;
-  static constexpr int kColumns = 256;
-  static constexpr bool kATransposed = false, kBTransposed = false;
-  __device__ static void multiply(int32_t (&sum)[128], uint64_t a, uint64_t b, int scale) {
-    if constexpr (ASigned && BSigned)
-      ptx::wgmma_m64n256k32_s8(sum, a, b, scale);
-    else if constexpr (BSigned)
-      ptx::wgmma_m64n256k32_u8s8(sum, a, b, scale);
-    else if constexpr (ASigned)
-      ptx::wgmma_m64n256k32_s8u8(sum, a, b, scale);
-    else
-      ptx::wgmma_m64n256k32_u8(sum, a, b, scale);
-  }
-};
-
 // The descriptor of a tile, and how far it moves for 32 bytes of K (in 16 bytes).
 template <bool Transposed>
 __device__ uint64_t wgmma_tile(const unsigned char* tile) {
@@ -130,6 +134,7 @@ __device__ void wgmma_sum_tile(WgmmaRing<Columns>& ring, RingPlace<WgmmaRing<Col
   constexpr int kStep = kWgmmaStepBytes / static_cast<int>(sizeof(typename Kind::Element));
   const bool arrives = threadIdx.x % 128 == 0;
   int before = -1;
+  ptx::accumulator_fence(sum);
   for (int k = 0; k < depth; k += kStep) {
     ptx::mbarrier_wait(&ring.full[at.stage], at.parity);
     // 64 rows of either layout are 8 KB.
@@ -148,6 +153,7 @@ __device__ void wgmma_sum_tile(WgmmaRing<Columns>& ring, RingPlace<WgmmaRing<Col
     at.advance();
   }
   ptx::wgmma_wait<0>();
+  ptx::accumulator_fence(sum);
   if (arrives && before >= 0) ptx::mbarrier_arrive(&ring.empty[before]);
 }
 

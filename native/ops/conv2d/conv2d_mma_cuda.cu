@@ -12,7 +12,9 @@
 #include "core/cuda/gemm_operands.cuh"
 #include "core/cuda/mma_tile.cuh"
 #include "core/cuda/split_k.h"
+#include "core/cuda/wgmma_operand.h"
 #include "ops/conv2d/conv2d_mma.cuh"
+#include "ops/conv2d/conv2d_wgmma.cuh"
 
 namespace tilegrad {
 
@@ -151,15 +153,62 @@ int64_t tiles_of(int64_t rows, int64_t columns) {
   return ceil_div<int64_t>(rows, Shape::kM) * ceil_div<int64_t>(columns, Shape::kN);
 }
 
+// How a problem is cut: tiles, ranges of the depth, and the kernel that takes them.
 template <class T, class Problem>
-void run(cuda::CudaStream& stream, const Problem& problem) {
+struct Cut {
+  using Kernel = void (*)(const Problem, int, const SplitK, float*);
+  Kernel kernel;
+  int64_t tiles;
+  SplitK split;
+  int threads;
+  size_t shared;
+};
+
+// On Hopper where tiles of 128 x 128, with the depth split, fill a third of the device.
+template <class T, class Problem>
+bool cut_for_wgmma(const cuda::CudaStream& stream, const Problem& problem, Cut<T, Problem>* cut) {
+  if constexpr (sizeof(T) == 2) {
+    constexpr int64_t kFewestBlocks = 48;
+    static const bool has_code =
+        cuda::has_wgmma_code(reinterpret_cast<const void*>(conv_wgmma<T, Problem>));
+    const int64_t tiles = tiles_of<MmaLarge>(problem.rows(), problem.columns());
+    const SplitK split = cuda::split_depth(tiles * problem.out.z.groups, problem.depth(), 64, 256);
+    const bool many = tiles * problem.out.z.groups * split.ranges >= kFewestBlocks;
+    if (stream.traits().capability != 90 || problem.out.z.groups > 65535 || problem.rows() < 64 ||
+        problem.depth() < 128 || !many || !has_code)
+      return false;
+    *cut = {conv_wgmma<T, Problem>, tiles, split, cuda::kWgmmaThreads, sizeof(cuda::GatherRing)};
+    cuda::check(cudaFuncSetAttribute(reinterpret_cast<const void*>(cut->kernel),
+                                     cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                     static_cast<int>(cut->shared)),
+                "cudaFuncSetAttribute");
+    return true;
+  }
+  return false;
+}
+
+template <class T, class Problem>
+Cut<T, Problem> cut_for_mma(const Problem& problem) {
   using Kind = cuda::MmaOf<T>;
-  const int64_t rows = problem.rows(), columns = problem.columns();
-  const int groups = problem.out.z.groups;
+  const int64_t rows = problem.rows(), columns = problem.columns(), groups = problem.out.z.groups;
   const int64_t large = tiles_of<MmaLarge>(rows, columns);
   const int64_t small = tiles_of<MmaSmall>(rows, columns);
   const SplitK split = cuda::split_depth(small * groups, problem.depth(),
                                          cuda::kMmaStepBytes / static_cast<int>(sizeof(T)), 256);
+  if (rows > 64 && columns > 64 && large * groups >= 128)
+    return {conv_mma<Kind, MmaLarge, Problem>, large, split, MmaLarge::kThreads,
+            MmaLarge::kSharedBytes};
+  return {conv_mma<Kind, MmaSmall, Problem>, small, split, MmaSmall::kThreads,
+          MmaSmall::kSharedBytes};
+}
+
+template <class T, class Problem>
+void run(cuda::CudaStream& stream, const Problem& problem) {
+  const int64_t rows = problem.rows(), columns = problem.columns();
+  const int groups = problem.out.z.groups;
+  Cut<T, Problem> cut;
+  if (!cut_for_wgmma(stream, problem, &cut)) cut = cut_for_mma<T>(problem);
+  const SplitK& split = cut.split;
   BufferRef space;
   float* partial = nullptr;
   if (split.ranges > 1) {
@@ -167,15 +216,11 @@ void run(cuda::CudaStream& stream, const Problem& problem) {
         cuda::workspace(stream, static_cast<size_t>(split.ranges * groups * rows * columns) * 4);
     partial = static_cast<float*>(space->data);
   }
-  const bool big = rows > 64 && columns > 64 && large * groups >= 128;
-  const dim3 grid(static_cast<unsigned>(big ? large : small), static_cast<unsigned>(split.ranges),
+  const dim3 grid(static_cast<unsigned>(cut.tiles), static_cast<unsigned>(split.ranges),
                   static_cast<unsigned>(std::min(groups, 65535)));
-  cuda::check(
-      big ? launch(conv_mma<Kind, MmaLarge, Problem>, grid, dim3(MmaLarge::kThreads),
-                   MmaLarge::kSharedBytes, stream.handle(), problem, groups, split, partial)
-          : launch(conv_mma<Kind, MmaSmall, Problem>, grid, dim3(MmaSmall::kThreads),
-                   MmaSmall::kSharedBytes, stream.handle(), problem, groups, split, partial),
-      "conv_mma");
+  cuda::check(launch(cut.kernel, grid, dim3(static_cast<unsigned>(cut.threads)), cut.shared,
+                     stream.handle(), problem, groups, split, partial),
+              "conv_mma");
   if (partial == nullptr) return;
   const int blocks = cuda::grid_size(stream, rows * columns * groups, 256);
   cuda::check(launch(conv_add_ranges<Problem>, dim3(static_cast<unsigned>(blocks)), dim3(256), 0,

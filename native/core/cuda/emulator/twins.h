@@ -13,6 +13,8 @@ void mma_16bit(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], bo
 void mma_tf32(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], const Site& site);
 void mma_8bit(int (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], bool a_signed,
               bool b_signed, const Site& site);
+void mma_sparse_16bit(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[4],
+                      uint32_t indices, bool bf16, const Site& site);
 uint32_t round_tf32(float x);
 
 // Truly asynchronous: the destination is poison from the issue until the wait.

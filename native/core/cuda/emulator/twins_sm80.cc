@@ -117,6 +117,41 @@ TILEGRAD_NO_TSAN void run_mma_8bit(void** operands, unsigned mask) {
   multiply<int>(operands, a, b);
 }
 
+struct SparseOperand {
+  float* d;
+  const uint32_t *a, *b;
+  uint32_t indices;
+};
+
+// A's kept elements are put back to their places, then it is an ordinary product.
+template <bool Bf16>
+TILEGRAD_NO_TSAN void run_mma_sparse(void** operands, unsigned mask) {
+  need_all_lanes(mask, "mma.sp");
+  float a[16][32] = {}, b[8][32];
+  for (int lane = 0; lane < 32; lane++) {
+    const auto& x = *static_cast<SparseOperand*>(operands[lane]);
+    const int g = lane / 4, t = lane % 4;
+    for (int h = 0; h < 2; h++) {
+      for (int i = 0; i < 4; i++) {
+        const int row = g + 8 * (i % 2), kept = 2 * t + 8 * (i / 2) + h, group = kept / 2;
+        const uint32_t word = static_cast<SparseOperand*>(operands[4 * g + group / 4])->indices;
+        const uint32_t place = word >> (i % 2 * 16 + group % 4 * 4 + h * 2) & 3;
+        a[row][group * 4 + place] = half_word<Bf16>(x.a[i], h);
+        b[g][2 * t + 8 * i + h] = half_word<Bf16>(x.b[i], h);
+      }
+    }
+  }
+  for (int lane = 0; lane < 32; lane++) {
+    float* d = static_cast<SparseOperand*>(operands[lane])->d;
+    for (int c = 0; c < 4; c++) {
+      float sum = 0;
+      for (int k = 0; k < 32; k++)
+        sum += a[lane / 4 + 8 * (c / 2)][k] * b[2 * (lane % 4) + c % 2][k];
+      d[c] += sum;
+    }
+  }
+}
+
 // Plain 8- and 4-byte accesses, which TSan instruments.
 void copy_words(const CpAsync& copy) {
   if (copy.bytes == 16) {
@@ -164,6 +199,12 @@ void mma_8bit(int (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], bool 
   auto* run = a_signed ? (b_signed ? run_mma_8bit<true, true> : run_mma_8bit<true, false>)
                        : (b_signed ? run_mma_8bit<false, true> : run_mma_8bit<false, false>);
   warp_collective(~0u, &operand, run, site);
+}
+
+void mma_sparse_16bit(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[4],
+                      uint32_t indices, bool bf16, const Site& site) {
+  SparseOperand operand{d, a, b, indices};
+  warp_collective(~0u, &operand, bf16 ? run_mma_sparse<true> : run_mma_sparse<false>, site);
 }
 
 uint32_t round_tf32(float x) {
