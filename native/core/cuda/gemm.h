@@ -1,5 +1,5 @@
-// Matrix products on a CUDA stream: the tensor cores for 16-bit floats from sm_80 on, for f32 where its precision allows
-// tf32, else SIMT tiles.
+// Matrix products on a CUDA stream: the tensor cores for 16-bit floats from sm_80 on (wgmma on sm_90a where there is work
+// enough), for f32 where its precision allows tf32, else SIMT tiles.
 #pragma once
 
 #include "core/cpu/gemm.h"

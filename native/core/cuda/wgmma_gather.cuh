@@ -83,7 +83,8 @@ __device__ void gather_load(GatherRing& ring, RingPlace<GatherRing::kStages>& at
   int ahead = 0;
 #pragma unroll 1
   for (int k = begin; k < end; k += kStep) {
-    ptx::mbarrier_wait(&ring.empty[at.stage], at.parity ^ 1);
+    if (threadIdx.x % 32 == 0) ptx::mbarrier_wait(&ring.empty[at.stage], at.parity ^ 1);
+    __syncwarp();
     fill_a.fill(ring.a[at.stage], k, end);
     fill_b.fill(ring.b[at.stage], k, end);
     ptx::cp_async_commit();

@@ -1,9 +1,10 @@
 // Convolutions on tensor cores, sm_80 and up: bf16, f16, and f32 rounded to tf32 where its precision allows. Implicit matrix
 // products by mma_tile.cuh over images and weights whose channels were brought innermost (padded to 16 bytes): a chunk of
 // 16 bytes is one tap of one pixel, so cp.async gathers the patches and no patch matrix is written. Results go to NCHW as
-// they are. Rows are channels, columns pixels (weight gradient: taps and channels); few tiles of a deep product split K,
-// partial sums in f32 are added in order by a second kernel. Bytes moved: the images twice for the change of layout, then
-// A once per tile of columns, B once per tap and tile of rows (mostly from L2).
+// they are. f16 and bf16 take wgmma on sm_90a where there is work enough (conv2d_wgmma.cuh). Rows are channels, columns
+// pixels (weight gradient: taps and channels); few tiles of a deep product split K, partial sums in f32 are added in order by
+// a second kernel. Bytes moved: the images twice for the change of layout, then A once per tile of columns, B once per tap
+// and tile of rows (mostly from L2).
 #include <algorithm>
 
 #include "core/cuda/channels_last.h"
