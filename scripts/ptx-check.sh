@@ -37,7 +37,9 @@ for pair in test/cuda/kernel_tests:90a test/cuda/cluster_kernels:90a test/cuda/l
   log=$("$nvcc" -std=c++20 --expt-relaxed-constexpr -Inative -Itest/cuda -arch="sm_$target" -cubin -Xptxas -v \
     -o "$dir/tests.cubin" "$name.cu" 2>&1)
   tally $? "$name.cu for sm_$target"
-  ! printf '%s\n' "$log" | grep -E '[1-9][0-9]* bytes spill|C7508|C7510|C7514|C7520'
+  bad='[1-9][0-9]* bytes spill|C7508|C7510'
+  case $name in native/*) bad+='|C7514|C7520' ;; esac # the test kernels may be serialised
+  ! printf '%s\n' "$log" | grep -E "$bad"
   tally $? "$name.cu for sm_$target: spills, or setmaxnreg or wgmma was weakened"
 done
 echo "$passed passed, $failed failed"

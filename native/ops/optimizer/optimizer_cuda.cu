@@ -1,5 +1,5 @@
 // The update of all parameters on CUDA, in one launch: their addresses travel as kernel arguments, in a table for few
-// parameters (below 4 KB) or for many (below 32 KB: 533 of Adam's); beyond that every table is a launch. Each block takes
+// parameters (below 4 KB) or for many (below 32 KB: 615 of Adam's); beyond that every table is a launch. Each block takes
 // kChunk elements of one parameter. Bytes moved: as on the CPU, each array once and all but the gradient back.
 #include <memory>
 #include <vector>
