@@ -1,5 +1,20 @@
 // Integer products and convolutions, the way to bytes and back, and products with pruned weights.
-import { type DType, int8Matmul, matmul, tensor, tidy, transpose } from 'tilegrad';
+import {
+  conv2d,
+  type DType,
+  int8Conv2dDynamic,
+  int8Matmul,
+  linear,
+  magnitudeMask,
+  matmul,
+  quantizeLinear,
+  sparseLinear,
+  tensor,
+  tidy,
+  toSparseCsr,
+  transpose,
+  where,
+} from 'tilegrad';
 import type { BenchRow, BenchSuite } from '../suite.ts';
 import { randomTensor } from './inputs.ts';
 
@@ -44,6 +59,42 @@ function float(size: number): BenchRow {
   };
 }
 
+/** Products with a weight of which a share is zeros, kept without them or dense. */
+function pruned(rows: number, size: number, zeros: number, compact: boolean): BenchRow {
+  return {
+    name: `${compact ? 'csr' : 'dense'} linear ${rows}x${size} -> ${size}, ${100 * zeros} % zeros`,
+    flops: 2 * rows * size * size * (compact ? 1 - zeros : 1),
+    bytes: 4 * (size * size * (compact ? 2 * (1 - zeros) : 1) + 2 * rows * size),
+    prepare: (device) => {
+      const x = randomTensor([rows, size], device);
+      const dense = randomTensor([size, size], device);
+      const mask = magnitudeMask(dense, Math.round(zeros * size * size));
+      const weight = where(mask, dense, 0);
+      if (!compact) return () => tidy(() => void linear(x, weight));
+      const kept = toSparseCsr(weight);
+      return () => tidy(() => void sparseLinear(x, kept));
+    },
+  };
+}
+
+/** The convolutions and the largest layer of LeNet-5, in floats and with weights of 8 bits. */
+function lenetLayer(batch: number, channels: number, kernels: number, size: number, quantised: boolean): BenchRow {
+  return {
+    name: `${quantised ? 'dynamic int8' : 'f32'} conv2d ${batch}x${channels}x${size}x${size} -> ${kernels} 5x5`,
+    flops: 2 * batch * kernels * channels * 25 * (size - 4) ** 2,
+    prepare: (device) => {
+      const x = randomTensor([batch, channels, size, size], device);
+      const w = randomTensor([kernels, channels, 5, 5], device);
+      const b = randomTensor([kernels], device);
+      if (!quantised) return () => tidy(() => void conv2d(x, w, { bias: b }));
+      const [levels, scale] = [quantizeLinear(w, 1 / 32, 0, { dtype: 'i8' }), tensor(1 / 32)];
+      return () => tidy(() => void int8Conv2dDynamic(x, levels, scale, b));
+    },
+  };
+}
+
+const both = [false, true] as const;
+
 export const int8: BenchSuite = {
   name: 'int8',
   rows: () => [
@@ -55,5 +106,11 @@ export const int8: BenchSuite = {
     product(1024, 1024, 1024, { transposed: true }),
     product(1, 1024, 1024, { transposed: true }),
     product(64, 1024, 1024, { transposed: true }),
+    ...[1, 64].flatMap((rows) => [
+      pruned(rows, 1024, 0.8, false),
+      ...[0.8, 0.9, 0.95].map((zeros) => pruned(rows, 1024, zeros, true)),
+    ]),
+    ...[1, 64].flatMap((batch) => both.map((quantised) => lenetLayer(batch, 1, 6, 28, quantised))),
+    ...[1, 64].flatMap((batch) => both.map((quantised) => lenetLayer(batch, 6, 16, 12, quantised))),
   ],
 };

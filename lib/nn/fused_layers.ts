@@ -14,6 +14,15 @@ export function isPlain<M extends Module>(
   return module !== undefined && module.constructor === type && !Object.hasOwn(module, 'forward');
 }
 
+/** A layer of which negative results can become 0 before they are written. @internal */
+export interface JoinsRelu {
+  _forwardRelu(x: Tensor): Tensor;
+}
+
+function joinsRelu(layer: Module): layer is Module & JoinsRelu {
+  return '_forwardRelu' in layer && !Object.hasOwn(layer, 'forward');
+}
+
 /** Windows of 2 x 2 beside one another. */
 function pairsUp({ kernelSize, options }: MaxPool2d): boolean {
   const { stride = kernelSize, padding = 0, dilation = 1, ceilMode = false } = options;
@@ -39,6 +48,7 @@ export function forwardTogether(layers: readonly Module[], i: number, x: Tensor)
     return [conv2d(x, layer.weight, { bias, stride, padding, dilation, groups, activation, maxPool }), count];
   }
   const next = layers[i + 1];
+  if (isPlain(next, ReLU) && joinsRelu(layer)) return [layer._forwardRelu(x), 2];
   // There are fewer values behind the pooling.
   if (isPlain(layer, ReLU) && isPlain(next, MaxPool2d)) return [layer.forward(next.forward(x)), 2];
   return [layer.forward(x), 1];

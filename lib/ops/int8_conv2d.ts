@@ -59,3 +59,34 @@ export function int8Conv2d(x: Tensor, weight: Tensor, options: Int8Conv2dOptions
     relu: options.relu ?? false,
   });
 }
+
+/** Geometry as of conv2d, and `relu`: negative results become 0. */
+export interface DynamicConv2dProductOptions extends Conv2dOptions {
+  /** Default: false. */
+  relu?: boolean | undefined;
+}
+
+/**
+ * conv2d in integers on the CPU: x (N, C, H, W) (f32, f16 or bf16) becomes u8 by its own range, weight (K, C / groups, R, S) is i8
+ * with `weightScale` (f32, one or K), bias is f32 [K] or null; gives f32. For inference: no gradient flows. Throws ERR_SHAPE,
+ * ERR_DTYPE. As torch.ops.quantized.conv2d_dynamic.
+ */
+export const int8Conv2dDynamic = defineOp('int8_conv2d_dynamic', {
+  call:
+    (run) =>
+    (
+      x: Tensor,
+      weight: Tensor,
+      weightScale: Tensor,
+      bias: Tensor | null = null,
+      options: DynamicConv2dProductOptions = {},
+    ): Tensor => {
+      checkOptions('int8Conv2dDynamic', options, ['stride', 'padding', 'dilation', 'groups', 'relu']);
+      return run(bias ? [x, weight, weightScale, bias] : [x, weight, weightScale], {
+        ...convAttrs(options, weight),
+        relu: options.relu ?? false,
+      });
+    },
+  grad: 'none',
+  onnx: 'none',
+});

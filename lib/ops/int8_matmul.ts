@@ -46,3 +46,31 @@ export function int8Matmul(a: Tensor, b: Tensor, options: Int8MatmulOptions = {}
     relu,
   });
 }
+
+/** Attributes of a layer that quantises its input itself. */
+export interface DynamicProductOptions {
+  /** Negative results become 0. Default: false. */
+  relu?: boolean | undefined;
+}
+
+/**
+ * x weight^T + bias on the CPU, in integers: x [..., k] (f32, f16 or bf16) becomes u8 by its own range, weight [n, k] is i8 with
+ * `weightScale` (f32, one or n), bias is f32 [n] or null; gives f32 [..., n]. For inference: no gradient flows. Throws ERR_SHAPE,
+ * ERR_DTYPE. As torch.ops.quantized.linear_dynamic.
+ */
+export const int8LinearDynamic = defineOp('int8_linear_dynamic', {
+  call:
+    (run) =>
+    (
+      x: Tensor,
+      weight: Tensor,
+      weightScale: Tensor,
+      bias: Tensor | null = null,
+      options: DynamicProductOptions = {},
+    ): Tensor => {
+      checkOptions('int8LinearDynamic', options, ['relu']);
+      return run(bias ? [x, weight, weightScale, bias] : [x, weight, weightScale], { relu: options.relu ?? false });
+    },
+  grad: 'none',
+  onnx: 'none',
+});

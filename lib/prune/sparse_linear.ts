@@ -44,7 +44,7 @@ export class SparseLinear extends Module {
     super();
     this.inFeatures = linear.inFeatures;
     this.outFeatures = linear.outFeatures;
-    const { crowIndices, colIndices, values } = noGrad(() => toSparseCsr(linear.weight.detach()));
+    const { crowIndices, colIndices, values } = noGrad(() => toSparseCsr(linear.weight));
     this.crowIndices = held(crowIndices);
     this.colIndices = held(colIndices);
     this.values = held(values);

@@ -1,6 +1,7 @@
 // Dynamic quantisation: weights become i8 once, inputs u8 at every call, by their own range; products are integer and exact.
 import { checkOptions, TilegradError } from '../error.ts';
 import { noGrad } from '../graph.ts';
+import type { JoinsRelu } from '../nn/fused_layers.ts';
 import { type AnyModule, Buffer, Conv2d, Linear, Module } from '../nn/index.ts';
 import {
   abs,
@@ -9,6 +10,8 @@ import {
   clamp,
   dynamicQuantizeLinear,
   int8Conv2d,
+  int8Conv2dDynamic,
+  int8LinearDynamic,
   int8Matmul,
   mul,
   quantizeLinear,
@@ -48,8 +51,13 @@ const copied = (bias: Tensor | null): Buffer | null => {
   return buffer;
 };
 
+/** What `make` gives, in the dtype of x. */
+function inDtype(x: Tensor, make: () => Tensor): Tensor {
+  return noGrad(() => (x.dtype === 'f32' ? make() : tidy(() => cast(make(), x.dtype))));
+}
+
 /** A Linear layer with i8 weights. As torch.ao.nn.quantized.dynamic.Linear, with u8 inputs of all 256 levels. */
-export class DynamicLinear extends Module {
+export class DynamicLinear extends Module implements JoinsRelu {
   static override readonly stateNames = { weightScale: 'weight_scale' };
   readonly inFeatures: number;
   readonly outFeatures: number;
@@ -70,6 +78,17 @@ export class DynamicLinear extends Module {
   }
 
   forward(x: Tensor): Tensor {
+    return this.#product(x, false);
+  }
+
+  /** relu(forward(x)). @internal */
+  _forwardRelu(x: Tensor): Tensor {
+    return this.#product(x, true);
+  }
+
+  #product(x: Tensor, relu: boolean): Tensor {
+    if (x.device.name === 'cpu')
+      return inDtype(x, () => int8LinearDynamic(x, this.weight, this.weightScale, this.bias, { relu }));
     return noGrad(() =>
       tidy(() => {
         const { values, scale, zeroPoint } = dynamicQuantizeLinear(x);
@@ -78,6 +97,7 @@ export class DynamicLinear extends Module {
           aZeroPoint: zeroPoint,
           scale: mul(this.weightScale, scale),
           bias: this.bias,
+          relu,
         });
         const shaped = x.rank === 1 ? reshape(y, [-1]) : y;
         return cast(shaped, x.dtype);
@@ -91,7 +111,7 @@ export class DynamicLinear extends Module {
 }
 
 /** A Conv2d layer with i8 weights. */
-export class DynamicConv2d extends Module {
+export class DynamicConv2d extends Module implements JoinsRelu {
   static override readonly stateNames = { weightScale: 'weight_scale' };
   /** i8, (outChannels, inChannels / groups, R, S). */
   readonly weight: Buffer;
@@ -102,6 +122,8 @@ export class DynamicConv2d extends Module {
   constructor(conv: Conv2d, options: DynamicOptions = {}) {
     super();
     checkOptions('DynamicConv2d', options, ['perChannel']);
+    if (conv.paddingMode !== 'zeros')
+      throw new TilegradError('ERR_UNSUPPORTED', `DynamicConv2d: paddingMode '${conv.paddingMode}' is not supported`);
     const { values, scale } = quantizeWeight(conv.weight, options.perChannel ?? true);
     this.weight = values;
     this.weightScale = scale;
@@ -111,11 +133,23 @@ export class DynamicConv2d extends Module {
   }
 
   forward(x: Tensor): Tensor {
+    return this.#product(x, false);
+  }
+
+  /** relu(forward(x)). @internal */
+  _forwardRelu(x: Tensor): Tensor {
+    return this.#product(x, true);
+  }
+
+  #product(x: Tensor, relu: boolean): Tensor {
+    const options = { ...this.#geometry, relu };
+    if (x.device.name === 'cpu')
+      return inDtype(x, () => int8Conv2dDynamic(x, this.weight, this.weightScale, this.bias, options));
     return noGrad(() =>
       tidy(() => {
         const { values, scale, zeroPoint } = dynamicQuantizeLinear(x);
         const y = int8Conv2d(values, this.weight, {
-          ...this.#geometry,
+          ...options,
           xZeroPoint: zeroPoint,
           scale: mul(this.weightScale, scale),
           bias: this.bias,

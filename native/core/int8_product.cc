@@ -46,6 +46,36 @@ DType int8_output_dtype(const InferContext& ctx, int64_t channels) {
   return dtype;
 }
 
+int64_t expect_dynamic(const InferContext& ctx, int weight_rank) {
+  const DType x = ctx.dtype(kDynamicX);
+  if (x != DType::f32 && x != DType::f16 && x != DType::bf16)
+    ctx.fail(ErrorCode::dtype, "x must be f32, f16 or bf16 but is ", x);
+  ctx.expect_dtype(kDynamicWeight, "weight", DType::i8);
+  ctx.expect_rank(kDynamicWeight, "weight", weight_rank);
+  const int64_t channels = ctx.shape(kDynamicWeight)[0];
+  expect_values(ctx, kDynamicScale, "weight_scale", DType::f32, channels);
+  if (ctx.has(kDynamicBias)) {
+    ctx.expect_dtype(kDynamicBias, "bias", DType::f32);
+    if (ctx.shape(kDynamicBias) != Shape{channels})
+      ctx.fail(ErrorCode::shape, "bias must have shape [", channels, "] but has ",
+               ctx.shape(kDynamicBias));
+  }
+  return channels;
+}
+
+Int8Epilogue dynamic_epilogue(const KernelArgs& args, DynamicScale x, int64_t channels, bool rows,
+                              float* scales) {
+  const View& own = args.inputs[kDynamicScale];
+  const bool each = own.numel() > 1;
+  for (int64_t i = 0; i < channels; ++i) scales[i] = own.as<float>()[each ? i : 0] * x.scale;
+  Int8Epilogue e;
+  e.dtype = DType::f32;
+  e.relu = args.attrs.boolean("relu");
+  e.scale = {scales, rows, !rows};
+  if (args.has(kDynamicBias)) e.bias_f32 = {args.inputs[kDynamicBias].as<float>(), rows, !rows};
+  return e;
+}
+
 Int8Epilogue int8_epilogue_of(const KernelArgs& args) {
   const DType dtype = args.outputs[0].dtype;
   Int8Epilogue e;

@@ -1,4 +1,5 @@
-import { int8Conv2d, type Tensor, tensor, zeros } from 'tilegrad';
+import { int8Conv2d, int8Conv2dDynamic, type Tensor, tensor, zeros } from 'tilegrad';
+import { dynamicLevels } from '../support/dynamic_levels.ts';
 import { roundHalfEven } from '../support/floats.ts';
 import { defineRows, type InputSpec, type NdArray, ndarray } from '../support/op_rows.ts';
 
@@ -22,7 +23,8 @@ function named<T>(rest: readonly T[], attrs: Attrs): Partial<Record<(typeof opti
   return Object.fromEntries(names.map((name, i) => [name, rest[i] as T]));
 }
 
-const value = (x: NdArray | undefined, i: number): number => (x ? (x.data[x.data.length === 1 ? 0 : i] as number) : 0);
+const value = (x: NdArray | null | undefined, i: number): number =>
+  x ? (x.data[x.data.length === 1 ? 0 : i] as number) : 0;
 
 function reference([x, weight, ...rest]: readonly NdArray[], attrs: Attrs): NdArray {
   if (!x || !weight) throw new Error('x and weight are there');
@@ -63,7 +65,7 @@ const i8 = (...shape: number[]): InputSpec => ({ shape, dtype: 'i8', range: [-12
 const scale: InputSpec = { shape: [], dtype: 'f32', values: [2 ** -9], grad: false };
 const xZero: InputSpec = { shape: [], dtype: 'i32', values: [37] };
 
-export default defineRows<Attrs>({
+const convolutions = defineRows<Attrs>({
   name: 'int8_conv2d',
   dtypes: ['i32'],
   family: 'exact',
@@ -119,3 +121,46 @@ export default defineRows<Attrs>({
     },
   ],
 });
+
+const dynamic = defineRows<{ padding?: number; stride?: number; relu?: boolean }>({
+  name: 'int8_conv2d_dynamic',
+  dtypes: ['f32'],
+  family: 'elementwise',
+  differentiable: false,
+  call: ([x, weight, weightScale, bias], attrs) =>
+    int8Conv2dDynamic(x as Tensor, weight as Tensor, weightScale as Tensor, bias ?? null, attrs),
+  reference: ([x, weight, weightScale, bias], { relu, ...attrs }) => {
+    const { levels, scale: unit, zero } = dynamicLevels(x as NdArray);
+    const quantised = ndarray(x!.shape, (i) => levels[i] as number, 'u8');
+    const sums = reference([quantised, weight!, ndarray([], () => zero, 'i32')], { ...attrs, xZeroPoint: true });
+    const [, kernels, p, q] = sums.shape as [number, number, number, number];
+    return ndarray(sums.shape, (i) => {
+      const kernel = Math.floor(i / (p * q)) % kernels;
+      const factor = Math.fround(value(weightScale, kernel) * unit);
+      const y = Math.fround(Math.fround(sums.data[i] as number) * factor) + value(bias, kernel);
+      return relu ? Math.max(y, 0) : y;
+    });
+  },
+  timed: [
+    { inputs: [{ shape: [64, 1, 28, 28] }, i8(6, 1, 5, 5), scale], attrs: {} },
+    { inputs: [{ shape: [64, 6, 12, 12] }, i8(16, 6, 5, 5), scale], attrs: {} },
+  ],
+  samples: [
+    { inputs: [{ shape: [2, 1, 12, 12] }, i8(6, 1, 5, 5), scale], attrs: {} },
+    {
+      inputs: [{ shape: [2, 6, 9, 7] }, i8(16, 6, 3, 3), { shape: [16], range: [0.01, 0.1], grad: false }],
+      attrs: { padding: 1, relu: true },
+    },
+    { inputs: [{ shape: [2, 40, 6, 7] }, i8(5, 40, 3, 3), scale], attrs: { padding: 1, stride: 2 } },
+  ],
+  errors: [
+    {
+      name: 'weights of floats',
+      run: () => int8Conv2dDynamic(zeros([1, 1, 3, 3]), zeros([1, 1, 2, 2]), zeros([])),
+      code: 'ERR_DTYPE',
+      message: 'int8_conv2d_dynamic: weight must be i8 but is f32',
+    },
+  ],
+});
+
+export default [convolutions, dynamic];

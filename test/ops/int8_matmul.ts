@@ -1,4 +1,5 @@
-import { int8Matmul, type Tensor } from 'tilegrad';
+import { int8LinearDynamic, int8Matmul, type Tensor, zeros } from 'tilegrad';
+import { dynamicLevels } from '../support/dynamic_levels.ts';
 import { roundHalfEven } from '../support/floats.ts';
 import { defineRows, type NdArray, ndarray } from '../support/op_rows.ts';
 
@@ -20,7 +21,8 @@ function named<T>(rest: readonly T[], attrs: Attrs = {}): Partial<Record<(typeof
   return Object.fromEntries(names.map((name, i) => [name, rest[i] as T]));
 }
 
-const at = (x: NdArray | undefined, i: number): number => (x ? (x.data[x.data.length === 1 ? 0 : i] as number) : 0);
+const at = (x: NdArray | null | undefined, i: number): number =>
+  x ? (x.data[x.data.length === 1 ? 0 : i] as number) : 0;
 
 function reference([a, b, ...rest]: readonly NdArray[], attrs: Attrs = {}): NdArray {
   if (!a || !b) throw new Error('a and b are there');
@@ -59,7 +61,7 @@ const zero = (...shape: number[]) => ({ shape, dtype: 'i32', range: [-128, 255] 
 // A power of two: products with it are exact, so that ties in rounding are met.
 const scale = { shape: [], dtype: 'f32', values: [2 ** -9], grad: false } as const;
 
-export default defineRows<Attrs | undefined>({
+const products = defineRows<Attrs | undefined>({
   name: 'int8_matmul',
   dtypes: ['i32'],
   family: 'exact',
@@ -97,3 +99,44 @@ export default defineRows<Attrs | undefined>({
     { inputs: [u8(40, 20), i8(20, 36), scale], attrs: { scale: true, dtype: 'i8', outZeroPoint: -3, relu: true } },
   ],
 });
+
+const dynamic = defineRows<{ bias?: boolean; relu?: boolean } | undefined>({
+  name: 'int8_linear_dynamic',
+  dtypes: ['f32'],
+  family: 'elementwise',
+  differentiable: false,
+  call: ([x, weight, weightScale, bias], attrs) =>
+    int8LinearDynamic(x as Tensor, weight as Tensor, weightScale as Tensor, bias ?? null, { relu: attrs?.relu }),
+  reference: ([x, weight, weightScale, bias], attrs) => {
+    const { levels, scale, zero: xZero } = dynamicLevels(x as NdArray);
+    const [n, k] = weight!.shape as [number, number];
+    return ndarray([...x!.shape.slice(0, -1), n], (index) => {
+      const [row, j] = [Math.floor(index / n), index % n];
+      let sum = 0;
+      for (let p = 0; p < k; p++)
+        sum += ((levels[row * k + p] as number) - xZero) * (weight!.data[j * k + p] as number);
+      const y = Math.fround(Math.fround(sum) * Math.fround(at(weightScale, j) * scale)) + at(bias, j);
+      return attrs?.relu ? Math.max(y, 0) : y;
+    });
+  },
+  timed: [{ inputs: [{ shape: [64, 256] }, i8(120, 256), { shape: [], values: [2 ** -7], grad: false }] }],
+  samples: [
+    { inputs: [{ shape: [3, 40] }, i8(17, 40), { shape: [], values: [2 ** -7], grad: false }] },
+    {
+      inputs: [{ shape: [2, 5, 33] }, i8(20, 33), { shape: [20], range: [0.01, 0.1], grad: false }],
+      attrs: { relu: true },
+    },
+    { inputs: [{ shape: [0, 33] }, i8(20, 33), { shape: [], values: [0.5], grad: false }] },
+    { inputs: [{ shape: [300, 70] }, i8(9, 70), { shape: [], values: [2 ** -6], grad: false }] },
+  ],
+  errors: [
+    {
+      name: 'features',
+      run: () => int8LinearDynamic(zeros([2, 3]), zeros([4, 5], { dtype: 'i8' }), zeros([])),
+      code: 'ERR_SHAPE',
+      message: 'int8_linear_dynamic: weight expects 5 features but x has shape [2, 3] (weight [4, 5])',
+    },
+  ],
+});
+
+export default [products, dynamic];

@@ -167,6 +167,33 @@ const sgdMomentum: Update<Common & SgdOptions> = {
   ],
 };
 
+const written = { shape: [37, 90], range: [-2, 2], grad: false, expandable: false } as const;
+const sgdMasked = defineRows({
+  name: 'sgd_update',
+  title: 'sgd_update with masks',
+  dtypes: ['f32', 'f64', 'f16', 'bf16'],
+  family: 'accumulating',
+  differentiable: false,
+  call: ([param, buffer, grad, mask]) => {
+    const options = { lr: 0.1, momentum: 0.9, weightDecay: 0.01, masks: [mask as Tensor] };
+    noGrad(() => sgdUpdate([param as Tensor], [grad as Tensor], [buffer as Tensor], options));
+    return [param as Tensor, buffer as Tensor];
+  },
+  reference: (given, _attrs, round) => {
+    const [param, buffer, grad, mask] = given as NdArray[];
+    const attrs = { lr: 0.1, momentum: 0.9, weightDecay: 0.01, step: 1 };
+    const after = Array.from(param!.data, (x, i) =>
+      mask!.data[i] ? sgdRule([x, buffer!.data[i]!, grad!.data[i]!], attrs, round) : [0, 0],
+    );
+    return [0, 1].map((k) => ({ ...param!, data: param!.data.map((_, i) => after[i]![k]!) }));
+  },
+  samples: [
+    {
+      inputs: [written, written, { shape: [37, 90], range: [-1, 1], grad: false }, { shape: [37, 90], dtype: 'bool' }],
+    },
+  ],
+});
+
 const sgdErrors: OpRows['errors'] = [
   {
     name: 'fewer gradients than parameters',
@@ -407,4 +434,5 @@ export default [
       { lr: 0.1, lambd: 0.1, alpha: 0.5, t0: 2, weightDecay: 0.1, maximize: true, step: 9 },
     ],
   }),
+  sgdMasked,
 ];

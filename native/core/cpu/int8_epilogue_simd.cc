@@ -98,9 +98,34 @@ TG_SIMD void finish_row(const Int8Epilogue& e, const Row& row, const Int8Tile& t
   }
 }
 
+// f32 where nothing is per column and A has no zero point: y = (c + shift) scale + bias.
+TG_SIMD void finish_row_f32(const Int8Epilogue& e, const Row& row, const Int8Tile& t, int64_t i) {
+  const int32_t* c = t.c + i * t.c_row;
+  float* out = static_cast<float*>(e.out) + (t.row + i) * e.out_row + t.col;
+  const uint32_t b_zero = static_cast<uint32_t>(row.b_zero.all) - static_cast<uint32_t>(t.b_shift);
+  const auto shift = static_cast<int32_t>(static_cast<uint32_t>(row.bias_i32.all) -
+                                          b_zero * static_cast<uint32_t>(row.a_sum));
+  const VecU32 shifts = (VecU32)broadcast<int32_t>(shift);
+  const VecF32 scale = broadcast<float>(row.scale.all), bias = broadcast<float>(row.bias_f32.all);
+  const VecF32 least = broadcast<float>(e.relu ? 0.0f : -__builtin_inff());
+  for (int64_t j = 0; j < t.cols; j += W) {
+    const int n = static_cast<int>(t.cols - j < W ? t.cols - j : W);
+    const VecU32 held = (VecU32)(n == W ? load<int32_t>(c + j) : load_partial<int32_t>(c + j, n));
+    VecF32 y = __builtin_convertvector((VecI32)(held + shifts), VecF32) * scale + bias;
+    y = y < least ? least : y;
+    n == W ? store<float>(out + j, y) : store_partial<float>(out + j, y, n);
+  }
+}
+
+bool is_per_row(const Int8Epilogue& e, const Int8Tile& t) {
+  return e.dtype == DType::f32 && e.a_zero.data == nullptr && t.a_shift == 0 && e.b_zero.col == 0 &&
+         e.bias_i32.col == 0 && e.bias_f32.col == 0 && e.scale.col == 0;
+}
+
 }  // namespace
 
 void int8_epilogue(const Int8Epilogue& e, const Int8Tile& tile) {
+  const bool per_row = is_per_row(e, tile);
   for (int64_t i = 0; i < tile.rows; ++i) {
     const int64_t row = tile.row + i;
     const Row values = {row_value<int32_t>(e.b_zero, row, tile.col, 0),
@@ -109,7 +134,7 @@ void int8_epilogue(const Int8Epilogue& e, const Int8Tile& tile) {
                         row_value<float>(e.bias_f32, row, tile.col, 0.0f),
                         row_value<int32_t>(e.a_zero, row, 0, 0).all,
                         tile.a_sums[i]};
-    finish_row(e, values, tile, i);
+    per_row ? finish_row_f32(e, values, tile, i) : finish_row(e, values, tile, i);
   }
 }
 

@@ -2,6 +2,7 @@
 // read straight from the image; no matrix of patches is stored.
 #include <algorithm>
 #include <cstring>
+#include <memory>
 
 #include "core/conv_shape.h"
 #include "core/cpu/amx.h"
@@ -70,27 +71,60 @@ void finish(const void* context, const Int8Tile& tile) {
 }
 
 template <class T>
-PerAxis<T> per_row(const KernelArgs& args, int input, int64_t first) {
+PerAxis<T> per_row(const KernelArgs& args, int input) {
   if (!args.has(input)) return {};
   const View& v = args.inputs[input];
-  return v.layout.rank() == 0 || v.numel() == 1 ? PerAxis<T>{v.as<T>(), 0, 0}
-                                                : PerAxis<T>{v.as<T>() + first, 1, 0};
+  return {v.as<T>(), v.layout.rank() == 0 || v.numel() == 1 ? 0 : 1, 0};
 }
 
-Int8Epilogue epilogue(const KernelArgs& args, const ConvShape& s, int64_t first) {
-  Int8Epilogue e = int8_epilogue_of(args);
+template <class T>
+PerAxis<T> from_row(const PerAxis<T>& v, int64_t first) {
+  return v.data == nullptr ? v : PerAxis<T>{v.data + first * v.row, v.row, v.col};
+}
+
+// One image and group after the other as products of matrices.
+void convolve_by_gemm(const Int8Conv& c) {
+  const ConvShape& s = c.shape;
+  const int64_t depth = s.c / s.groups * s.r * s.s, kernels = s.k / s.groups, pixels = s.p * s.q;
+  const bool plain = s.r == 1 && s.s == 1 && s.stride_h == 1 && s.stride_w == 1 && s.p == s.h &&
+                     s.q == s.w && s.pad_top == 0 && s.pad_left == 0;
+  const int64_t item = static_cast<int64_t>(dtype_size(c.epilogue.dtype));
+  const auto one = [&](int64_t image, int64_t group) {
+    const int64_t first = group * kernels;
+    const Patches patches = {&s, c.x + (image * s.c + group * (s.c / s.groups)) * s.h * s.w,
+                             c.padding};
+    Int8Epilogue e = c.epilogue;
+    e.a_zero = from_row(e.a_zero, first), e.scale = from_row(e.scale, first);
+    e.bias_f32 = from_row(e.bias_f32, first), e.bias_i32 = from_row(e.bias_i32, first);
+    e.out = static_cast<char*>(e.out) + (image * s.k + first) * pixels * item;
+    Int8Gemm g;
+    g.m = kernels, g.n = pixels, g.k = depth;
+    g.a = {c.weight + first * depth, e.a_signed, depth, 1};
+    g.b = {patches.image, e.b_signed, pixels, 1};
+    if (!plain) g.fill = fill, g.fill_context = &patches;
+    if (e.dtype == DType::i32) g.c = static_cast<int32_t*>(e.out), g.c_row = pixels;
+    g.finish = finish, g.finish_context = &e;
+    g.wants_a_sums = e.b_zero.data != nullptr;
+    g.raw = e.dtype == DType::i32 && !e.a_zero.data && !e.b_zero.data && !e.bias_i32.data;
+    int8_gemm(g);
+  };
+  parallel_for(s.n * s.groups, grain_for(kernels * depth * pixels, kTaskWork),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t task = begin; task < end; ++task)
+                   one(task / s.groups, task % s.groups);
+               });
+}
+
+// The direct kernel serves weights that need no sums of pixels; with many channels tiles are faster.
+void convolve(Int8Conv& c) {
+  constexpr int64_t kTileChannels = 32;
+  const ConvShape& s = c.shape;
+  Int8Epilogue& e = c.epilogue;
   e.k = s.c / s.groups * s.r * s.s;
-  e.a_zero = per_row<int32_t>(args, kInt8SecondZero, first);
-  e.b_zero = per_row<int32_t>(args, kInt8FirstZero, 0);
-  e.a_signed = args.inputs[kInt8Second].dtype == DType::i8;
-  e.b_signed = args.inputs[kInt8First].dtype == DType::i8;
-  e.scale = per_row<float>(args, kInt8Scale, first);
-  if (args.has(kInt8Bias) && args.inputs[kInt8Bias].dtype == DType::f32)
-    e.bias_f32 = per_row<float>(args, kInt8Bias, first);
-  if (args.has(kInt8Bias) && args.inputs[kInt8Bias].dtype == DType::i32)
-    e.bias_i32 = per_row<int32_t>(args, kInt8Bias, first);
   e.out_row = s.p * s.q;
-  return e;
+  const bool direct =
+      e.a_signed && e.a_zero.data == nullptr && (!has_amx() || s.c / s.groups < kTileChannels);
+  direct ? int8_conv2d_direct(c) : convolve_by_gemm(c);
 }
 
 // The byte that stands for zero in x.
@@ -102,61 +136,48 @@ uint8_t padding_byte(const KernelArgs& args) {
   return static_cast<uint8_t>(zero);
 }
 
-// The direct kernel serves weights that need no sums of pixels; with many channels tiles are faster.
-bool by_direct(const KernelArgs& args, const ConvShape& s) {
-  constexpr int64_t kTileChannels = 32;
-  return args.inputs[kInt8Second].dtype == DType::i8 && !args.has(kInt8SecondZero) &&
-         (!has_amx() || s.c / s.groups < kTileChannels);
-}
-
-void convolve_direct(const KernelArgs& args, const ConvShape& s, uint8_t padding) {
-  const View &x = args.inputs[kInt8First], &out = args.outputs[0];
-  Int8Direct d;
-  d.shape = s;
-  d.x = x.as<uint8_t>(), d.x_signed = x.dtype == DType::i8;
-  d.weight = args.inputs[kInt8Second].as<int8_t>();
-  d.padding = padding;
-  d.epilogue = epilogue(args, s, 0);
-  d.epilogue.out = static_cast<char*>(out.data) +
-                   out.layout.offset * static_cast<int64_t>(dtype_size(out.dtype));
-  int8_conv2d_direct(d);
-}
-
 }  // namespace
 
 void int8_conv2d_cpu(KernelArgs& args) {
   const View &x = args.inputs[kInt8First], &weight = args.inputs[kInt8Second],
              &out = args.outputs[0];
-  const ConvShape s = conv_shape(args.attrs, x.shape(), weight.shape());
-  const uint8_t padding = padding_byte(args);
-  if (by_direct(args, s)) return convolve_direct(args, s, padding);
-  const int64_t depth = s.c / s.groups * s.r * s.s, kernels = s.k / s.groups, pixels = s.p * s.q;
-  const bool plain = s.r == 1 && s.s == 1 && s.stride_h == 1 && s.stride_w == 1 && s.p == s.h &&
-                     s.q == s.w && s.pad_top == 0 && s.pad_left == 0;
-  const int64_t item = static_cast<int64_t>(dtype_size(out.dtype));
-  parallel_for(
-      s.n * s.groups, grain_for(kernels * depth * pixels, kTaskWork),
-      [&](int64_t begin, int64_t end) {
-        for (int64_t task = begin; task < end; ++task) {
-          const int64_t image = task / s.groups, group = task % s.groups;
-          const int64_t first = group * kernels;
-          const Patches patches = {
-              &s, x.as<uint8_t>() + (image * s.c + group * (s.c / s.groups)) * s.h * s.w, padding};
-          Int8Epilogue e = epilogue(args, s, first);
-          e.out = static_cast<char*>(out.data) +
-                  (out.layout.offset + (image * s.k + first) * pixels) * item;
-          Int8Gemm g;
-          g.m = kernels, g.n = pixels, g.k = depth;
-          g.a = {weight.as<uint8_t>() + first * depth, e.a_signed, depth, 1};
-          g.b = {patches.image, e.b_signed, pixels, 1};
-          if (!plain) g.fill = fill, g.fill_context = &patches;
-          if (out.dtype == DType::i32) g.c = static_cast<int32_t*>(e.out), g.c_row = pixels;
-          g.finish = finish, g.finish_context = &e;
-          g.wants_a_sums = e.b_zero.data != nullptr;
-          g.raw = out.dtype == DType::i32 && !e.a_zero.data && !e.b_zero.data && !e.bias_i32.data;
-          int8_gemm(g);
-        }
-      });
+  Int8Conv c;
+  c.shape = conv_shape(args.attrs, x.shape(), weight.shape());
+  c.x = x.as<uint8_t>();
+  c.weight = weight.as<uint8_t>();
+  c.padding = padding_byte(args);
+  Int8Epilogue& e = c.epilogue;
+  e = int8_epilogue_of(args);
+  e.a_zero = per_row<int32_t>(args, kInt8SecondZero);
+  e.b_zero = per_row<int32_t>(args, kInt8FirstZero);
+  e.a_signed = weight.dtype == DType::i8, e.b_signed = x.dtype == DType::i8;
+  e.scale = per_row<float>(args, kInt8Scale);
+  if (args.has(kInt8Bias) && args.inputs[kInt8Bias].dtype == DType::f32)
+    e.bias_f32 = per_row<float>(args, kInt8Bias);
+  if (args.has(kInt8Bias) && args.inputs[kInt8Bias].dtype == DType::i32)
+    e.bias_i32 = per_row<int32_t>(args, kInt8Bias);
+  e.out = static_cast<char*>(out.data) +
+          out.layout.offset * static_cast<int64_t>(dtype_size(out.dtype));
+  convolve(c);
+}
+
+void int8_conv2d_dynamic_cpu(KernelArgs& args) {
+  const View &x = args.inputs[kDynamicX], &weight = args.inputs[kDynamicWeight];
+  const std::unique_ptr<uint8_t[]> levels(new uint8_t[static_cast<size_t>(x.numel())]);
+  const char* from = static_cast<const char*>(x.data) +
+                     x.layout.offset * static_cast<int64_t>(dtype_size(x.dtype));
+  const DynamicScale made = dynamic_quantize(x.dtype, from, x.numel(), levels.get());
+  Int8Conv c;
+  c.shape = conv_shape(args.attrs, x.shape(), weight.shape());
+  const std::unique_ptr<float[]> scales(new float[static_cast<size_t>(c.shape.k)]);
+  c.x = levels.get();
+  c.weight = weight.as<uint8_t>();
+  c.padding = static_cast<uint8_t>(made.zero);
+  c.epilogue = dynamic_epilogue(args, made, c.shape.k, true, scales.get());
+  c.epilogue.b_zero = {&made.zero, 0, 0};
+  c.epilogue.a_signed = true;
+  c.epilogue.out = args.outputs[0].as<float>();
+  convolve(c);
 }
 
 }  // namespace tilegrad

@@ -23,13 +23,13 @@ constexpr int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
 
 class Direct {
  public:
-  explicit Direct(const Int8Direct& d)
+  explicit Direct(const Int8Conv& d)
       : d_(d),
         s_(d.shape),
         geometry_(TILEGRAD_SIMD(int8_direct_geometry)()),
         channels_(s_.c / s_.groups),
         kernels_(s_.k / s_.groups),
-        flip_(d.x_signed ? 0x80 : 0) {
+        flip_(d.epilogue.b_signed ? 0x80 : 0) {
     const int64_t along = channels_ * s_.r * ceil_div(s_.s, geometry_.group);
     const int64_t across = ceil_div(channels_, geometry_.group) * s_.r * s_.s;
     along_ = s_.stride_w == 1 && along < across;
@@ -91,7 +91,8 @@ class Direct {
     for (int i = 0; i < geometry_.group; ++i) {
       const int64_t c = along_ ? plane : plane * geometry_.group + i, tap = along_ ? s + i : s;
       if (c >= channels_ || tap >= s_.s) break;
-      const int8_t w = d_.weight[((kernel * channels_ + c) * s_.r + r) * s_.s + tap];
+      const auto w =
+          static_cast<int8_t>(d_.weight[((kernel * channels_ + c) * s_.r + r) * s_.s + tap]);
       group |= (static_cast<uint32_t>(w) & (bits == 8 ? 0xffu : 0xffffu)) << (bits * i);
     }
     return group;
@@ -114,7 +115,8 @@ class Direct {
             });
             for (int64_t i = 0; i < rows; ++i) {
               int32_t sum = 0;
-              for (int64_t j = 0; j < depth; ++j) sum += d_.weight[(first + i) * depth + j];
+              for (int64_t j = 0; j < depth; ++j)
+                sum += static_cast<int8_t>(d_.weight[(first + i) * depth + j]);
               sums_[static_cast<size_t>(first + i)] = sum;
             }
           }
@@ -132,7 +134,11 @@ class Direct {
     const int64_t inside = std::min(s_.w, length - left);
     const uint8_t* in = image + (c * s_.h + h) * s_.w;
     std::memset(row, zero, static_cast<size_t>(left));
-    for (int64_t i = 0; i < inside; ++i) row[left + i] = in[i] ^ flip_;
+    if (flip_ == 0) {
+      std::memcpy(row + left, in, static_cast<size_t>(inside));
+    } else {
+      for (int64_t i = 0; i < inside; ++i) row[left + i] = in[i] ^ flip_;
+    }
     std::memset(row + left + inside, zero, static_cast<size_t>(length - left - inside));
   }
 
@@ -201,11 +207,11 @@ class Direct {
     for (int64_t i = 0; i < rows; ++i) {
       TILEGRAD_SIMD(int8_epilogue)
       (e, {c + i * row_groups_, pixels, first, kernels_, (p + i) * s_.q, s_.q, sums_.data() + first,
-           zeros, 0, d_.x_signed ? -128 : 0});
+           zeros, 0, d_.epilogue.b_signed ? -128 : 0});
     }
   }
 
-  const Int8Direct& d_;
+  const Int8Conv& d_;
   const ConvShape& s_;
   const Int8DirectGeometry geometry_;
   const int64_t channels_, kernels_;  // of a group of the convolution
@@ -220,6 +226,6 @@ class Direct {
 
 }  // namespace
 
-void int8_conv2d_direct(const Int8Direct& d) { Direct(d).run(); }
+void int8_conv2d_direct(const Int8Conv& d) { Direct(d).run(); }
 
 }  // namespace tilegrad

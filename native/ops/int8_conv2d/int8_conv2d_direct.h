@@ -6,17 +6,15 @@
 
 namespace tilegrad {
 
-struct Int8Direct {
+struct Int8Conv {
   ConvShape shape;
-  const uint8_t* x = nullptr;  // (n, c, h, w)
-  bool x_signed = false;
-  const int8_t* weight = nullptr;  // (k, c / groups, r, s)
-  uint8_t padding = 0;             // the byte that stands for zero in x
-  // Of the whole output: channels are its rows. `out` and `out_row` are those of image 0.
-  Int8Epilogue epilogue;
+  const uint8_t* x = nullptr;       // (n, c, h, w), signed as epilogue.b_signed says
+  const uint8_t* weight = nullptr;  // (k, c / groups, r, s), signed as epilogue.a_signed says
+  uint8_t padding = 0;              // the byte that stands for zero in x
+  Int8Epilogue epilogue;            // of the first image; channels are its rows
 };
 
 // Weights are i8 without a zero point. Any stride, padding, dilation and groups.
-void int8_conv2d_direct(const Int8Direct& d);
+void int8_conv2d_direct(const Int8Conv& d);
 
 }  // namespace tilegrad

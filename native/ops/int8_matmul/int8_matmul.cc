@@ -27,9 +27,20 @@ void int8_matmul_infer(InferContext& ctx) {
   ctx.output(out, dtype);
 }
 
+void int8_linear_dynamic_infer(InferContext& ctx) {
+  const int64_t n = expect_dynamic(ctx, 2);
+  const Shape &x = ctx.shape(kDynamicX), &weight = ctx.shape(kDynamicWeight);
+  if (x.rank == 0 || x[x.rank - 1] != weight[1])
+    ctx.fail(ErrorCode::shape, "weight expects ", weight[1], " features but x has shape ", x,
+             " (weight ", weight, ")");
+  Shape out = x;
+  out[out.rank - 1] = n;
+  ctx.output(out, DType::f32);
+}
+
 }  // namespace
 
-extern const OpDef int8_matmul_op;
+extern const OpDef int8_matmul_op, int8_linear_dynamic_op;
 const OpDef int8_matmul_op = {.name = "int8_matmul",
                               .inputs = {2, 6},
                               .attrs = {TG_INT8_ATTRS},
@@ -37,5 +48,10 @@ const OpDef int8_matmul_op = {.name = "int8_matmul",
                               .cpu = int8_matmul_cpu,
                               .cuda = TILEGRAD_CUDA_KERNEL(int8_matmul_cuda),
                               .strided = true};
+const OpDef int8_linear_dynamic_op = {.name = "int8_linear_dynamic",
+                                      .inputs = {3, 4},
+                                      .attrs = {{"relu", AttrType::boolean}},
+                                      .infer = int8_linear_dynamic_infer,
+                                      .cpu = int8_linear_dynamic_cpu};
 
 }  // namespace tilegrad

@@ -94,4 +94,28 @@ void int8_matmul_cpu(KernelArgs& args) {
   }
 }
 
+void int8_linear_dynamic_cpu(KernelArgs& args) {
+  const View &x = args.inputs[kDynamicX], &weight = args.inputs[kDynamicWeight];
+  const View& out = args.outputs[0];
+  const int64_t n = weight.shape()[0], k = weight.shape()[1];
+  const std::unique_ptr<uint8_t[]> levels(new uint8_t[static_cast<size_t>(x.numel())]);
+  const std::unique_ptr<float[]> scales(new float[static_cast<size_t>(n)]);
+  const char* from = static_cast<const char*>(x.data) +
+                     x.layout.offset * static_cast<int64_t>(dtype_size(x.dtype));
+  const DynamicScale made = dynamic_quantize(x.dtype, from, x.numel(), levels.get());
+  Int8Epilogue e = dynamic_epilogue(args, made, n, false, scales.get());
+  e.k = k;
+  e.a_zero = {&made.zero, 0, 0};
+  e.b_signed = true;
+  e.out = out.as<float>();
+  e.out_row = n;
+  Int8Gemm g;
+  g.m = out.numel() / n, g.n = n, g.k = k;
+  g.a = {levels.get(), false, k, 1};
+  g.b = {weight.as<uint8_t>(), true, 1, k};
+  g.finish = finish, g.finish_context = &e;
+  g.wants_a_sums = false;
+  int8_gemm(g);
+}
+
 }  // namespace tilegrad

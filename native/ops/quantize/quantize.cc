@@ -3,7 +3,7 @@
 namespace tilegrad {
 namespace {
 
-constexpr int64_t kWidestLevel = 1 << 21;  // quantize_simd.cc rounds within 2^22
+constexpr int64_t kWidestLevel = 1 << 21;  // quantize_rows_simd.cc rounds within 2^22
 
 // `first` is the index of scale, zero_point follows; `x` the tensor whose axis they run along.
 void expect_parameters(const InferContext& ctx, int x, int first) {

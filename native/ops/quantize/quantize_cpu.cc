@@ -1,11 +1,11 @@
 // The tensor as (outer, channels, inner): a row has one scale, or, where the channels are the last dimension, one each.
 #include <algorithm>
-#include <cmath>
 #include <vector>
 
+#include "core/cpu/dynamic_quantize.h"
+#include "core/cpu/quantize_rows_simd.h"
 #include "core/parallel.h"
 #include "ops/quantize/quantize.h"
-#include "ops/quantize/quantize_simd.h"
 
 namespace tilegrad {
 namespace {
@@ -14,7 +14,7 @@ constexpr int64_t kGrain = 16384;  // elements per task
 
 bool kernel_rounds(const KernelArgs& args) { return !is_integer(args.inputs[0].dtype); }
 
-// Beyond the range the levels above the zero point could leave what quantize_simd.cc rounds.
+// Beyond the range the levels above the zero point could leave what quantize_rows_simd.cc rounds.
 void check_zero_points(const KernelArgs& args, const std::vector<int32_t>& zeros, int32_t low,
                        int32_t high) {
   for (int32_t zero : zeros)
@@ -90,30 +90,13 @@ void fake_quantize_input_grad_cpu(KernelArgs& args) {
 }
 
 void dynamic_quantize_linear_cpu(KernelArgs& args) {
-  const View &x = args.inputs[0], &out = args.outputs[0];
-  const int64_t n = x.numel(), size = static_cast<int64_t>(dtype_size(x.dtype));
-  const char* from = static_cast<const char*>(x.data) + x.layout.offset * size;
-  std::vector<Range> parts(static_cast<size_t>((n + kGrain - 1) / kGrain));
-  parallel_for(n, kGrain, [&](int64_t begin, int64_t end) {
-    parts[static_cast<size_t>(begin / kGrain)] =
-        TILEGRAD_SIMD(range_row)(x.dtype)(from + begin * size, end - begin);
-  });
-  Range range = {0, 0};
-  for (const Range& part : parts) {
-    range.least = std::min(range.least, part.least);
-    range.most = std::max(range.most, part.most);
-  }
-  // 0 has a level of its own; a tensor of zeros gets scale 1.
-  const float scale = range.least == range.most ? 1.0f : (range.most - range.least) / 255.0f;
-  const float level = std::nearbyint(-range.least / scale);
-  const int32_t zero = level > 0 ? static_cast<int32_t>(std::min(level, 255.0f)) : 0;  // of NaN 0
-  *args.outputs[1].as<float>() = scale;
-  *args.outputs[2].as<int32_t>() = zero;
-  const QuantizeKernel kernel = TILEGRAD_SIMD(quantize_row)(x.dtype, DType::u8);
-  parallel_for(n, kGrain, [&](int64_t begin, int64_t end) {
-    kernel({from + begin * size, nullptr, out.as<uint8_t>() + begin, &scale, &zero, 0, end - begin,
-            0, 255});
-  });
+  const View& x = args.inputs[0];
+  const char* from = static_cast<const char*>(x.data) +
+                     x.layout.offset * static_cast<int64_t>(dtype_size(x.dtype));
+  const DynamicScale made =
+      dynamic_quantize(x.dtype, from, x.numel(), args.outputs[0].as<uint8_t>());
+  *args.outputs[1].as<float>() = made.scale;
+  *args.outputs[2].as<int32_t>() = made.zero;
 }
 
 }  // namespace tilegrad

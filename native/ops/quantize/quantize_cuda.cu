@@ -36,7 +36,7 @@ __device__ inline int32_t zero_of(const Parameters& p, int64_t channel) {
   return zero < p.low ? p.low : p.high;
 }
 
-// As level() of quantize_simd.cc. A division that the compiler may not approximate.
+// As level() of quantize_rows_simd.cc. A division that the compiler may not approximate.
 __device__ inline int32_t level(float x, float scale, int32_t zero, int32_t low, int32_t high) {
   float y = x / scale;
   y = y == y ? y : 0.0f;
