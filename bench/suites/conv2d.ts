@@ -1,4 +1,5 @@
-// Convolutions: LeNet-5's layers (A, B), 3x3 layers of residual networks (C, D), 1x1 (E) and depthwise (F).
+// Convolutions: LeNet-5's layers (A, B), 3x3 layers of residual networks (C, D), 1x1 (E) and depthwise (F); those of
+// ResNet-18 for one image.
 import { conv2d as convolution, type Device, grad, type Tensor, tidy } from 'tilegrad';
 import type { BenchRow, BenchSuite } from '../suite.ts';
 import { randomTensor } from './inputs.ts';
@@ -9,7 +10,7 @@ interface Layer {
   /** Output channels and kernel size. */
   channels: number;
   kernel: number;
-  options?: { padding?: number; groups?: number };
+  options?: { padding?: number; groups?: number; stride?: number };
 }
 
 const layers: Layer[] = [
@@ -27,6 +28,27 @@ const layers: Layer[] = [
   },
 ];
 
+const resnetLayer = (channels: number, size: number, outputs: number, kernel: number, stride: number): Layer => ({
+  name: `ResNet-18 1x${channels}x${size}x${size} -> ${outputs} ${kernel}x${kernel} s${stride}`,
+  x: [1, channels, size, size],
+  channels: outputs,
+  kernel,
+  options: { padding: (kernel - 1) / 2, stride },
+});
+
+const resnet18: Layer[] = [
+  resnetLayer(3, 224, 64, 7, 2),
+  resnetLayer(64, 56, 64, 3, 1),
+  ...[64, 128, 256].flatMap((channels, i) => {
+    const size = 56 / 2 ** i;
+    return [
+      resnetLayer(channels, size, 2 * channels, 3, 2),
+      resnetLayer(channels, size, 2 * channels, 1, 2),
+      resnetLayer(2 * channels, size / 2, 2 * channels, 3, 1),
+    ];
+  }),
+];
+
 export type Direction = 'forward' | 'input' | 'weight';
 
 function run({ x, channels, kernel, options = {} }: Layer, direction: Direction, device: Device): () => void {
@@ -42,11 +64,11 @@ function run({ x, channels, kernel, options = {} }: Layer, direction: Direction,
 }
 
 /** One row for each layer. */
-export function convolutions(direction: Direction): BenchRow[] {
-  return layers.map((layer) => {
+export function convolutions(direction: Direction, chosen: readonly Layer[] = layers): BenchRow[] {
+  return chosen.map((layer) => {
     const { x, channels, kernel, options = {} } = layer;
     const groups = options.groups ?? 1;
-    const side = (size: number) => size + 2 * (options.padding ?? 0) - kernel + 1;
+    const side = (size: number) => Math.floor((size + 2 * (options.padding ?? 0) - kernel) / (options.stride ?? 1)) + 1;
     const positions = x[0] * side(x[2]) * side(x[3]);
     return {
       name: `${direction === 'forward' ? 'forward' : `${direction} gradient`} ${layer.name}`,
@@ -66,5 +88,10 @@ export function convolutions(direction: Direction): BenchRow[] {
 
 export const conv2d: BenchSuite = {
   name: 'conv2d',
-  rows: () => [...convolutions('forward'), ...convolutions('input'), ...convolutions('weight')],
+  rows: () => [
+    ...convolutions('forward'),
+    ...convolutions('input'),
+    ...convolutions('weight'),
+    ...convolutions('forward', resnet18),
+  ],
 };
