@@ -26,7 +26,8 @@ function joinsRelu(layer: Module): layer is Module & JoinsRelu {
 /** Windows of 2 x 2 beside one another. */
 function pairsUp({ kernelSize, options }: MaxPool2d): boolean {
   const { stride = kernelSize, padding = 0, dilation = 1, ceilMode = false } = options;
-  const is = (value: unknown, size: number) => [value].flat().every((one) => one === size);
+  const is = (value: number | boolean | readonly number[], size: number): boolean =>
+    typeof value === 'object' ? value.every((one) => one === size) : value === size;
   return is(kernelSize, 2) && is(stride ?? 2, 2) && is(padding, 0) && is(dilation, 1) && !ceilMode;
 }
 

@@ -21,6 +21,7 @@ TG_SIMD void softmax_row(const T* x, T* y, int64_t n, float* scratch) {
   const Vec<C> largest = broadcast<C>(row_max(x, n));
   const C sum = row_sum<C>(
       n, [&](int64_t i, int count) __attribute__((always_inline)) {
+        __builtin_prefetch(x + n + i);  // of the next row, as that of y below
         const Vec<C> e = exp(load_wide(x + i, count) - largest);
         store_narrow<C>(kept + i, e, count);
         return e;
@@ -28,6 +29,7 @@ TG_SIMD void softmax_row(const T* x, T* y, int64_t n, float* scratch) {
   const Vec<C> scale = broadcast<C>(C(1) / sum);
   for_each_vector<C>(
       n, [&](int64_t i, int, int count) __attribute__((always_inline)) {
+        __builtin_prefetch(y + n + i, 1);
         store_narrow<T>(y + i, load_wide<C>(kept + i, count) * scale, count);
       });
 }
