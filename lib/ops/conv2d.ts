@@ -1,7 +1,7 @@
 // 2-D convolution (cross-correlation) over images in NCHW.
 import { checkOptions, TilegradError } from '../error.ts';
 import { cpu } from '../device.ts';
-import { type Attrs, isGradEnabled } from '../graph.ts';
+import { type Attrs, type AttrValue, isGradEnabled } from '../graph.ts';
 import { defineOp, type Grads, type OnnxCall, type OnnxGraph } from '../op.ts';
 import { precisionAttribute } from '../precision.ts';
 import type { Shape, Tensor } from '../tensor.ts';
@@ -214,8 +214,9 @@ const pooledGrads = defineOp('conv2d_max_pool2d_grad', {
 function poolsInside(x: Tensor, weight: Tensor, bias: Tensor | null, attrs: Attrs): boolean {
   if (x.device !== cpu || x.rank !== 4 || weight.rank !== 4) return false;
   if (x.dtype !== 'f32' || weight.dtype !== 'f32' || (bias !== null && bias.dtype !== 'f32')) return false;
-  const ones = [attrs.stride, attrs.dilation].flat().every((size) => size === 1);
-  if (attrs.winograd && ones && weight.shape[2] === 3 && weight.shape[3] === 3) return false;
+  const ones = (sizes: AttrValue | undefined): boolean => (sizes as readonly number[]).every((size) => size === 1);
+  const squares = weight.shape[2] === 3 && weight.shape[3] === 3;
+  if (squares && attrs.winograd && ones(attrs.stride) && ones(attrs.dilation)) return false;
   const [p, q] = resultSize(x.shape, weight.shape, attrs);
   return p >= 2 && q >= 2;
 }
