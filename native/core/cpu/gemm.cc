@@ -80,12 +80,12 @@ bool suits_small(const Gemm<T>& g, const GemmGeometry& geometry) {
   const bool masked = isa() == Isa::avx2 || isa() == Isa::avx512;
   if (!masked && g.n % geometry.lanes != 0) return false;
   if (g.k == 0) return true;
-  return g.k * g.n * static_cast<int64_t>(sizeof(T)) <= (1 << 15) || g.m <= 2 * geometry.tile_rows;
+  return g.k * g.n * static_cast<int64_t>(sizeof(T)) <= (1 << 15) || g.m <= 2 * geometry.small_rows;
 }
 
 template <class T>
 void small(const Gemm<T>& g, const GemmKernels<T>& kernels) {
-  const int64_t tile = kernels.geometry.tile_rows;
+  const int64_t tile = kernels.geometry.small_rows;
   const int64_t grain = grain_for(std::max<int64_t>(g.n * g.k * tile, 1), kParallelWork) * tile;
   parallel_for(g.m, grain, [&](int64_t begin, int64_t end) { kernels.small(rows(g, begin, end)); });
 }

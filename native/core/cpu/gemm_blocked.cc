@@ -1,9 +1,8 @@
-// C in super-blocks of up to 4096 x 4096; in each, k in blocks. Per block one region packs A and B into
-// panels, a second multiplies tile by tile: a tile takes up to row_block rows (its A stays in L2) and
-// one or more panels of B (L1). Where all rows make one tile, B is packed by the task that uses it, and
-// A for many blocks of k at once, or, where it is small, by each thread for itself: fetching it from the
-// caches of another core would take longer. Packing moves 2 (m k + k n) elements per super-block, C is read and
-// written once per block of k.
+// C in super-blocks of up to 4096 x 4096; in each, k in blocks. Per block one region packs B into panels, a
+// second multiplies tile by tile: a tile takes up to row_block rows, which its thread packs into its own
+// L2, and one or more panels of B. Where all rows make one tile, B is packed by the task that uses it,
+// and A for many blocks of k at once, or, where it is small, by each thread for itself. Packing moves
+// 2 (m k + k n) elements per super-block, C is read and written once per block of k.
 #include "core/cpu/gemm_blocked.h"
 
 #include <algorithm>
@@ -31,15 +30,15 @@ class Blocked {
       : g_(g),
         kernels_(kernels),
         geometry_(kernels.geometry),
-        blocks_(depth_blocks(g.k, geometry_)),
+        blocks_(depth_blocks(g.k, one_tile() ? geometry_.one_tile_depth : geometry_.depth_block)),
         cols_(geometry_.tile_cols) {
     const int64_t panels = ceil_div(g.m, geometry_.tile_rows);
-    panel_rows_ = ceil_div(g.m, panels);  // evenly: 64 rows as 5 x 13, not 4 x 14 and 8
+    panel_rows_ = ceil_div(g.m, panels);  // evenly: 64 rows as 8 x 8, not 7 x 9 and 1
   }
 
   void run() {
-    if (g_.m <= geometry_.row_block && g_.m * g_.k <= kOwnRowsLimit) return run_own_rows();
-    if (g_.m <= geometry_.row_block) return run_one_tile();
+    if (one_tile() && g_.m * g_.k <= kOwnRowsLimit) return run_own_rows();
+    if (one_tile()) return run_one_tile();
     const int64_t super_rows = std::max<int64_t>(kSuperBlock / panel_rows_, 1) * panel_rows_;
     const int64_t super_cols = kSuperBlock / cols_ * cols_;
     for (int64_t j = 0; j < g_.n; j += super_cols) {
@@ -54,6 +53,8 @@ class Blocked {
   struct Area {
     int64_t row, rows, col, cols;
   };
+
+  bool one_tile() const { return g_.m <= geometry_.row_block; }
 
   int64_t depth_of(int64_t block) const {
     return std::min(blocks_.depth, g_.k - block * blocks_.depth);
@@ -80,13 +81,14 @@ class Blocked {
     }
   }
 
-  void multiply(const T* a, const T* b, Area area, int64_t block) const {
+  void multiply(const T* a, const T* b, Area area, int64_t block, bool more = false) const {
     PackedGemm<T> p = {};
     p.m = area.rows, p.n = area.cols, p.k = depth_of(block);
     p.panel_rows = static_cast<int>(std::min<int64_t>(panel_rows_, area.rows));
     p.a = a, p.b = b;
     p.c = g_.c + area.row * g_.c_row + area.col;
     p.c_row = g_.c_row;
+    p.more = more;
     p.accumulate = g_.accumulate || block > 0;
     if (block == blocks_.count - 1) {
       if (g_.bias_axis == BiasAxis::row) p.bias_row = g_.bias + area.row;
@@ -164,49 +166,51 @@ void Blocked<T>::run_one_tile() {
   }
 }
 
+// A task is one tile of rows times some panels of B. Its thread packs the rows where the task before it
+// had others: they are then in its own L2.
 template <class T>
 void Blocked<T>::run_super_block(const Area& area, int64_t block) {
   const int64_t depth = depth_of(block);
-  const int64_t a_panels = ceil_div(area.rows, panel_rows_);
   const int64_t b_panels = ceil_div(area.cols, cols_);
-  const size_t a_elements = static_cast<size_t>((area.rows * depth + 63) / 64 * 64);
-  const size_t b_elements = static_cast<size_t>(b_panels * cols_ * depth);
-  T* a = static_cast<T*>(scratch(ScratchSlot::region, sizeof(T) * (a_elements + b_elements)));
-  T* b = a + a_elements;
-
-  // Task i packs the i-th part of A and of B: a thread then finds most of its rows in its own cache.
-  const int64_t b_group =
-      std::max(grain_for(cols_ * depth, kPackWork), std::min<int64_t>(b_panels / 8, 8));
-  const int64_t b_groups = ceil_div(b_panels, b_group);
-  const int64_t tasks =
-      std::max(ceil_div(a_panels, grain_for(panel_rows_ * depth, kPackWork)), b_groups);
-  parallel_for(tasks, 1, [&](int64_t task, int64_t) {
-    for (int64_t p = a_panels * task / tasks; p < a_panels * (task + 1) / tasks; ++p) {
-      const int64_t row = p * panel_rows_;
-      pack_a(a + row * depth, area.row + row, area.rows - row, block);
-    }
-    const int64_t first = b_groups * task / tasks * b_group * cols_;
-    const int64_t end = std::min(b_groups * (task + 1) / tasks * b_group * cols_, area.cols);
-    if (first < end) pack_b(b + first * depth, area.col + first, end - first, block);
+  T* b = static_cast<T*>(
+      scratch(ScratchSlot::region, sizeof(T) * static_cast<size_t>(b_panels * cols_ * depth)));
+  const int64_t pack_group =
+      std::max(grain_for(cols_ * depth, kPackWork), std::min<int64_t>(b_panels / 8, 8)) * cols_;
+  parallel_for(area.cols, pack_group, [&](int64_t begin, int64_t end) {
+    pack_b(b + begin * depth, area.col + begin, end - begin, block);
   });
 
+  const int64_t a_panels = ceil_div(area.rows, panel_rows_);
   const int64_t row_tiles = ceil_div(area.rows, geometry_.row_block);
   const int64_t tile_rows = ceil_div(a_panels, row_tiles) * panel_rows_;
   const int64_t group = grain_for(tile_rows * depth * cols_, kTaskWork) * cols_;
   const int64_t groups = ceil_div(area.cols, group);
-  parallel_for(ceil_div(area.rows, tile_rows) * groups, 1, [&](int64_t task, int64_t) {
-    const int64_t row = task / groups * tile_rows, col = task % groups * group;
-    const Area tile = {area.row + row, std::min(tile_rows, area.rows - row), area.col + col,
+  const uint64_t call = g_calls.fetch_add(row_tiles, std::memory_order_relaxed) + 1;
+  parallel_for(row_tiles * groups, 1, [&](int64_t task, int64_t) {
+    const int64_t tile = task / groups, row = tile * tile_rows, col = task % groups * group;
+    if (row >= area.rows) return;
+    const Area part = {area.row + row, std::min(tile_rows, area.rows - row), area.col + col,
                        std::min(group, area.cols - col)};
-    multiply(a + row * depth, b + col * depth, tile, block);
+    T* a = static_cast<T*>(
+        scratch(ScratchSlot::chunk, sizeof(T) * static_cast<size_t>(tile_rows * depth)));
+    if (t_packed_call != call + tile) {
+      t_packed_call = 0;
+      for (int64_t i = 0; i < part.rows; i += panel_rows_) {
+        pack_a(a + i * depth, part.row + i, part.rows - i, block);
+      }
+      t_packed_call = call + tile;
+    }
+    multiply(a, b + col * depth, part, block, col + group < area.cols);
   });
 }
 
 }  // namespace
 
-DepthBlocks depth_blocks(int64_t k, const GemmGeometry& geometry) {
-  const int64_t count = std::max<int64_t>(ceil_div(k, geometry.depth_block), 1);
-  return {count, std::max<int64_t>(ceil_div(k, count), 1)};
+DepthBlocks depth_blocks(int64_t k, int64_t most) {
+  const int64_t count = std::max<int64_t>(ceil_div(k, most), 1);
+  constexpr int64_t kWhole = 8;  // the tile's loop takes several k at a time
+  return {count,
+          count == 1 ? std::max<int64_t>(k, 1) : ceil_div(ceil_div(k, count), kWhole) * kWhole};
 }
 
 void gemm_blocked(const Gemm<float>& g, const GemmKernels<float>& kernels) {

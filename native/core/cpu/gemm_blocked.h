@@ -8,10 +8,10 @@ namespace tilegrad {
 void gemm_blocked(const Gemm<float>& g, const GemmKernels<float>& kernels);
 void gemm_blocked(const Gemm<double>& g, const GemmKernels<double>& kernels);
 
-// How `k` is cut: blocks of equal depth, at most geometry.depth_block. Depends on k alone.
+// How `k` is cut: blocks of equal depth, at most `most`, but for the last.
 struct DepthBlocks {
   int64_t count, depth;
 };
-DepthBlocks depth_blocks(int64_t k, const GemmGeometry& geometry);
+DepthBlocks depth_blocks(int64_t k, int64_t most);
 
 }  // namespace tilegrad

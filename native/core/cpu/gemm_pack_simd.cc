@@ -21,9 +21,31 @@ TG_SIMD void put(const PackPanel<T>& p, int64_t k, int w, Vec<T> v) {
   }
 }
 
+// Panels of B: whole vectors, several rows under way at once.
+template <class T, int NV>
+TG_SIMD void pack_whole_rows(const PackPanel<T>& p) {
+  constexpr int W = kLanes<T>;
+  const T* in = p.in;
+  T* out = p.out;
+#pragma GCC unroll 4
+  for (int64_t k = 0; k < p.depth; ++k) {
+    __builtin_prefetch(in + 16 * p.depth_stride);
+    __builtin_prefetch(in + 16 * p.depth_stride + NV * W - 1);
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; ++v) {
+      __builtin_prefetch(out + 16 * NV * W + v * W, 1);
+      store<T>(out + v * W, load<T>(in + v * W));
+    }
+    in += p.depth_stride;
+    out += NV * W;
+  }
+}
+
 template <class T>
 TG_SIMD void pack_rows(const PackPanel<T>& p) {
   constexpr int W = kLanes<T>;
+  if (p.width == 2 * W && p.pitch == 2 * W) return pack_whole_rows<T, 2>(p);
+  if (p.width == 3 * W && p.pitch == 3 * W) return pack_whole_rows<T, 3>(p);
   for (int64_t k = 0; k < p.depth; ++k) {
     const T* in = p.in + k * p.depth_stride;
     for (int w = 0; w < p.pitch; w += W) {
@@ -37,33 +59,96 @@ TG_SIMD void pack_rows(const PackPanel<T>& p) {
   }
 }
 
+#if defined(TILEGRAD_ISA_AVX512)
+// 12 to 16 rows of f32, whole blocks of 16 x 16: quarters of four rows meet in one register as they are
+// loaded, which saves half of the shuffles. Rows that do not exist read row 0 and are overwritten by
+// what the next k writes; the caller leaves the last block to pack_blocks.
+TG_SIMD void pack_tall(const float* in, int64_t stride, float* out, int pitch, int rows,
+                       int64_t blocks) {
+  const float *base[4], *tail[4];
+#pragma GCC unroll 4
+  for (int r = 0; r < 4; ++r) {
+    base[r] = in + r * stride;
+    tail[r] = r + 12 < rows ? in + (r + 12) * stride : in;
+  }
+  const int64_t four = 4 * stride;
+  for (; blocks > 0; --blocks) {
+#pragma GCC unroll 4
+    for (int col = 0; col < 16; col += 4) {
+      __m512 q[4];
+#pragma GCC unroll 4
+      for (int r = 0; r < 4; ++r) {
+        __builtin_prefetch((col == 0   ? base[r]
+                            : col == 4 ? base[r] + four
+                            : col == 8 ? base[r] + 2 * four
+                                       : tail[r]) +
+                           64);
+        q[r] = _mm512_zextps128_ps512(_mm_loadu_ps(base[r] + col));
+        q[r] = _mm512_maskz_insertf32x4(0xffff, q[r], _mm_loadu_ps(base[r] + four + col), 1);
+        q[r] = _mm512_maskz_insertf32x4(0xffff, q[r], _mm_loadu_ps(base[r] + 2 * four + col), 2);
+        q[r] = _mm512_maskz_insertf32x4(0xffff, q[r], _mm_loadu_ps(tail[r] + col), 3);
+      }
+      const __m512d a = (__m512d)_mm512_maskz_unpacklo_ps(0xffff, q[0], q[1]);
+      const __m512d b = (__m512d)_mm512_maskz_unpackhi_ps(0xffff, q[0], q[1]);
+      const __m512d c = (__m512d)_mm512_maskz_unpacklo_ps(0xffff, q[2], q[3]);
+      const __m512d d = (__m512d)_mm512_maskz_unpackhi_ps(0xffff, q[2], q[3]);
+      store<float>(out, (VecF32)_mm512_maskz_unpacklo_pd(0xff, a, c));
+      store<float>(out + pitch, (VecF32)_mm512_maskz_unpackhi_pd(0xff, a, c));
+      store<float>(out + 2 * pitch, (VecF32)_mm512_maskz_unpacklo_pd(0xff, b, d));
+      store<float>(out + 3 * pitch, (VecF32)_mm512_maskz_unpackhi_pd(0xff, b, d));
+      out += 4 * pitch;
+    }
+#pragma GCC unroll 4
+    for (int r = 0; r < 4; ++r) base[r] += 16, tail[r] += 16;
+  }
+}
+#endif
+
+// Blocks of lanes x lanes from k on; `rows` of the panel's width, at w.
+template <class T>
+TG_SIMD void pack_blocks(const PackPanel<T>& p, int64_t k, int w, int rows) {
+  constexpr int W = kLanes<T>;
+  for (; k < p.depth; k += W) {
+    const int deep = static_cast<int>(p.depth - k < W ? p.depth - k : W);
+    Vec<T> v[W];
+#pragma GCC unroll 16
+    for (int i = 0; i < W; ++i) {
+      const T* in = p.in + (w + i) * p.width_stride + k;
+      __builtin_prefetch(in + 4 * W);
+      v[i] = w + i >= p.width ? Vec<T>{} : deep == W ? load<T>(in) : load_partial<T>(in, deep);
+    }
+    transpose<T>(v);
+#pragma GCC unroll 16
+    for (int i = 0; i < W; ++i) {
+      if (i >= deep) break;
+      if (rows == W) {
+        store<T>(p.out + (k + i) * p.pitch + w, v[i]);
+      } else if (w == 0) {
+        put<T>(p, k + i, 0, v[i]);
+      } else {
+        store_partial<T>(p.out + (k + i) * p.pitch + w, v[i], rows);  // row k + i + 1 has begun
+      }
+    }
+  }
+}
+
 template <class T>
 TG_SIMD void pack_transposed(const PackPanel<T>& p) {
   constexpr int W = kLanes<T>;
-  for (int64_t k = 0; k < p.depth; k += W) {
-    const int deep = static_cast<int>(p.depth - k < W ? p.depth - k : W);
-    for (int w = 0; w < p.pitch; w += W) {
-      Vec<T> v[W];
-#pragma GCC unroll 16
-      for (int i = 0; i < W; ++i) {
-        const T* in = p.in + (w + i) * p.width_stride + k;
-        __builtin_prefetch(in + 4 * W);
-        v[i] = w + i >= p.width ? Vec<T>{} : deep == W ? load<T>(in) : load_partial<T>(in, deep);
+  for (int w = 0; w < p.pitch; w += W) {
+    const int rows = p.pitch - w < W ? p.pitch - w : W;
+    int64_t k = 0;
+#if defined(TILEGRAD_ISA_AVX512)
+    if constexpr (sizeof(T) == 4) {
+      const bool whole = w + rows <= p.width && rows >= 12 && (rows == W || w == 0);
+      const int64_t blocks = whole ? (rows == W ? p.depth : p.depth - 1) / W : 0;
+      if (blocks > 0) {
+        pack_tall(p.in + w * p.width_stride, p.width_stride, p.out + w, p.pitch, rows, blocks);
       }
-      transpose<T>(v);
-      const int wide = p.pitch - w < W ? p.pitch - w : W;
-#pragma GCC unroll 16
-      for (int i = 0; i < W; ++i) {
-        if (i >= deep) break;
-        if (wide == W) {
-          store<T>(p.out + (k + i) * p.pitch + w, v[i]);
-        } else if (w == 0) {
-          put<T>(p, k + i, 0, v[i]);
-        } else {
-          store_partial<T>(p.out + (k + i) * p.pitch + w, v[i], wide);  // row k + i + 1 has begun
-        }
-      }
+      k = blocks * W;
     }
+#endif
+    pack_blocks<T>(p, k, w, rows);
   }
 }
 

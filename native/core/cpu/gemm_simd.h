@@ -11,9 +11,11 @@ namespace tilegrad {
 
 struct GemmGeometry {
   int tile_rows, tile_cols;
+  int small_rows;  // of a tile of the products without packing
   int lanes;
-  int depth_block;  // k per pass: a B panel of this depth stays in L1
-  int row_block;    // rows of A per task: its panels stay in L2
+  int depth_block;     // k per pass
+  int one_tile_depth;  // the same where all rows make one tile
+  int row_block;       // rows of A per task: its panels stay in L2
 };
 
 // Packs one panel: element (k, w) of `width` x `depth` goes to out[k * pitch + w], zeros fill up to
@@ -39,6 +41,7 @@ struct PackedGemm {
   const T* bias_row;  // or null
   const T* bias_col;  // or null
   bool relu;
+  bool more;  // another panel of B, which a later call will use, follows those of this one
 };
 
 TILEGRAD_SIMD_DECLARE(GemmGeometry, gemm_geometry_f32, ())

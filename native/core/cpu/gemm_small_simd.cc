@@ -7,7 +7,7 @@ namespace {
 
 template <class T>
 TG_SIMD void small(const Gemm<T>& g) {
-  constexpr int W = kLanes<T>;
+  constexpr int W = kLanes<T>, kCols = kSmallVectors * W;
   TileArgs<T> t = {};
   t.k = g.k;
   t.a_row = g.a_row;
@@ -17,10 +17,10 @@ TG_SIMD void small(const Gemm<T>& g) {
   t.accumulate = g.accumulate;
   t.relu = g.relu;
   // Rows are shared out evenly: 16 rows run as 8 and 8, not as 14 and 2.
-  const int64_t panels = (g.m + kTileRows - 1) / kTileRows;
+  const int64_t panels = (g.m + kSmallRows - 1) / kSmallRows;
   const int64_t rows = (g.m + panels - 1) / panels;
-  for (int64_t j = 0; j < g.n; j += kTileCols<T>) {
-    const int cols = static_cast<int>(g.n - j < kTileCols<T> ? g.n - j : kTileCols<T>);
+  for (int64_t j = 0; j < g.n; j += kCols) {
+    const int cols = static_cast<int>(g.n - j < kCols ? g.n - j : kCols);
     const int vectors = (cols + W - 1) / W;
     t.b = g.b + j;
     t.last = cols - (vectors - 1) * W;
