@@ -223,13 +223,6 @@ void run_library_kernels(bool small) {
     run_case("gemm_mma bf16 " + name, [s] { test_gemm_mma<MmaBf16>(s, 1e-2); });
     run_case("gemm_mma tf32 " + name, [s] { test_gemm_mma<MmaTf32>(s, 1e-2); });
   }
-  // More tiles than blocks, and more steps than stages.
-  run_case("gemm_wgmma bf16 tiles", [] { test_gemm_sm90<false, true>(200, 264, 520, false); });
-  run_case("gemm_wgmma bf16 tiles, A transposed",
-           [] { test_gemm_sm90<true, false>(200, 264, 520, false); });
-  run_case("gemm_gathered bf16 tiles", [] { test_gemm_sm90<false, true>(200, 136, 520, true); });
-  run_case("gemm_gathered bf16 tiles, A transposed",
-           [] { test_gemm_sm90<true, false>(136, 200, 520, true); });
   run_case("gemm_simt f32 large tiles",
            [] { test_gemm_simt<float, float>({.m = 260, .n = 390, .k = 33}, 1e-5); });
   run_case("gemm_mma f16 aligned", [] {
