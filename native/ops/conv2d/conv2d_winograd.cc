@@ -20,7 +20,7 @@ namespace {
 constexpr int64_t kPanel = 2;            // blocks of filters in one product
 constexpr int64_t kChannelsAtOnce = 16;  // of kernels transformed together
 constexpr int64_t kTaskTiles = 28;
-constexpr int64_t kFewTiles = 2, kManyTiles = 8;
+constexpr int64_t kFewTiles = 2, kManyTiles = 32;
 constexpr int64_t kManyKernels = 1 << 14;
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
