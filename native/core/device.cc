@@ -69,8 +69,10 @@ size_t physical_memory() {
 
 std::vector<DeviceInfo> list_devices() {
   std::vector<DeviceInfo> list;
-  list.push_back(
-      {"cpu", true, str(isa_name(), ", ", num_threads(), " threads"), "", physical_memory()});
+  const int threads = num_threads();
+  list.push_back({"cpu", true,
+                  str(isa_name(), ", ", threads, threads == 1 ? " thread" : " threads"), "",
+                  physical_memory()});
   const auto& found = cuda::discover();
   if (found.devices.empty()) list.push_back({"cuda", false, "", found.reason, 0});
   for (const auto& device : found.devices) list.push_back(device);

@@ -8,7 +8,7 @@ test('info tells the version, the file and every device', () => {
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   expect(stdout).toMatch(
     new RegExp(
-      `^tilegrad ${manifest.version}\n {2}addon +.*\\.node\n {2}node +${process.versions.node}, .*\n {2}cpu +.*threads.* GiB\n`,
+      `^tilegrad ${manifest.version}\n {2}addon +.*\\.node\n {2}node +${process.versions.node}, .*\n {2}cpu +.*threads?.* GiB\n`,
     ),
   );
   expect(stdout).toMatch(/\n {2}cuda/);
