@@ -105,7 +105,7 @@ native() { # NAME SOURCE...: a program of test/cuda for this GPU
 unasked_wrappers() {
   local name
   while read -r name; do
-    grep -Eq "ptx::$name\b|_CASE\($name," test/cuda/ptx_conformance.cu || echo "$name"
+    grep -Eq "ptx::$name\b|_CASE\($name[,)]" test/cuda/ptx_conformance.cu || echo "$name"
   done < <(awk '/^\/\/ PTX sm_/ { want = 1; next } want && /^TILEGRAD_PTX/ { sub(/\(.*/, "", $3); print $3; want = 0 }' \
     native/core/cuda/ptx*.cuh)
 }
