@@ -1,5 +1,6 @@
 // npm run bench -- devices: the CPU's kernels against the GPU's over a range of sizes, and from which size on the GPU wins.
 import {
+  cli,
   add,
   conv2d,
   type Device,
@@ -17,7 +18,7 @@ import {
   sum,
   tidy,
 } from 'tilegrad';
-import { formatTable, milliseconds } from './table.ts';
+import { milliseconds } from './milliseconds.ts';
 import { summarize } from './timing.ts';
 
 export interface Series {
@@ -174,7 +175,7 @@ export async function compareDevices(filter: RegExp, seconds: number): Promise<v
       const [onCpu, onGpu] = [times.cpu[i] as number, times.gpu[i] as number];
       return [`${size}`, milliseconds(onCpu), milliseconds(onGpu), (onCpu / onGpu).toPrecision(3)];
     });
-    console.log(`\n${series.name}\n${formatTable([series.unit, 'cpu ms', 'cuda ms', 'cpu/cuda'], rows)}`);
+    console.log(`\n${series.name}\n${cli.formatTable([series.unit, 'cpu ms', 'cuda ms', 'cpu/cuda'], rows)}`);
     const from = crossover(series.sizes, times.cpu, times.gpu);
     console.log(
       from === null ? 'the CPU is faster at the largest size' : `the GPU is faster from ${from} ${series.unit} on`,

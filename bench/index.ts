@@ -1,12 +1,12 @@
 // npm run bench: times ops and training steps on this machine, beside PyTorch where it is installed.
 import { writeFileSync } from 'node:fs';
-import { cudaIsAvailable, device, getNumThreads, setNumThreads } from 'tilegrad';
+import { cli, cudaIsAvailable, device, getNumThreads, setNumThreads } from 'tilegrad';
 import { compareDevices } from './devices.ts';
 import { describeMachine, type Floor, type Machine, measureFlops, printMachine } from './machine.ts';
 import { type Options, readOptions, UsageError } from './options.ts';
 import type { BenchRow } from './suite.ts';
 import { suites } from './suites/index.ts';
-import { formatTable, milliseconds } from './table.ts';
+import { milliseconds } from './milliseconds.ts';
 import { type Comparison, timeRow, type Timing } from './timing.ts';
 import { findTorch, Torch } from './torch.ts';
 
@@ -60,7 +60,7 @@ function printResults(name: string, results: readonly Result[], torch: boolean, 
       cells.push(r.cuda ? milliseconds(r.cuda.median) : '', r.cuda ? number(r.ours.median / r.cuda.median, 2) : '');
     return cells;
   });
-  console.log(`\n${name}\n${formatTable(header, rows)}\n`);
+  console.log(`\n${name}\n${cli.formatTable(header, rows)}\n`);
 }
 
 async function runSuite(name: string, machine: Machine, options: Options, torch: Torch | null): Promise<Result[]> {

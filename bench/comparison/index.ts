@@ -1,11 +1,11 @@
 // npm run bench:peers: ours and other libraries on the same shapes, in blocks that alternate, in one table.
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { device, getNumThreads, setNumThreads } from 'tilegrad';
+import { cli, device, getNumThreads, setNumThreads } from 'tilegrad';
 import { describeMachine, type Floor, measureFlops, printMachine } from '../machine.ts';
 import { positive, UsageError } from '../options.ts';
 import type { PeerProcess } from '../peer_process.ts';
-import { formatTable, milliseconds } from '../table.ts';
+import { milliseconds } from '../milliseconds.ts';
 import { summarize } from '../timing.ts';
 import { type PeerCase, peerCases } from './cases.ts';
 import { findPeers, type PeerName, requestLine, wordPeers } from './peers.ts';
@@ -112,7 +112,7 @@ function printTable(results: readonly Result[], names: readonly PeerName[]): voi
     r.ratio === null ? '' : r.ratio.toFixed(2),
     r.percent_of_peak === null ? '' : `${r.percent_of_peak.toFixed(0)}%`,
   ]);
-  console.log(`\n${formatTable(header, rows)}\n\nratio: the best peer's time over ours; above 1 ours is faster`);
+  console.log(`\n${cli.formatTable(header, rows)}\n\nratio: the best peer's time over ours; above 1 ours is faster`);
 }
 
 function readOptions(args: string[]) {

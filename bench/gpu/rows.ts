@@ -26,6 +26,7 @@ import {
   transpose,
   add,
 } from 'tilegrad';
+import { lenet5 } from '../models.ts';
 
 /** How a product is computed: in the dtype of its operands, or f32 operands rounded to TF32. */
 export type Precision = 'bf16' | 'f16' | 'tf32' | 'f32' | 'int8';
@@ -177,22 +178,6 @@ function memoryRows(rows: number, columns: number, images: Shape): GpuRow[] {
     table,
   ];
 }
-
-const lenet5 = () =>
-  new nn.Sequential(
-    new nn.Conv2d(1, 6, 5),
-    new nn.ReLU(),
-    new nn.MaxPool2d(2),
-    new nn.Conv2d(6, 16, 5),
-    new nn.ReLU(),
-    new nn.MaxPool2d(2),
-    new nn.Flatten(),
-    new nn.Linear(256, 120),
-    new nn.ReLU(),
-    new nn.Linear(120, 84),
-    new nn.ReLU(),
-    new nn.Linear(84, 10),
-  );
 
 function training(batch: number): GpuRow {
   return {
