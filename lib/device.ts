@@ -28,17 +28,17 @@ export class Device {
     native.syncBlocking(this.index);
   }
 
-  /** Live, cached and peak bytes of this device's pool, its limit, and the number of live tensors. */
+  /** Live, cached, peak and packed bytes of this device, its limit, and the number of live tensors. */
   memory(): Memory {
     return native.memory(this.index);
   }
 
-  /** Limits live plus cached bytes of this device; beyond it, allocations throw ERR_OOM. */
+  /** Limits live, cached and packed bytes of this device together; beyond it, allocations throw ERR_OOM. */
   setMemoryLimit(bytes: number): void {
     native.memoryControl(this.index, 'limit', bytes);
   }
 
-  /** Waits for the device and gives cached memory back to the system. */
+  /** Waits for the device and gives cached memory and packed weights back to the system. */
   trimMemory(): void {
     native.memoryControl(this.index, 'trim');
   }

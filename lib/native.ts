@@ -38,6 +38,8 @@ export interface NativeMemory {
   liveBytes: number;
   cachedBytes: number;
   peakBytes: number;
+  /** Of forms of weights that kernels have packed and keep; on the CPU. */
+  packedBytes: number;
   limitBytes: number;
   liveBuffers: number;
   liveTensors: number;

@@ -226,6 +226,7 @@ Napi::Value memory(const Napi::CallbackInfo& info) {
     auto out = Napi::Object::New(env);
     out.Set("liveBytes", static_cast<double>(stats.live_bytes));
     out.Set("cachedBytes", static_cast<double>(stats.cached_bytes));
+    out.Set("packedBytes", static_cast<double>(stats.packed_bytes));
     out.Set("peakBytes", static_cast<double>(stats.peak_bytes));
     out.Set("limitBytes", static_cast<double>(stats.limit_bytes));
     out.Set("liveBuffers", static_cast<double>(stats.live_buffers));

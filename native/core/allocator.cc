@@ -38,7 +38,10 @@ bool BufferRef::reset() {
 
 Allocator::Allocator(Device* device, size_t limit_bytes) : device_(device), free_(kBuckets) {
   stats_.limit_bytes = limit_bytes;
+  if (keeps_packed_forms()) limit_packed_bytes(limit_bytes);
 }
+
+bool Allocator::keeps_packed_forms() const { return !device_->is_cuda(); }
 
 Buffer* Allocator::take_cached(int bucket, bool host_idle) {
   auto& list = free_[bucket];
@@ -55,7 +58,8 @@ Buffer* Allocator::take_cached(int bucket, bool host_idle) {
 }
 
 Buffer* Allocator::create(int bucket, size_t capacity) {
-  if (stats_.live_bytes + stats_.cached_bytes + capacity > stats_.limit_bytes) return nullptr;
+  if (stats_.live_bytes + stats_.cached_bytes + packed() + capacity > stats_.limit_bytes)
+    return nullptr;
   void* data = device_->raw_allocate(capacity);
   if (!data) return nullptr;
   auto* buffer = new Buffer;
@@ -80,6 +84,7 @@ BufferRef Allocator::allocate(size_t bytes, bool host_idle) {
     buffer = take_cached(bucket, host_idle);
     if (!buffer) {
       trim_locked(0, UINT64_MAX);
+      if (keeps_packed_forms()) drop_packed_forms(/*pressure=*/true);
       buffer = create(bucket, bucket_bytes(bucket));
     }
   }
@@ -95,6 +100,7 @@ BufferRef Allocator::allocate(size_t bytes, bool host_idle) {
 }
 
 void Allocator::release(Buffer* buffer) {
+  buffer->packed = PackedSlot();
   std::lock_guard<std::mutex> lock(mutex_);
   buffer->freed_at = device_->stream().enqueued();
   stats_.live_bytes -= buffer->capacity;
@@ -127,11 +133,13 @@ void Allocator::trim() {
   std::lock_guard<std::mutex> lock(mutex_);
   device_->stream().wait(device_->stream().enqueued());
   trim_locked(0, UINT64_MAX);
+  if (keeps_packed_forms()) drop_packed_forms(/*pressure=*/false);
 }
 
 void Allocator::set_limit(size_t bytes) {
   std::lock_guard<std::mutex> lock(mutex_);
   stats_.limit_bytes = bytes;
+  if (keeps_packed_forms()) limit_packed_bytes(bytes);
 }
 
 void Allocator::reset_peak() {
@@ -141,7 +149,9 @@ void Allocator::reset_peak() {
 
 MemoryStats Allocator::stats() const {
   std::lock_guard<std::mutex> lock(mutex_);
-  return stats_;
+  MemoryStats stats = stats_;
+  stats.packed_bytes = packed();
+  return stats;
 }
 
 }  // namespace tilegrad

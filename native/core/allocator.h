@@ -16,7 +16,8 @@ struct MemoryStats {
   size_t live_bytes = 0;    // in blocks that tensors hold
   size_t cached_bytes = 0;  // in free blocks kept for reuse
   size_t peak_bytes = 0;    // most live bytes since start or reset_peak()
-  size_t limit_bytes = 0;   // live + cached may not exceed this
+  size_t packed_bytes = 0;  // in packed forms of what kernels found unchanged
+  size_t limit_bytes = 0;   // live + cached + packed may not exceed this
   int64_t live_buffers = 0;
 };
 
@@ -29,7 +30,7 @@ class Allocator {
   BufferRef allocate(size_t bytes, bool host_idle = false);
   void release(Buffer* buffer);
 
-  /// Gives every cached block back to the system after waiting for the stream.
+  /// Gives every cached block and all packed forms back to the system after waiting for the stream.
   void trim();
   void set_limit(size_t bytes);
   void reset_peak();
@@ -38,6 +39,8 @@ class Allocator {
  private:
   Buffer* take_cached(int bucket, bool host_idle);
   Buffer* create(int bucket, size_t capacity);
+  bool keeps_packed_forms() const;
+  size_t packed() const { return keeps_packed_forms() ? packed_bytes() : 0; }
   void trim_locked(size_t keep_bytes, uint64_t completed);
 
   Device* device_;

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <utility>
 
+#include "core/packed_forms.h"
+
 namespace tilegrad {
 
 class Allocator;
@@ -19,6 +21,7 @@ struct Buffer {
   void* data = nullptr;
   Allocator* allocator = nullptr;
   uint64_t freed_at = 0;  // the stream's last enqueued ticket when the block was freed
+  PackedSlot packed;      // what CPU kernels keep of the contents
 };
 
 /// Intrusive pointer to a Buffer; the last one gives the block back to its allocator.

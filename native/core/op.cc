@@ -96,13 +96,14 @@ struct OpTask final : Task {
   Slots<View, kInlineViews> few;
   std::unique_ptr<View[]> more;
   Attrs attrs;
+  std::shared_ptr<PackedForms> packed;  // of the contents that the task will read
 
   View* views() { return more ? more.get() : few.values; }
   void push(const View& view) { views()[count++] = view; }
 
   void run() override {
     KernelArgs args{def,   views(), input_count, views() + input_count, count - input_count,
-                    attrs, stream};
+                    attrs, stream,  packed.get()};
     kernel(args);
   }
 };
@@ -148,6 +149,15 @@ int64_t size_of(const InferContext& ctx) {
   return elements;
 }
 
+/// The forms that the kernel may use and add to. A copy of a strided input is no constant.
+std::shared_ptr<PackedForms> packed_forms(const InferContext& ctx) {
+  const int i = ctx.op.constant_input;
+  if (i < 0 || !ctx.has(i) || ctx.device->is_cuda()) return nullptr;
+  const Tensor& input = *ctx.inputs[i];
+  if (!ctx.op.strided && !input.layout.is_contiguous()) return nullptr;
+  return input.buffer ? input.buffer->packed.read() : nullptr;
+}
+
 // Computes the call into `outputs`: at once where it is small and the stream idle, else on the stream.
 void launch(const InferContext& ctx, Kernel kernel, const std::vector<Tensor>& outputs) {
   const OpDef& op = ctx.op;
@@ -166,9 +176,12 @@ void launch(const InferContext& ctx, Kernel kernel, const std::vector<Tensor>& o
       task.push(needs_copy(input) ? view_of(copies[copy++]) : input ? view_of(*input) : View{});
     }
     task.input_count = ctx.input_count;
+    task.packed = packed_forms(ctx);
     for (int i = 0; i < ctx.output_count; ++i)
       if (ctx.outputs[i].alias < 0) task.push(view_of(outputs[static_cast<size_t>(i)]));
   };
+  for (int i = 0; i < ctx.input_count && op.in_place; ++i)
+    if (ctx.has(i) && ctx.inputs[i]->buffer) ctx.inputs[i]->buffer->packed.written();
   const int views = ctx.input_count + ctx.output_count;
   uint64_t ticket = 0;
   if (views <= OpTask::kInlineViews && size_of(ctx) <= immediate_elements(stream)) {

@@ -123,6 +123,7 @@ struct KernelArgs {
   int output_count;
   const Attrs& attrs;
   Stream* stream;  // on CUDA the kernel launches on it; on the CPU it is running on it
+  PackedForms* packed = nullptr;  // of the OpDef's constant input; on the CPU, and null for a while
 
   bool has(int i) const { return i < input_count && inputs[i].data; }
 };
@@ -146,6 +147,8 @@ struct OpDef {
       false;  // kernels take any layout of the inputs; else the dispatcher inserts copies
   bool in_place =
       false;  // writes into its inputs (optimisers, assign); implies strided: it gets no copies
+  int constant_input =
+      -1;  // often the same from call to call: CPU kernels may keep packed forms of it
 };
 
 // For the `cuda` slot of an OpDef: null in a build without nvcc.

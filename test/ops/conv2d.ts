@@ -150,6 +150,17 @@ export default defineRows<Options>({
     sample([2, 26, 4, 4], [26, 13, 3, 3], { padding: 1, groups: 2 }),
     residual([1, 16, 8, 5], [14, 16, 3, 3], [1, 14, 8, 5], { padding: 1 }),
     { ...residual([2, 12, 4, 9], [16, 12, 3, 3], [2, 16, 2, 7], { activation: 'relu' }), smooth: false },
+    // Few tiles under many filters: tasks share the transformed input.
+    ...[
+      sample([1, 18, 7, 9], [102, 18, 3, 3], { padding: 1 }),
+      residual([2, 24, 6, 5], [204, 12, 3, 3], [2, 204, 4, 3], { groups: 2 }, false),
+      // Filters along the lanes: rows of one, two and three tiles, two narrow rows in a tile, by strides, in place.
+      sample([1, 3, 8, 9], [20, 3, 3, 3], { stride: 2, padding: 1 }),
+      sample([2, 4, 9, 31], [40, 4, 3, 3], { padding: 1 }),
+      sample([1, 16, 5, 7], [33, 16, 1, 1]),
+      sample([1, 5, 34, 40], [65, 5, 3, 4], { stride: [1, 2], dilation: [2, 1], padding: [3, 0, 1, 2] }),
+      residual([1, 8, 7, 26], [24, 4, 2, 5], [1, 24, 6, 22], { groups: 2 }),
+    ].map((deep) => ({ ...deep, dtypes: ['f32'] as const })),
     // Chunks of channels on tensor cores: ragged, by groups, more filters than a tile; depths that are split.
     ...[
       sample([2, 10, 6, 7], [70, 5, 3, 3], { groups: 2, padding: 1, stride: 2 }),

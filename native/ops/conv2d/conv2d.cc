@@ -62,7 +62,8 @@ const OpDef conv2d_op = {.name = "conv2d",
                                    {"activation", AttrType::choice, "none|relu|relu6"}},
                          .infer = conv2d_infer,
                          .cpu = conv2d_cpu,
-                         .cuda = TILEGRAD_CUDA_KERNEL(conv2d_cuda)};
+                         .cuda = TILEGRAD_CUDA_KERNEL(conv2d_cuda),
+                         .constant_input = 1};
 const OpDef conv2d_input_grad_op = {.name = "conv2d_input_grad",
                                     .inputs = {2, 2},
                                     .attrs = {TG_CONV_ATTRS,

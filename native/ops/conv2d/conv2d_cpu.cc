@@ -1,6 +1,7 @@
 // The three convolution ops on the CPU. 16-bit floats are widened to f32 once, computed in f32 and
 // rounded once.
 #include <memory>
+#include <type_traits>
 
 #include "core/cpu/half.h"
 #include "ops/conv2d/conv2d.h"
@@ -41,8 +42,12 @@ void conv2d_cpu(KernelArgs& args) {
   const ConvShape s = conv_shape(args.attrs, args.inputs[0].shape(), args.inputs[1].shape());
   const auto activation = static_cast<ConvActivation>(args.attrs.choice("activation"));
   const bool winograd = args.attrs.boolean("winograd");
+  // A widened weight is another block at every call.
+  const bool lies_there = dtype_size(args.inputs[1].dtype) > 2;
   with_pointers<4>(args, [&](auto& in, auto* y) {
-    conv2d_forward(s, in[0], in[1], {in[2], in[3], activation}, winograd, y);
+    ConvEpilogue<std::remove_pointer_t<decltype(y)>> epilogue = {in[2], in[3], activation};
+    epilogue.packed = lies_there ? args.packed : nullptr;
+    conv2d_forward(s, in[0], in[1], epilogue, winograd, y);
   });
 }
 

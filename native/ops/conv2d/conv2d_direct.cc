@@ -121,6 +121,8 @@ class Direct {
   }
 
   void pack_weights(T* out, int64_t group, int64_t row) const;
+  void pack_all_weights(T* out) const;
+  PackedForm kept_weights() const;
   Vectors vectors(int64_t rows) const;
   void add_halves(Vectors& v, int64_t rows, int64_t pitch) const;
   void cut_segments(Vectors& v, int64_t length, int64_t pitch) const;
@@ -139,6 +141,7 @@ class Direct {
   const GemmKernels<T> gemm_kernels_;
   const int64_t depth_;
   int64_t panel_rows_, band_;
+  PackedForm kept_;  // all packed weights, or null
   bool by_panels_, in_place_, segmented_, direct_store_;
   bool kernels_in_order_ = true;  // the taps are those of a whole kernel, one after the other
   Lanes lanes_are_;
@@ -167,6 +170,27 @@ void Direct<T>::pack_weights(T* out, int64_t group, int64_t row) const {
       for (int64_t i = 0; i < rows; ++i) *out++ = from[i * conv_.weight_row];
     }
   }
+}
+
+template <class T>
+void Direct<T>::pack_all_weights(T* out) const {
+  const int64_t panels = ceil_div(conv_.rows, panel_rows_);
+  const int64_t pack_grain = grain_for(panel_rows_ * depth_, 1 << 14);
+  parallel_for(conv_.groups * panels, pack_grain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t group = i / panels, row = i % panels * panel_rows_;
+      pack_weights(out + (group * conv_.rows + row) * depth_, group, row);
+    }
+  });
+}
+
+template <class T>
+PackedForm Direct<T>::kept_weights() const {
+  if (!kernels_in_order_) return nullptr;
+  const int64_t taps = static_cast<int64_t>(image_.taps().size());
+  const size_t bytes = sizeof(T) * static_cast<size_t>(conv_.groups * conv_.rows * depth_);
+  return packed_form(conv_.packed, weight_key(conv_, "direct", {taps, panel_rows_}), bytes,
+                     [&](void* out) { pack_all_weights(static_cast<T*>(out)); });
 }
 
 // Cuts flat vectors where rows of the output end.
@@ -326,13 +350,17 @@ void Direct<T>::run_by_panels() const {
   const int64_t kernels = round_up(panel_rows_ * depth_, 16);
   parallel_for(conv_.groups * panels, 1, [&](int64_t task, int64_t) {
     const int64_t group = task / panels, row = task % panels * panel_rows_;
-    T* weights =
-        static_cast<T*>(scratch(ScratchSlot::chunk, sizeof(T) * (kernels + wide_elements())));
-    pack_weights(weights, group, row);
+    T* own = static_cast<T*>(scratch(ScratchSlot::chunk, sizeof(T) * (kernels + wide_elements())));
+    const T* weights = own;
+    if (kept_ != nullptr) {
+      weights = static_cast<const T*>(kept_.get()) + (group * conv_.rows + row) * depth_;
+    } else {
+      pack_weights(own, group, row);
+    }
     for (int64_t image = 0; image < conv_.images; ++image) {
       const int64_t at = image * conv_.groups + group;
       const T* in = in_place_ ? conv_.in + at * conv_.channels * in_plane : images + at * copied;
-      run_panel(weights, in, whole_, at * conv_.rows, row, 0, conv_.out_h, weights + kernels);
+      run_panel(weights, in, whole_, at * conv_.rows, row, 0, conv_.out_h, own + kernels);
     }
   });
 }
@@ -340,17 +368,15 @@ void Direct<T>::run_by_panels() const {
 template <class T>
 void Direct<T>::run() {
   whole_ = vectors(band_);
+  kept_ = kept_weights();
   if (by_panels_) return run_by_panels();
-  const int64_t panels = ceil_div(conv_.rows, panel_rows_);
-  const size_t elements = static_cast<size_t>(conv_.groups * conv_.rows * depth_);
-  T* weights = static_cast<T*>(scratch(ScratchSlot::region, sizeof(T) * elements));
-  const int64_t pack_grain = grain_for(panel_rows_ * depth_, 1 << 14);
-  parallel_for(conv_.groups * panels, pack_grain, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t group = i / panels, row = i % panels * panel_rows_;
-      pack_weights(weights + (group * conv_.rows + row) * depth_, group, row);
-    }
-  });
+  const T* weights = static_cast<const T*>(kept_.get());
+  if (weights == nullptr) {
+    const size_t elements = static_cast<size_t>(conv_.groups * conv_.rows * depth_);
+    T* own = static_cast<T*>(scratch(ScratchSlot::region, sizeof(T) * elements));
+    pack_all_weights(own);
+    weights = own;
+  }
   const int64_t bands = ceil_div(conv_.out_h, band_);
   const int64_t last_rows = conv_.out_h - (bands - 1) * band_;
   if (last_rows != band_) last_ = vectors(last_rows);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "ops/conv2d/conv2d_direct.h"
+#include "ops/conv2d/conv2d_filters.h"
 #include "ops/conv2d/conv2d_kernels.h"
 #include "ops/conv2d/conv2d_winograd.h"
 
@@ -34,6 +35,7 @@ void forward(const ConvShape& s, const T* x, const T* weight, const ConvEpilogue
   conv.activation = epilogue.activation;
   conv.out_h = s.p, conv.out_w = s.q;
   conv.pool = epilogue.pool, conv.taps = epilogue.taps;
+  conv.packed = epilogue.packed;
   const int64_t window = epilogue.pool ? 2 : 1;
   conv.out = y, conv.out_row = s.q / window, conv.out_col = 1;
   conv.out_plane = s.p / window * conv.out_row;
@@ -42,8 +44,12 @@ void forward(const ConvShape& s, const T* x, const T* weight, const ConvEpilogue
         run_winograd(conv, {s.pad_top, s.pad_left, false}))
       return;
   }
-  run_direct(conv, ConvImage(s.h, s.w, s.stride_h, s.stride_w, s.pad_top, s.pad_left, s.q,
-                             std::move(taps)));
+  const ConvImage image(s.h, s.w, s.stride_h, s.stride_w, s.pad_top, s.pad_left, s.q,
+                        std::move(taps));
+  if constexpr (std::is_same_v<T, float>) {
+    if (run_filters(conv, image)) return;
+  }
+  run_direct(conv, image);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/conv_shape.h"
+#include "core/packed_forms.h"
 #include "ops/conv2d/conv2d_simd.h"
 
 namespace tilegrad {
@@ -13,7 +14,8 @@ struct ConvEpilogue {
   const T* residual = nullptr;  // as y, or null
   ConvActivation activation = ConvActivation::none;
   bool pool = false;
-  uint8_t* taps = nullptr;  // with pool: where the largest stood, as y, or null
+  uint8_t* taps = nullptr;        // with pool: where the largest stood, as y, or null
+  PackedForms* packed = nullptr;  // of the weight, or null
 };
 
 // The gradient of a convolution's result (n, k, p, q), as it lies, or as what stands behind an activation and

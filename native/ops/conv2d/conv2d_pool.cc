@@ -54,7 +54,8 @@ const OpDef conv2d_max_pool2d_op = {
     .inputs = {2, 3},
     .attrs = {TG_CONV_ATTRS, TG_CONV_ACTIVATION, {"taps", AttrType::boolean}},
     .infer = conv2d_max_pool2d_infer,
-    .cpu = conv2d_max_pool2d_cpu};
+    .cpu = conv2d_max_pool2d_cpu,
+    .constant_input = 1};
 extern const OpDef conv2d_max_pool2d_grad_op;
 const OpDef conv2d_max_pool2d_grad_op = {.name = "conv2d_max_pool2d_grad",
                                          .inputs = {5, 5},

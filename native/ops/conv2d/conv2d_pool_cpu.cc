@@ -30,6 +30,7 @@ void conv2d_max_pool2d_cpu(KernelArgs& args) {
   epilogue.bias = args.has(2) ? args.inputs[2].as<float>() : nullptr;
   epilogue.activation = activation_of(args);
   epilogue.pool = true;
+  epilogue.packed = args.packed;
   epilogue.taps = args.output_count > 1 ? args.outputs[1].as<uint8_t>() : nullptr;
   conv2d_forward(conv_shape(args.attrs, x.shape(), weight.shape()), x.as<float>(),
                  weight.as<float>(), epilogue, false, args.outputs[0].as<float>());

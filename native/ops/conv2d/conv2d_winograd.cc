@@ -1,8 +1,9 @@
 // An output tile of 4 x 4 takes 36 products per channel and filter instead of 144. Tiles are transformed to
-// v (channel blocks, tiles, 36, lanes), multiplied by the transformed kernels u (36, filter panels,
+// v (channel blocks, tiles, 36, lanes), multiplied by the transformed kernels u (filter panels, 36,
 // channels, filters) into m (filter blocks, tiles, 36, lanes) and transformed back. A task takes some rows of
-// tiles through all three steps, so that v and m stay in its cache and u is read once per task; where there
-// are few tiles, each step is shared out by itself, so that u is read once.
+// tiles through all three steps, so that v and m stay in its cache and u is read once per task. Where there
+// are few tiles, one region transforms all of them, and a task of a second one takes a panel of filters
+// through the products and back: u is read once.
 #include "ops/conv2d/conv2d_winograd.h"
 
 #include <algorithm>
@@ -19,8 +20,10 @@ namespace {
 
 constexpr int64_t kPanel = 2;            // blocks of filters in one product
 constexpr int64_t kChannelsAtOnce = 16;  // of kernels transformed together
-constexpr int64_t kTaskTiles = 28;
-constexpr int64_t kFewTiles = 2, kManyTiles = 32;
+constexpr int64_t kTaskTiles = 28, kSmallTaskTiles = 14;
+constexpr int64_t kEnoughTasks = 16;
+constexpr int64_t kSharedBytes = 1 << 20;  // of v that tasks share
+constexpr int64_t kFewTiles = 2, kManyTiles = 16;
 constexpr int64_t kManyKernels = 1 << 14;
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -50,7 +53,8 @@ class Winograd {
         filter_blocks_(ceil_div(conv.rows, lanes_)),
         tile_rows_(ceil_div(conv.out_h, kWinogradOut)),
         tile_cols_(ceil_div(conv.out_w, kWinogradOut)),
-        xi_stride_(filter_blocks_ * lanes_ * conv.channels) {
+        panels_(ceil_div(filter_blocks_, kPanel)),
+        group_kernels_(kWinogradXi * filter_blocks_ * lanes_ * conv.channels) {
     parts_ = ceil_div(tile_cols_, 2 * kTaskTiles);
     part_cols_ = ceil_div(tile_cols_, parts_);
     parts_ = ceil_div(tile_cols_, part_cols_);
@@ -66,10 +70,27 @@ class Winograd {
   void transform_block(float* u, int64_t group, int64_t block) const;
   void input(const Run& run, int64_t group, int64_t block, float* v, int64_t v_block,
              float* band) const;
-  void product(const float* u, int64_t tiles, int64_t panel, int64_t xi, const float* v,
-               float* m) const;
+  void product(const float* u, int64_t tiles, int64_t panel, int64_t xi, const float* v, float* m,
+               bool more) const;
   bool output(const Run& run, int64_t group, int64_t block, const float* m, float* band) const;
   bool run_task(const float* u, int64_t begin, int64_t end) const;
+  bool run_panel(const float* u, const std::vector<Run>& all, int64_t group, int64_t panel,
+                 const float* v) const;
+  bool run_by_tiles(const float* u) const;
+  bool run_by_panels(const float* u, float* v) const;
+  int64_t tiles() const { return conv_.images * tile_rows_ * tile_cols_; }
+  int64_t shared_elements() const { return channel_blocks_ * tiles() * tile_elements(); }
+  bool by_panels() const {
+    return parts_ == 1 && panels_ >= 4 &&
+           shared_elements() * static_cast<int64_t>(sizeof(float)) <= kSharedBytes;
+  }
+  int64_t panel_blocks(int64_t panel) const {
+    return std::min(kPanel, filter_blocks_ - panel * kPanel);
+  }
+  // Where the kernels of a panel begin, counted from those of its group.
+  int64_t panel_start(int64_t panel) const {
+    return panel * kPanel * lanes_ * conv_.channels * kWinogradXi;
+  }
   int64_t tile_elements() const { return kWinogradXi * lanes_; }
   int64_t band_elements(const Run& run) const {
     return (kWinogradOut * run.rows + 2) * (kWinogradOut * run.cols + 2) * lanes_;
@@ -78,7 +99,8 @@ class Winograd {
   const DirectConv<float>& conv_;
   const WinogradPadding& padding_;
   const Kernels kernels_;
-  const int64_t lanes_, channel_blocks_, filter_blocks_, tile_rows_, tile_cols_, xi_stride_;
+  const int64_t lanes_, channel_blocks_, filter_blocks_, tile_rows_, tile_cols_, panels_;
+  const int64_t group_kernels_;
   int64_t parts_, part_cols_;  // of a row of tiles
 };
 
@@ -102,16 +124,14 @@ std::vector<Run> Winograd::runs(int64_t begin, int64_t end) const {
 
 void Winograd::transform_block(float* u, int64_t group, int64_t block) const {
   const GemmKernels<float> gemm_kernels;
-  const int64_t panel = block / kPanel,
-                panel_blocks = std::min(kPanel, filter_blocks_ - panel * kPanel);
+  const int64_t panel = block / kPanel;
   const int width = static_cast<int>(std::min(lanes_, conv_.rows - block * lanes_));
   const float* weight =
       conv_.weight + group * conv_.weight_group + block * lanes_ * conv_.weight_row;
-  float* out = u + group * kWinogradXi * xi_stride_ + panel * kPanel * lanes_ * conv_.channels +
-               block % kPanel * lanes_;
+  float* out = u + group * group_kernels_ + panel_start(panel) + block % kPanel * lanes_;
   float* taps = static_cast<float*>(
       scratch(ScratchSlot::chunk, sizeof(float) * kChannelsAtOnce * 9 * lanes_));
-  const int64_t pitch = panel_blocks * lanes_;
+  const int64_t pitch = panel_blocks(panel) * lanes_;
   for (int64_t c = 0; c < conv_.channels; c += kChannelsAtOnce) {
     const int64_t count = std::min(kChannelsAtOnce, conv_.channels - c);
     const bool together = conv_.weight_channel == 9;
@@ -120,7 +140,8 @@ void Winograd::transform_block(float* u, int64_t group, int64_t block) const {
                          together ? 9 * count : 9, weight + (c + i) * conv_.weight_channel,
                          conv_.weight_row, 1});
     }
-    kernels_.weights({taps, count, padding_.flipped, out + c * pitch, xi_stride_, pitch});
+    kernels_.weights(
+        {taps, count, padding_.flipped, out + c * pitch, conv_.channels * pitch, pitch});
   }
 }
 
@@ -148,14 +169,16 @@ void Winograd::input(const Run& run, int64_t group, int64_t block, float* v, int
   kernels_.input(w);
 }
 
+// `m` are the products of this panel; with `more`, the kernels behind those of xi are used next.
 void Winograd::product(const float* u, int64_t tiles, int64_t panel, int64_t xi, const float* v,
-                       float* m) const {
+                       float* m, bool more) const {
   WinogradProduct w = {};
   w.tiles = tiles, w.channels = conv_.channels;
   w.v = v + xi * lanes_, w.v_block = w.m_block = tiles * tile_elements();
-  w.vectors = static_cast<int>(std::min(kPanel, filter_blocks_ - panel * kPanel));
-  w.u = u + xi * xi_stride_ + panel * kPanel * lanes_ * conv_.channels;
-  w.m = m + xi * lanes_ + panel * kPanel * w.m_block;
+  w.vectors = static_cast<int>(panel_blocks(panel));
+  w.u = u + panel_start(panel) + xi * conv_.channels * panel_blocks(panel) * lanes_;
+  w.m = m + xi * lanes_;
+  w.more = more;
   kernels_.product(w);
 }
 
@@ -196,10 +219,10 @@ bool Winograd::run_task(const float* u, int64_t begin, int64_t end) const {
     for (int64_t block = 0; block < channel_blocks_; ++block) {
       for (const Run& run : all) input(run, group, block, v, v_block, band);
     }
-    const float* kernels = u + group * kWinogradXi * xi_stride_;
+    const float* kernels = u + group * group_kernels_;
     for (int64_t xi = 0; xi < kWinogradXi; ++xi) {
-      for (int64_t panel = 0; panel * kPanel < filter_blocks_; ++panel) {
-        product(kernels, tiles, panel, xi, v, m);
+      for (int64_t panel = 0; panel < panels_; ++panel) {
+        product(kernels, tiles, panel, xi, v, m + panel * kPanel * v_block, false);
       }
     }
     for (int64_t block = 0; block < filter_blocks_; ++block) {
@@ -212,17 +235,78 @@ bool Winograd::run_task(const float* u, int64_t begin, int64_t end) const {
   return finite;
 }
 
-bool Winograd::run() {
-  float* u = static_cast<float*>(
-      scratch(ScratchSlot::region,
-              sizeof(float) * static_cast<size_t>(conv_.groups * kWinogradXi * xi_stride_)));
-  transform_weights(u);
-  const int64_t task_units = std::max<int64_t>(kTaskTiles / part_cols_, 1);
+bool Winograd::run_by_tiles(const float* u) const {
+  const auto units_of = [&](int64_t tiles) { return std::max<int64_t>(tiles / part_cols_, 1); };
+  int64_t task_units = units_of(kTaskTiles);
+  if (ceil_div(units(), task_units) < kEnoughTasks) task_units = units_of(kSmallTaskTiles);
   std::atomic<bool> finite{true};
   parallel_for(units(), task_units, [&](int64_t begin, int64_t end) {
     if (!run_task(u, begin, end)) finite.store(false, std::memory_order_relaxed);
   });
   return finite.load(std::memory_order_relaxed);
+}
+
+// All tiles by one panel of filters, and back.
+bool Winograd::run_panel(const float* u, const std::vector<Run>& all, int64_t group, int64_t panel,
+                         const float* v) const {
+  const int64_t block_elements = tiles() * tile_elements();
+  int64_t band_size = 0;
+  for (const Run& run : all) band_size = std::max(band_size, band_elements(run));
+  float* m = static_cast<float*>(
+      scratch(ScratchSlot::chunk,
+              sizeof(float) * static_cast<size_t>(kPanel * block_elements + band_size)));
+  float* band = m + kPanel * block_elements;
+  for (int64_t xi = 0; xi < kWinogradXi; ++xi) {
+    product(u + group * group_kernels_, tiles(), panel, xi, v, m,
+            xi + 1 < kWinogradXi || panel + 1 < panels_);
+  }
+  bool finite = true;
+  for (int64_t block = 0; block < panel_blocks(panel); ++block) {
+    for (const Run& run : all) {
+      const float* from = m + block * block_elements + run.first * tile_elements();
+      finite = output(run, group, panel * kPanel + block, from, band) && finite;
+    }
+  }
+  return finite;
+}
+
+bool Winograd::run_by_panels(const float* u, float* v) const {
+  const std::vector<Run> all = runs(0, units());
+  const int64_t v_block = tiles() * tile_elements();
+  // Enough tasks for some threads; rows of pixels are read again where two tasks meet.
+  const int64_t pieces = std::min(ceil_div(kEnoughTasks, channel_blocks_), units());
+  const int64_t piece = ceil_div(units(), pieces), count = ceil_div(units(), piece);
+  std::atomic<bool> finite{true};
+  for (int64_t group = 0; group < conv_.groups; ++group) {
+    parallel_for(channel_blocks_ * count, 1, [&](int64_t task, int64_t) {
+      const int64_t unit = task % count * piece;
+      const int64_t first = unit * tile_cols_;
+      for (Run run : runs(unit, std::min(unit + piece, units()))) {
+        float* band = static_cast<float*>(
+            scratch(ScratchSlot::chunk, sizeof(float) * static_cast<size_t>(band_elements(run))));
+        run.first += first;
+        input(run, group, task / count, v, v_block, band);
+      }
+    });
+    parallel_for(panels_, 1, [&](int64_t panel, int64_t) {
+      if (!run_panel(u, all, group, panel, v)) finite.store(false, std::memory_order_relaxed);
+    });
+  }
+  return finite.load(std::memory_order_relaxed);
+}
+
+bool Winograd::run() {
+  const size_t bytes = sizeof(float) * static_cast<size_t>(conv_.groups * group_kernels_);
+  const PackedForm kept =
+      packed_form(conv_.packed, weight_key(conv_, "winograd_4x4_3x3", {padding_.flipped}), bytes,
+                  [&](void* out) { transform_weights(static_cast<float*>(out)); });
+  const int64_t shared = by_panels() ? shared_elements() : 0;  // whole vectors, so u is aligned
+  float* own =
+      static_cast<float*>(scratch(ScratchSlot::region, sizeof(float) * static_cast<size_t>(shared) +
+                                                           (kept != nullptr ? 0 : bytes)));
+  if (kept == nullptr) transform_weights(own + shared);
+  const float* u = kept != nullptr ? static_cast<const float*>(kept.get()) : own + shared;
+  return by_panels() ? run_by_panels(u, own) : run_by_tiles(u);
 }
 
 // Blocks must be filled well, and the transformed kernels, four times the size of the others, be used by

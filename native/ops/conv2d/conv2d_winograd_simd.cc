@@ -6,7 +6,7 @@
 
 #include "core/cpu/simd.h"
 #include "core/cpu/transpose.h"
-#include "ops/conv2d/conv2d_activation.h"
+#include "ops/conv2d/conv2d_pixels.h"
 
 namespace tilegrad::TILEGRAD_ISA {
 namespace {
@@ -135,8 +135,11 @@ TG_SIMD void output_tile(const float* m, V (&y)[4][4]) {
 }
 
 // MR tiles by NV vectors of filters.
+// Meanwhile `pairs` pairs of lines from `next` on are brought into L2, one with each channel.
 template <int MR, int NV>
-__attribute__((noinline)) void product_tile(const WinogradProduct& w, const float* v, float* m) {
+__attribute__((noinline)) void product_tile(const WinogradProduct& w, const float* v, float* m,
+                                            const float* next, int64_t pairs) {
+  constexpr int kLine = 64 / sizeof(float);
   V acc[MR][NV];
 #pragma GCC unroll 16
   for (int i = 0; i < MR; ++i) {
@@ -148,6 +151,11 @@ __attribute__((noinline)) void product_tile(const WinogradProduct& w, const floa
     const int64_t count = w.channels - first < W ? w.channels - first : W;
 #pragma GCC unroll 2
     for (int64_t c = 0; c < count; ++c) {
+      if (pairs > 0) {
+        __builtin_prefetch(next, 0, 2);
+        __builtin_prefetch(next + kLine, 0, 2);
+        next += 2 * kLine, --pairs;
+      }
       V weights[NV];
 #pragma GCC unroll 2
       for (int k = 0; k < NV; ++k) weights[k] = load<float>(u + k * W);
@@ -168,30 +176,13 @@ __attribute__((noinline)) void product_tile(const WinogradProduct& w, const floa
 }
 
 template <int NV, int MR = kTileRows>
-TG_SIMD void product_rows(const WinogradProduct& w, int64_t first, int64_t rows) {
+TG_SIMD void product_rows(const WinogradProduct& w, int64_t first, int64_t rows, const float* next,
+                          int64_t pairs) {
   if (rows == MR) {
-    return product_tile<MR, NV>(w, w.v + first * kTileStride, w.m + first * kTileStride);
+    return product_tile<MR, NV>(w, w.v + first * kTileStride, w.m + first * kTileStride, next,
+                                pairs);
   }
-  if constexpr (MR > 1) product_rows<NV, MR - 1>(w, first, rows);
-}
-
-// `count` pixels of W filters in `band` become rows of planes.
-TG_SIMD void write_pixels(const WinogradOutput& w, const float* band, int64_t count, int64_t at) {
-  for (int64_t j = 0; j < count; j += W) {
-    const int left = static_cast<int>(count - j < W ? count - j : W);
-    V pixels[W];
-#pragma GCC unroll 16
-    for (int i = 0; i < W; ++i) pixels[i] = i < left ? load<float>(band + (j + i) * W) : V{};
-    transpose<float>(pixels);
-#pragma GCC unroll 16
-    for (int k = 0; k < W; ++k) {
-      if (k >= w.filters) break;
-      const int64_t place = k * w.out_plane + at + j;
-      V sum = pixels[k];
-      if (w.residual != nullptr) sum += load_partial<float>(w.residual + place, left);
-      store_partial<float>(w.out + place, activate<float>(sum, w.activation), left);
-    }
-  }
+  if constexpr (MR > 1) product_rows<NV, MR - 1>(w, first, rows, next, pairs);
 }
 
 }  // namespace
@@ -231,9 +222,13 @@ void winograd_input(const WinogradInput& w) {
 
 void winograd_product(const WinogradProduct& w) {
   const int64_t groups = (w.tiles + kTileRows - 1) / kTileRows;
+  const int64_t elements = w.channels * w.vectors * W;
+  const int64_t pairs = w.more ? (elements / 32 + groups - 1) / groups : 0;
   for (int64_t i = 0; i < groups; ++i) {
     const int64_t first = w.tiles * i / groups, rows = w.tiles * (i + 1) / groups - first;
-    w.vectors == 1 ? product_rows<1>(w, first, rows) : product_rows<2>(w, first, rows);
+    const float* next = w.u + elements + i * pairs * 32;
+    w.vectors == 1 ? product_rows<1>(w, first, rows, next, pairs)
+                   : product_rows<2>(w, first, rows, next, pairs);
   }
 }
 
@@ -258,13 +253,8 @@ bool winograd_output(const WinogradOutput& w) {
       }
     }
   }
-  if (w.out_row == w.width) {
-    write_pixels(w, w.band, w.height * w.width, 0);
-  } else {
-    for (int64_t i = 0; i < w.height; ++i) {
-      write_pixels(w, w.band + i * w.width * W, w.width, i * w.out_row);
-    }
-  }
+  write_pixel_rows({w.filters, w.residual, w.activation, w.out, w.out_plane}, w.band, w.height,
+                   w.width, w.out_row);
   const V sum = broadcast<float>(sum_lanes<float>(finite));
   return sum[0] == 0;
 }

@@ -40,7 +40,7 @@ void with_transposed_weight(KernelArgs& args, Kernel product) {
   std::swap(weight.shape[0], weight.shape[1]);
   std::swap(weight.strides[0], weight.strides[1]);
   KernelArgs transposed{args.op,           inputs,     args.input_count, args.outputs,
-                        args.output_count, args.attrs, args.stream};
+                        args.output_count, args.attrs, args.stream,      args.packed};
   product(transposed);
 }
 
