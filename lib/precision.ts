@@ -9,11 +9,13 @@ export type Float32MatmulPrecision = (typeof precisions)[number];
 let current: Float32MatmulPrecision = 'highest';
 
 /**
- * Sets how f32 matrix products and convolutions are computed on CUDA from the next call on, their gradients included:
- * 'highest' (default) in f32 throughout; 'high' and 'medium' may round the operands to TF32 (10 bits of mantissa) and
- * use the tensor cores, with sums in f32. The CPU and GPUs before compute capability 8.0 always compute in f32.
- * Throws ERR_ARGUMENT for another name. As torch.set_float32_matmul_precision, which leaves convolutions to a setting
- * of cuDNN.
+ * Sets how f32 matrix products and convolutions are computed on CUDA from the next call on, their gradients included, with
+ * sums in f32: 'highest' (default) in f32 throughout; 'high' may use the tensor cores with each operand as the sum of two
+ * TF32 numbers (21 bits of mantissa: the error is near that of f32, an infinite operand gives NaN); 'medium' may round the
+ * operands to TF32 (10 bits of mantissa), the fastest. The CPU and GPUs before compute capability 8.0 always compute in
+ * f32. Throws ERR_ARGUMENT for another name. As torch.set_float32_matmul_precision, of whose promises each name keeps at
+ * least its own: PyTorch's 'high' is one TF32 or two bfloat16, its 'medium' may be one bfloat16, and it leaves convolutions
+ * to a setting of cuDNN.
  */
 export function setFloat32MatmulPrecision(precision: Float32MatmulPrecision): void {
   if (!precisions.includes(precision))

@@ -7,6 +7,8 @@ import {
   type DType,
   int8Matmul,
   matmul,
+  semiStructuredCompress,
+  semiStructuredLinear,
   setFloat32MatmulPrecision,
   type Tensor,
   tensor,
@@ -66,11 +68,22 @@ describe.skipIf(!cudaIsAvailable())('large products on CUDA', () => {
     { a: [50, 72, 64], b: [64, 88] },
     { a: [25, 1, 80, 72], b: [2, 72, 40], aTransposed: true },
     { a: [132, 96, 64], b: [132, 64, 136], bTransposed: true },
+    // Clusters of two blocks, of which the second may be beyond the last row.
+    { a: [8, 300, 72], b: [72, 1100] },
   ];
-  test.for(cases.flatMap((c) => (['bf16', 'f16', 'f32'] as const).map((dtype) => ({ ...c, dtype }))))(
-    '$dtype $a ($aTransposed) by $b ($bTransposed)',
-    async ({ dtype, ...c }) => {
-      setFloat32MatmulPrecision('high');
+  const kinds = [
+    { dtype: 'bf16', precision: 'highest' },
+    { dtype: 'f16', precision: 'highest' },
+    { dtype: 'f32', precision: 'high' },
+    { dtype: 'f32', precision: 'medium' },
+  ] as const;
+  // Few tiles whose depth is split.
+  const deep = { a: [512, 2050], b: [2050, 508], bTransposed: true, dtype: 'bf16', precision: 'highest' } as const;
+  const all: (Case & (typeof kinds)[number])[] = cases.flatMap((c) => kinds.map((kind) => ({ ...c, ...kind })));
+  test.for([...all, { ...deep, a: [...deep.a], b: [...deep.b] }])(
+    '$dtype at $precision, $a ($aTransposed) by $b ($bTransposed)',
+    async ({ dtype, precision, ...c }) => {
+      setFloat32MatmulPrecision(precision);
       const expected = await product(c, 'cpu', dtype);
       const given = await product(c, 'cuda', dtype);
       expect(given.length).toBe(expected.length);
@@ -81,11 +94,35 @@ describe.skipIf(!cudaIsAvailable())('large products on CUDA', () => {
   );
 });
 
+describe.skipIf(!cudaIsAvailable())('large products of 2:4 weights on CUDA', () => {
+  const sizes = [
+    { m: 776, n: 780, k: 512 }, // more steps than stages; rows of y that do not start on 16 bytes
+    { m: 776, n: 776, k: 512 },
+    { m: 1800, n: 1032, k: 128 }, // clusters
+  ];
+  test.for(sizes.flatMap((size) => (['bf16', 'f16'] as const).map((dtype) => ({ ...size, dtype }))))(
+    '$dtype $m x $n x $k',
+    async ({ m, n, k, dtype }) => {
+      const [expected, given] = await Promise.all(
+        (['cpu', 'cuda'] as const).map(async (where) => {
+          const [kept, indices] = semiStructuredCompress(operand([n, k], false, 3, where, dtype));
+          const bias = operand([n], false, 4, where, dtype);
+          const x = operand([m, k], false, 5, where, dtype);
+          return (await semiStructuredLinear(x, kept, indices, bias).cast('f32').data()) as Float32Array;
+        }),
+      );
+      const wrong = given!.findIndex((value, i) => value !== expected![i]);
+      expect(wrong === -1 ? 'equal' : `${given![wrong]} instead of ${expected![wrong]} at ${wrong}`).toBe('equal');
+    },
+  );
+});
+
 describe.skipIf(!cudaIsAvailable())('large products of bytes on CUDA', () => {
   const signs = (['u8', 'i8'] as const).flatMap((a) => (['u8', 'i8'] as const).map((b) => ({ a, b })));
   const shapes = [
     { m: 760, n: 1850, k: 144, batch: [] as number[] },
     { m: 130, n: 300, k: 131, batch: [12] },
+    { m: 260, n: 520, k: 160, batch: [12] }, // clusters
   ];
   test.for(shapes.flatMap((shape) => signs.map((sign) => ({ ...shape, ...sign }))))(
     '$a by $b, $batch of $m x $n x $k',

@@ -28,8 +28,8 @@ import {
 } from 'tilegrad';
 import { lenet5 } from '../models.ts';
 
-/** How a product is computed: in the dtype of its operands, or f32 operands rounded to TF32. */
-export type Precision = 'bf16' | 'f16' | 'tf32' | 'f32' | 'int8';
+/** How a product is computed: in the dtype of its operands, or f32 operands rounded to TF32 or as sums of two TF32. */
+export type Precision = 'bf16' | 'f16' | 'tf32' | 'tf32x3' | 'f32' | 'int8';
 
 export interface GpuRow {
   group: 'matmul' | 'conv2d' | 'memory' | 'train';
@@ -46,7 +46,7 @@ export interface GpuRow {
 }
 
 const dtypeOf = (precision: Precision): DType =>
-  precision === 'tf32' ? 'f32' : precision === 'int8' ? 'i8' : precision;
+  precision === 'tf32' || precision === 'tf32x3' ? 'f32' : precision === 'int8' ? 'i8' : precision;
 const sizes: Record<string, number> = { f32: 4, bf16: 2, f16: 2, i8: 1 };
 const numelOf = (shape: Shape): number => shape.reduce((n, size) => n * size, 1);
 const bytesOf = (precision: Precision) => sizes[dtypeOf(precision)] as number;
@@ -217,7 +217,7 @@ const resnet: Layer[] = [
 
 /** All rows; `tiny` gives each kind once, in sizes that the emulated device computes in milliseconds. */
 export function rows(tiny: boolean): GpuRow[] {
-  const precisions: Precision[] = ['bf16', 'f16', 'tf32', 'f32', 'int8'];
+  const precisions: Precision[] = ['bf16', 'f16', 'tf32', 'tf32x3', 'f32', 'int8'];
   if (tiny) {
     const layer: Layer = { name: '4x8 -> 4 3x3', x: [2, 4, 8, 8], channels: 4, kernel: 3, padding: 1 };
     return [

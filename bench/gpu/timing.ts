@@ -54,7 +54,7 @@ export async function timeRow(
   const { group, name, precision, flops, bytes } = row;
   const result: GpuResult = { group, name, precision, flops, bytes, ours: null, torch: null, ratio: null, remarks: [] };
   const sets = Math.min(mostSets, Math.max(1, Math.ceil(rotation / Math.max(1, bytes))));
-  setFloat32MatmulPrecision(precision === 'tf32' ? 'high' : 'highest');
+  setFloat32MatmulPrecision(precision === 'tf32' ? 'medium' : precision === 'tf32x3' ? 'high' : 'highest');
   const scope = new Scope();
   let runs: (() => void)[] = [];
   let count = 1;

@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 
 DEVICE = "cpu" if "--cpu" in sys.argv else "cuda"
-DTYPES = {"bf16": torch.bfloat16, "f16": torch.float16, "f32": torch.float32, "tf32": torch.float32}
+DTYPES = {"bf16": torch.bfloat16, "f16": torch.float16, "f32": torch.float32, "tf32": torch.float32,
+          "tf32x3": torch.float32}
 
 
 def wait():

@@ -5,8 +5,13 @@
 
 namespace tilegrad {
 
-/// For ops with TG_PRECISION_ATTR: whether f32 operands may be rounded to tf32.
-inline bool allows_tf32(const Attrs& attrs) { return attrs.choice("precision") > 0; }
+/// highest: in f32 throughout. high: operands may be taken as sums of two tf32. medium: they may be rounded to tf32.
+enum class Float32Precision : uint8_t { highest, high, medium };
+
+/// For ops with TG_PRECISION_ATTR.
+inline Float32Precision float32_precision(const Attrs& attrs) {
+  return static_cast<Float32Precision>(attrs.choice("precision"));
+}
 
 }  // namespace tilegrad
 

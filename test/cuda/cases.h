@@ -6,6 +6,7 @@
 namespace tilegrad::kernel_tests {
 
 void run_library_kernels(bool small);
+void run_wgmma_kernels(bool small);
 void run_cluster_kernels(bool small);
 void run_planted_cluster(Bug bug);
 

@@ -133,26 +133,30 @@ inline void run_case(const std::string& name, const std::function<void()>& body)
   (counts().current_ok ? counts().passed : counts().failed)++;
 }
 
-inline CUtensorMap tensor_map_bf16(const void* base, int inner, int outer, int box_inner,
-                                   int box_outer) {
+inline CUtensorMap tensor_map(CUtensorMapDataType type, int element_bytes, const void* base,
+                              int inner, int outer, int box_inner, int box_outer) {
   void* entry = nullptr;
   cudaDriverEntryPointQueryResult found;
   check(cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &entry, 12000, cudaEnableDefault,
                                          &found));
   const auto encode = reinterpret_cast<PFN_cuTensorMapEncodeTiled_v12000>(entry);
   const cuuint64_t size[2] = {cuuint64_t(inner), cuuint64_t(outer)},
-                   stride[1] = {cuuint64_t(inner) * 2};
+                   stride[1] = {cuuint64_t(inner) * cuuint64_t(element_bytes)};
   const cuuint32_t box[2] = {cuuint32_t(box_inner), cuuint32_t(box_outer)}, step[2] = {1, 1};
   CUtensorMap map;
   const CUresult result =
-      encode(&map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 2, const_cast<void*>(base), size, stride, box,
-             step, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+      encode(&map, type, 2, const_cast<void*>(base), size, stride, box, step,
+             CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
              CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
   if (result != CUDA_SUCCESS) {
     std::printf("cuTensorMapEncodeTiled gave %d\n", int(result));
     std::exit(4);
   }
   return map;
+}
+inline CUtensorMap tensor_map_bf16(const void* base, int inner, int outer, int box_inner,
+                                   int box_outer) {
+  return tensor_map(CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 2, base, inner, outer, box_inner, box_outer);
 }
 
 }  // namespace tilegrad::kernel_tests

@@ -228,6 +228,7 @@ int main(int argc, char** argv) {
   } else {
     run_all(small);
     run_library_kernels(small);
+    run_wgmma_kernels(small);
     run_cluster_kernels(small);
   }
   check(cudaDeviceSynchronize());

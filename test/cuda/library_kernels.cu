@@ -3,14 +3,12 @@
 #include "cases.h"
 #include "core/cuda/gemm_mma.cuh"
 #include "core/cuda/gemm_simt.cuh"
-#include "core/cuda/gemm_wgmma.cuh"
 #include "core/cuda/reduce.cuh"
-#include "core/cuda/wgmma_gather.cuh"
 #include "harness.h"
 
 namespace tilegrad::kernel_tests {
 
-using cuda::MmaBf16, cuda::MmaF16, cuda::MmaTf32;
+using cuda::MmaBf16, cuda::MmaF16, cuda::MmaTf32, cuda::MmaTf32x3;
 
 struct GemmCase {
   int m, n, k, batches = 1;
@@ -84,67 +82,6 @@ void test_gemm_mma(const GemmCase& s, double tolerance, int ranges = 1) {
   });
 }
 
-// C = A B^T on sm_90a, operands along K or, where AT or BT says so, along their lines; with TMA, or gathered by threads.
-template <bool AT, bool BT>
-__global__ void __launch_bounds__(cuda::kWgmmaThreads, 1) gemm_gathered(const Gemm<bf16> g) {
-#if TILEGRAD_SM90A
-  using Kind = cuda::WgmmaFloats<bf16, 128, AT, BT>;
-  DYNAMIC_SHARED(cuda::GatherRing, ring);
-  cuda::gather_ring_init(*ring);
-  const int group = threadIdx.x / 128, m0 = blockIdx.y * 128, n0 = blockIdx.x * 128, k = int(g.k);
-  cuda::RingPlace<cuda::GatherRing::kStages> at;
-  if (group == 0) {
-    const cuda::StridedOperand<bf16, !AT> a{g.a, g.a_row, g.a_col, g.m, true};
-    const cuda::StridedOperand<bf16, !BT> b{g.b, g.b_col, g.b_row, g.n, true};
-    cuda::gather_load<bf16>(*ring, at, a, b, m0, n0, 0, k);
-  } else {
-    float sum[64];
-    for (float& x : sum) x = 0;
-    cuda::wgmma_sum_tile<Kind>(*ring, at, sum, group - 1, k);
-    cuda::each_wgmma_pair<128>(sum, m0 + (group - 1) * 64, n0,
-                               [&](int64_t row, int64_t column, float x, float y) {
-                                 cuda::store_pair(g, g.c, row, column, x, y, false);
-                               });
-  }
-#endif
-}
-
-template <bool AT, bool BT>
-void test_gemm_sm90(int m, int n, int k, bool gathered) {
-  Vector<bf16> a(size_t(m) * k), b(size_t(n) * k), c(size_t(m) * n);
-  for (auto* v : {&a, &b}) {
-    for (bf16& x : *v) x = bf16(next_value());
-  }
-  Device<bf16> da(a), db(b), dc(c);
-  Gemm<bf16> g;
-  g.m = m, g.n = n, g.k = k, g.c = dc.p, g.c_row = n;
-  g.a = da.p, g.a_row = AT ? 1 : k, g.a_col = AT ? m : 1;
-  g.b = db.p, g.b_col = BT ? 1 : k, g.b_row = BT ? n : 1;
-  if (gathered) {
-    auto* kernel = gemm_gathered<AT, BT>;
-    constexpr int kShared = sizeof(cuda::GatherRing);
-    check(cudaFuncSetAttribute((const void*)kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                               kShared));
-    check(launch(kernel, dim3(ceil_div(n, 128), ceil_div(m, 128)), dim3(cuda::kWgmmaThreads),
-                 kShared, stream(), g));
-  } else {
-    auto* kernel = cuda::gemm_wgmma<cuda::WgmmaFloats<bf16, 128, AT, BT>>;
-    constexpr int kShared = sizeof(cuda::WgmmaRing<128>);
-    check(cudaFuncSetAttribute((const void*)kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                               kShared));
-    const auto map = [k](const void* base, int lines, bool transposed) {
-      return transposed ? tensor_map_bf16(base, lines, k, 64, 64)
-                        : tensor_map_bf16(base, k, lines, 64, 128);
-    };
-    check(launch(kernel, dim3(2), dim3(cuda::kWgmmaThreads), kShared, stream(), map(da.p, m, AT),
-                 map(db.p, n, BT), g, GemmBatch{}, cuda::WgmmaPlan{}, true));
-  }
-  dc.read(c);
-  expect_product(m, n, k, c, 0.13, [&](int i, int j, int s) {
-    return double(a[i * g.a_row + s * g.a_col]) * double(b[s * g.b_row + j * g.b_col]);
-  });
-}
-
 template <int Threads>
 __global__ void __launch_bounds__(Threads)
     sum_rows(const float* __restrict__ x, float* __restrict__ out, int n) {
@@ -200,13 +137,10 @@ void run_library_kernels(bool small) {
     test_gemm_mma<MmaTf32>({.m = 20, .n = 12, .k = 40, .a_transposed = true, .b_transposed = true},
                            1e-2);
   });
+  run_case("gemm_mma tf32x3", [] { test_gemm_mma<MmaTf32x3>({.m = 24, .n = 40, .k = 36}, 1e-6); });
   run_case("gemm_mma bf16 split depth", [] {
     test_gemm_mma<MmaBf16>({.m = 9, .n = 70, .k = 200, .batches = 2, .epilogue = true}, 1e-2, 3);
   });
-  run_case("gemm_wgmma bf16", [] { test_gemm_sm90<false, false>(24, 40, 136, false); });
-  run_case("gemm_wgmma bf16 transposed", [] { test_gemm_sm90<true, true>(24, 40, 72, false); });
-  run_case("gemm_gathered bf16", [] { test_gemm_sm90<false, false>(24, 40, 136, true); });
-  run_case("gemm_gathered bf16 transposed", [] { test_gemm_sm90<true, true>(24, 40, 72, true); });
   run_case("block_reduce 32", [] { test_block_reduce<32>(100); });
   run_case("block_reduce 256", [] { test_block_reduce<256>(1001); });
   if (small) return;
@@ -222,6 +156,7 @@ void run_library_kernels(bool small) {
     run_case("gemm_simt f32 " + name, [s] { test_gemm_simt<float, float>(s, 1e-5); });
     run_case("gemm_mma bf16 " + name, [s] { test_gemm_mma<MmaBf16>(s, 1e-2); });
     run_case("gemm_mma tf32 " + name, [s] { test_gemm_mma<MmaTf32>(s, 1e-2); });
+    run_case("gemm_mma tf32x3 " + name, [s] { test_gemm_mma<MmaTf32x3>(s, 2e-6); });
   }
   run_case("gemm_simt f32 large tiles",
            [] { test_gemm_simt<float, float>({.m = 260, .n = 390, .k = 33}, 1e-5); });

@@ -92,18 +92,20 @@ MMA_CASE(mma_m16n8k32_s8u8, int)
 MMA_CASE(mma_m16n8k32_u8, int)
 
 // The sparse ones: the indices of a group are one of the six pairs in order.
-#define MMA_SPARSE_CASE(name)                                              \
-  CASE(name, 80, {                                                         \
-    uint32_t a[4], b[4];                                                   \
-    float d[4];                                                            \
-    io.read(a, 0);                                                         \
-    io.read(b, 4);                                                         \
-    uint32_t indices = 0;                                                  \
-    for (int i = 0; i < 32; i += 4)                                        \
-      indices |= (0xed9c84u >> ((io.in[8] >> i & 15) % 6 * 4) & 15u) << i; \
-    for (int i = 0; i < 4; i++) d[i] = float(i) - 2;                       \
-    ptx::name(d, a, b, indices);                                           \
-    io.write(d);                                                           \
+__device__ inline uint32_t pairs_in_order(uint32_t word) {
+  uint32_t indices = 0;
+  for (int i = 0; i < 32; i += 4) indices |= (0xed9c84u >> ((word >> i & 15) % 6 * 4) & 15u) << i;
+  return indices;
+}
+#define MMA_SPARSE_CASE(name)                        \
+  CASE(name, 80, {                                   \
+    uint32_t a[4], b[4];                             \
+    float d[4];                                      \
+    io.read(a, 0);                                   \
+    io.read(b, 4);                                   \
+    for (int i = 0; i < 4; i++) d[i] = float(i) - 2; \
+    ptx::name(d, a, b, pairs_in_order(io.in[8]));    \
+    io.write(d);                                     \
   })
 MMA_SPARSE_CASE(mma_sp_m16n8k32_bf16)
 MMA_SPARSE_CASE(mma_sp_m16n8k32_f16)
@@ -221,6 +223,42 @@ WGMMA_CASE(wgmma_m64n256k32_s8, int, 128)
 WGMMA_CASE(wgmma_m64n256k32_u8s8, int, 128)
 WGMMA_CASE(wgmma_m64n256k32_s8u8, int, 128)
 WGMMA_CASE(wgmma_m64n256k32_u8, int, 128)
+
+// A from registers, B from what follows the first 8 KiB.
+CASE(wgmma_m64n128k8_tf32_registers, 90, {
+#if TILEGRAD_SM90A
+  float d[64];
+  uint32_t first[4], second[4];
+  io.read(first, 0);
+  io.read(second, 4);
+  const uint64_t b = ptx::descriptor_128b_swizzle(io.shared + 8192);
+  ptx::wgmma_fence();
+  ptx::wgmma_m64n128k8_tf32_registers(d, first, b, 0);
+  ptx::wgmma_m64n128k8_tf32_registers(d, second, b + 2, 1);
+  ptx::wgmma_commit();
+  ptx::wgmma_wait<0>();
+  io.write(d);
+#endif
+})
+
+// A's 2 of 4 in the first 8 KiB, 32 bytes a row for 32 of K, B's 64 bytes a row behind them; the second one 32 of K on.
+#define WGMMA_SPARSE_CASE(name) CASE(name, 90, {WGMMA_SPARSE_BODY(name)})
+#if TILEGRAD_SM90A
+#define WGMMA_SPARSE_BODY(name)                                      \
+  float d[64];                                                       \
+  const uint64_t a = ptx::descriptor_128b_swizzle(io.shared);        \
+  const uint64_t b = ptx::descriptor_128b_swizzle(io.shared + 8192); \
+  ptx::wgmma_fence();                                                \
+  ptx::name(d, a, b, pairs_in_order(io.in[8]), 0);                   \
+  ptx::name(d, a + 2, b + 4, pairs_in_order(io.in[9]), 1);           \
+  ptx::wgmma_commit();                                               \
+  ptx::wgmma_wait<0>();                                              \
+  io.write(d);
+#else
+#define WGMMA_SPARSE_BODY(name)
+#endif
+WGMMA_SPARSE_CASE(wgmma_sp_m64n128k32_bf16)
+WGMMA_SPARSE_CASE(wgmma_sp_m64n128k32_f16)
 
 // Operands that lie along their rows: what the strides of such a descriptor mean is known from the manual alone.
 CASE(wgmma_bf16_rows, 90, {
@@ -392,6 +430,9 @@ void ask_all() {
   ASK(wgmma_m64n128k16_bf16, false)
   ASK(wgmma_m64n128k16_f16, false)
   ASK(wgmma_m64n128k8_tf32, false)
+  ASK(wgmma_m64n128k8_tf32_registers, false)
+  ASK(wgmma_sp_m64n128k32_bf16, false)
+  ASK(wgmma_sp_m64n128k32_f16, false)
   ASK(wgmma_m64n128k32_s8, true)
   ASK(wgmma_m64n256k16_bf16, false)
   ASK(wgmma_m64n256k16_f16, false)

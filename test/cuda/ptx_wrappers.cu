@@ -97,6 +97,12 @@ KERNEL(90, wgmma_m64n256k16_f16, ptx::wgmma_m64n256k16_f16<0, 1>(o.widest, 1, 2,
        ptx::wgmma_commit(); ptx::wgmma_wait<0>())
 KERNEL(90, wgmma_m64n256k8_tf32, ptx::wgmma_m64n256k8_tf32(o.widest, 1, 2, 1); ptx::wgmma_commit();
        ptx::wgmma_wait<0>())
+KERNEL(90, wgmma_m64n128k8_tf32_registers, ptx::wgmma_m64n128k8_tf32_registers(o.wide, o.a, 2, 1);
+       ptx::wgmma_commit(); ptx::wgmma_wait<0>())
+KERNEL(90, wgmma_sp_m64n128k32_bf16, ptx::wgmma_sp_m64n128k32_bf16(o.wide, 1, 2, o.word, 1);
+       ptx::wgmma_commit(); ptx::wgmma_wait<0>())
+KERNEL(90, wgmma_sp_m64n128k32_f16, ptx::wgmma_sp_m64n128k32_f16(o.wide, 1, 2, o.word, 1);
+       ptx::wgmma_commit(); ptx::wgmma_wait<0>())
 KERNEL(90, wgmma_m64n128k32_s8, ptx::wgmma_m64n128k32_s8(o.wide_int, 1, 2, 1); ptx::wgmma_commit();
        ptx::wgmma_wait<0>())
 KERNEL(90, wgmma_m64n256k32_s8, ptx::wgmma_m64n256k32_s8(o.widest_int, 1, 2, 1);

@@ -52,10 +52,11 @@ bool try_int8_gemm_wgmma(CudaStream& stream, const OperandLines& a, const Operan
                          const Int8Epilogue& epilogue, int64_t matrix_bytes) {
   // Below a third of a wave of tiles the small tiles of mma.sync are ahead.
   constexpr int64_t kFewestTiles = 48;
+  constexpr int kColumns = 256;
   int64_t batches = 1;
   for (int d = 0; d < a.rank; d++) batches *= a.size[d];
   const int64_t tiles =
-      ceil_div<int64_t>(a.lines, kWgmmaRows) * ceil_div<int64_t>(b.lines, 256) * batches;
+      ceil_div<int64_t>(a.lines, kWgmmaRows) * ceil_div<int64_t>(b.lines, kColumns) * batches;
   const bool deep = a.k >= 128 && a.k <= INT32_MAX - 512;
   if (stream.traits().capability != 90 || !deep || tiles < kFewestTiles || !has_code())
     return false;
@@ -64,11 +65,10 @@ bool try_int8_gemm_wgmma(CudaStream& stream, const OperandLines& a, const Operan
   const OperandLines lines_b = packed(stream, b, 1, &kept[1]);
   const MappedOperand map_a =
       map_operand(stream, lines_a, CU_TENSOR_MAP_DATA_TYPE_UINT8, 1, kWgmmaRows);
-  const MappedOperand map_b = map_operand(stream, lines_b, CU_TENSOR_MAP_DATA_TYPE_UINT8, 1, 256);
+  const MappedOperand map_b =
+      map_operand(stream, lines_b, CU_TENSOR_MAP_DATA_TYPE_UINT8, 1, kColumns / 2);
   if (!map_a.fits || !map_b.fits) return false;
-  Int8Wgmma p = {a.lines,  b.lines,      static_cast<int>(lines_a.k),
-                 epilogue, matrix_bytes, nullptr,
-                 nullptr,  {},           {}};
+  Int8Wgmma p = {a.lines, b.lines, epilogue, matrix_bytes, nullptr, nullptr, {}, {}};
   p.e.a_signed = p.e.b_signed = true;  // the products are those of the bytes as they are
   sum_steps(lines_a, p.a_sum_step);
   sum_steps(lines_b, p.b_sum_step);
@@ -79,16 +79,11 @@ bool try_int8_gemm_wgmma(CudaStream& stream, const OperandLines& a, const Operan
   GemmBatch batch;
   batch.rank = a.rank;
   for (int d = 0; d < a.rank; d++) batch.size[d] = a.size[d];
-  auto* kernel = kernel_of(epilogue.a_signed, epilogue.b_signed);
-  constexpr int kShared = sizeof(WgmmaRing<256>);
-  check(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
-                             cudaFuncAttributeMaxDynamicSharedMemorySize, kShared),
-        "cudaFuncSetAttribute");
-  const int64_t blocks = std::min<int64_t>(tiles, stream.traits().multiprocessors);
-  check(launch(kernel, dim3(static_cast<unsigned>(blocks)), dim3(kWgmmaThreads), kShared,
-               stream.handle(), map_a.map, map_b.map, p, batch,
-               WgmmaPlan{batches, map_a.steps, map_b.steps}),
-        "int8_gemm_wgmma");
+  WgmmaPlan plan{a.lines, b.lines, static_cast<int>(lines_a.k), batches, map_a.steps, map_b.steps};
+  plan.cluster = wgmma_cluster(plan, kColumns);
+  launch_wgmma(stream, "int8_gemm_wgmma", kernel_of(epilogue.a_signed, epilogue.b_signed), plan,
+               kColumns, sizeof(WgmmaShared<WgmmaRing<kColumns>>), map_a.map, map_b.map, p, batch,
+               plan);
   return true;
 }
 

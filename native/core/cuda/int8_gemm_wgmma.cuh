@@ -6,13 +6,12 @@
 #include "core/cuda/int8_gemm.cuh"
 #include "core/cuda/pack_operand.h"
 #include "core/cuda/reduce.cuh"
-#include "core/cuda/wgmma_tile.cuh"
+#include "core/cuda/wgmma_store.cuh"
 
 namespace tilegrad::cuda {
 
 struct Int8Wgmma {
   int64_t m, n;
-  int depth;
   Int8Epilogue e;
   int64_t matrix_bytes;            // of the output
   const int32_t *a_sums, *b_sums;  // (matrix, line), or null where nobody asks
@@ -48,27 +47,21 @@ __global__ void __launch_bounds__(kWgmmaThreads, 1)
                     const __grid_constant__ CUtensorMap map_b, const Int8Wgmma p,
                     const GemmBatch batch, const WgmmaPlan plan) {
 #if TILEGRAD_SM90A
-  DYNAMIC_SHARED(WgmmaRing<Kind::kColumns>, ring);
-  wgmma_product<Kind>(
-      *ring, map_a, map_b, p.m, p.n, p.depth, batch, plan,
-      [&](int64_t matrix, int64_t row0, int64_t column0, const int32_t(&sum)[Kind::kColumns / 2]) {
-        Int8Epilogue e = p.e;
-        e.out = static_cast<char*>(e.out) + matrix * p.matrix_bytes;
-        const int32_t* a_sums =
-            p.a_sums == nullptr ? nullptr : p.a_sums + batch_offset(batch, matrix, p.a_sum_step);
-        const int32_t* b_sums =
-            p.b_sums == nullptr ? nullptr : p.b_sums + batch_offset(batch, matrix, p.b_sum_step);
-        const auto store = [&](int64_t row, int64_t column, int32_t value) {
-          if (row < p.m && column < p.n)
-            finish_int8(e, row, column, value, a_sums == nullptr ? 0 : a_sums[row],
-                        b_sums == nullptr ? 0 : b_sums[column]);
-        };
-        each_wgmma_pair<Kind::kColumns>(sum, row0, column0,
-                                        [&](int64_t row, int64_t column, int32_t x, int32_t y) {
-                                          store(row, column, x);
-                                          store(row, column + 1, y);
-                                        });
-      });
+  DYNAMIC_SHARED(WgmmaShared<typename Kind::Ring>, shared);
+  const auto store = [&](const WgmmaUnit& unit, int64_t row0,
+                         const int32_t(&sum)[Kind::kColumns / 2]) {
+    Int8Epilogue e = p.e;
+    e.out = static_cast<char*>(e.out) + unit.matrix * p.matrix_bytes;
+    const int64_t a_first = batch_offset(batch, unit.matrix, p.a_sum_step);
+    const int64_t b_first = batch_offset(batch, unit.matrix, p.b_sum_step);
+    store_by_rows(shared->staged[threadIdx.x / 128 - 1], sum, row0, p.m, unit.column, p.n,
+                  [&](int64_t row, int64_t column, int32_t value) {
+                    finish_int8(e, row, column, value,
+                                p.a_sums == nullptr ? 0 : p.a_sums[a_first + row],
+                                p.b_sums == nullptr ? 0 : p.b_sums[b_first + column]);
+                  });
+  };
+  wgmma_product<Kind>(shared->ring, WgmmaMaps{&map_a, &map_b}, batch, plan, store);
 #endif
 }
 

@@ -1,4 +1,5 @@
-// The element kinds of mma.sync: what one instruction multiplies, from fragments of 32 bytes of K.
+// The element kinds of mma.sync: what is multiplied from fragments of 32 bytes of K. A kind holds a fragment as kTerms of
+// which it is the sum; prepare() makes them of the words that were read.
 #pragma once
 
 #include "core/cuda/ptx.cuh"
@@ -9,20 +10,24 @@ namespace tilegrad::cuda {
 struct MmaBf16 {
   using Element = bf16;
   using Sum = float;
-  __device__ static void prepare(uint32_t (&)[4]) {}
-  __device__ static void prepare(uint32_t (&)[2]) {}
-  __device__ static void multiply(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
-    ptx::mma_m16n8k16_bf16(d, a, b);
+  static constexpr int kTerms = 1;
+  template <int N>
+  __device__ static void prepare(uint32_t (&)[1][N]) {}
+  __device__ static void multiply(float (&d)[4], const uint32_t (&a)[1][4],
+                                  const uint32_t (&b)[1][2]) {
+    ptx::mma_m16n8k16_bf16(d, a[0], b[0]);
   }
 };
 
 struct MmaF16 {
   using Element = f16;
   using Sum = float;
-  __device__ static void prepare(uint32_t (&)[4]) {}
-  __device__ static void prepare(uint32_t (&)[2]) {}
-  __device__ static void multiply(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
-    ptx::mma_m16n8k16_f16(d, a, b);
+  static constexpr int kTerms = 1;
+  template <int N>
+  __device__ static void prepare(uint32_t (&)[1][N]) {}
+  __device__ static void multiply(float (&d)[4], const uint32_t (&a)[1][4],
+                                  const uint32_t (&b)[1][2]) {
+    ptx::mma_m16n8k16_f16(d, a[0], b[0]);
   }
 };
 
@@ -30,13 +35,45 @@ struct MmaF16 {
 struct MmaTf32 {
   using Element = float;
   using Sum = float;
+  static constexpr int kTerms = 1;
   template <int N>
-  __device__ static void prepare(uint32_t (&x)[N]) {
+  __device__ static void prepare(uint32_t (&x)[1][N]) {
 #pragma unroll
-    for (int i = 0; i < N; i++) x[i] = ptx::round_tf32(bits_to_float(x[i]));
+    for (int i = 0; i < N; i++) x[0][i] = ptx::round_tf32(bits_to_float(x[0][i]));
   }
-  __device__ static void multiply(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
-    ptx::mma_m16n8k8_tf32(d, a, b);
+  __device__ static void multiply(float (&d)[4], const uint32_t (&a)[1][4],
+                                  const uint32_t (&b)[1][2]) {
+    ptx::mma_m16n8k8_tf32(d, a[0], b[0]);
+  }
+};
+
+// An f32 as the sum of two tf32: 21 bits of mantissa at least, what is left is below 2^-23 of x. Infinities, and finite
+// numbers that round to one (from 3.402e38 on), give a NaN.
+__device__ inline void split_tf32(float x, uint32_t& big, uint32_t& small) {
+  big = ptx::round_tf32(x);
+  small = ptx::round_tf32(x - bits_to_float(big));
+}
+
+// 3xTF32: a b = small b + a small + big big, of which small small, below 2^-22 of the product, is left out. The tensor
+// cores cut sums off instead of rounding them, so each 8 of K are summed from zero and then added in f32.
+struct MmaTf32x3 {
+  using Element = float;
+  using Sum = float;
+  static constexpr int kTerms = 2;  // big, small
+  template <int N>
+  __device__ static void prepare(uint32_t (&x)[2][N]) {
+    uint32_t(&big)[N] = x[0], (&small)[N] = x[1];
+#pragma unroll
+    for (int i = 0; i < N; i++) split_tf32(bits_to_float(big[i]), big[i], small[i]);
+  }
+  __device__ static void multiply(float (&d)[4], const uint32_t (&a)[2][4],
+                                  const uint32_t (&b)[2][2]) {
+    float part[4] = {};
+    ptx::mma_m16n8k8_tf32(part, a[1], b[0]);
+    ptx::mma_m16n8k8_tf32(part, a[0], b[1]);
+    ptx::mma_m16n8k8_tf32(part, a[0], b[0]);
+#pragma unroll
+    for (int i = 0; i < 4; i++) d[i] += part[i];
   }
 };
 
@@ -45,17 +82,19 @@ template <bool ASigned, bool BSigned>
 struct MmaBytes {
   using Element = uint8_t;
   using Sum = int32_t;
-  __device__ static void prepare(uint32_t (&)[4]) {}
-  __device__ static void prepare(uint32_t (&)[2]) {}
-  __device__ static void multiply(int32_t (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+  static constexpr int kTerms = 1;
+  template <int N>
+  __device__ static void prepare(uint32_t (&)[1][N]) {}
+  __device__ static void multiply(int32_t (&d)[4], const uint32_t (&a)[1][4],
+                                  const uint32_t (&b)[1][2]) {
     if constexpr (ASigned && BSigned)
-      ptx::mma_m16n8k32_s8(d, a, b);
+      ptx::mma_m16n8k32_s8(d, a[0], b[0]);
     else if constexpr (BSigned)
-      ptx::mma_m16n8k32_u8s8(d, a, b);
+      ptx::mma_m16n8k32_u8s8(d, a[0], b[0]);
     else if constexpr (ASigned)
-      ptx::mma_m16n8k32_s8u8(d, a, b);
+      ptx::mma_m16n8k32_s8u8(d, a[0], b[0]);
     else
-      ptx::mma_m16n8k32_u8(d, a, b);
+      ptx::mma_m16n8k32_u8(d, a[0], b[0]);
   }
 };
 

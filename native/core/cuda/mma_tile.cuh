@@ -138,15 +138,15 @@ __device__ void multiply_stage(MmaSums<Kind, Shape>& sum, const unsigned char* t
   using E = typename Kind::Element;
 #pragma unroll
   for (int part = 0; part < kMmaStepBytes / 32; part++) {
-    uint32_t a[Shape::kFragmentsM][4], b[Shape::kFragmentsN][2];
+    uint32_t a[Shape::kFragmentsM][Kind::kTerms][4], b[Shape::kFragmentsN][Kind::kTerms][2];
 #pragma unroll
     for (int i = 0; i < Shape::kFragmentsM; i++) {
-      load_a<AAlongK, Shape::kM, E>(a[i], tile_a, Shape::warp_m() + i * 16, part);
+      load_a<AAlongK, Shape::kM, E>(a[i][0], tile_a, Shape::warp_m() + i * 16, part);
       Kind::prepare(a[i]);
     }
 #pragma unroll
     for (int j = 0; j < Shape::kFragmentsN; j += 2) {
-      load_b<BAlongK, Shape::kN, E>(b[j], b[j + 1], tile_b, Shape::warp_n() + j * 8, part);
+      load_b<BAlongK, Shape::kN, E>(b[j][0], b[j + 1][0], tile_b, Shape::warp_n() + j * 8, part);
       Kind::prepare(b[j]);
       Kind::prepare(b[j + 1]);
     }

@@ -190,6 +190,19 @@ TILEGRAD_PTX void wgmma_m64n128k8_tf32(float (&d)[64], uint64_t a, uint64_t b,
                    : "l"(a), "l"(b), "r"(scale_d)));
 }
 
+// A from registers, 16 rows for each warp as for mma_m16n8k8_tf32: they keep their values until the wait.
+// PTX sm_90a
+TILEGRAD_PTX void wgmma_m64n128k8_tf32_registers(float (&d)[64], const uint32_t (&a)[4], uint64_t b,
+                                                 int scale_d TILEGRAD_CALLER) {
+  TILEGRAD_PTX_BODY(
+      90, emulator::wgmma_tf32_registers(d, 128, a, b, scale_d, site),
+      asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %69, 0;\n"
+                   "wgmma.mma_async.sync.aligned.m64n128k8.f32.tf32.tf32 {" TILEGRAD_R64
+                   "}, {%64, %65, %66, %67}, %68, p, 1, 1;\n}"
+                   : TILEGRAD_OUT64("+f", d)
+                   : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(scale_d)));
+}
+
 // PTX sm_90a
 TILEGRAD_PTX void wgmma_m64n128k32_s8(int (&d)[64], uint64_t a, uint64_t b,
                                       int scale_d TILEGRAD_CALLER) {
@@ -199,6 +212,31 @@ TILEGRAD_PTX void wgmma_m64n128k32_s8(int (&d)[64], uint64_t a, uint64_t b,
                                  "}, %64, %65, p;\n}"
                                  : TILEGRAD_OUT64("+r", d)
                                  : "l"(a), "l"(b), "r"(scale_d)));
+}
+
+// A holds 2 of each 4 neighbours along K, 16 of 32; `indices` as for mma_sp_m16n8k32_bf16, 16 rows for each warp.
+// PTX sm_90a
+TILEGRAD_PTX void wgmma_sp_m64n128k32_bf16(float (&d)[64], uint64_t a, uint64_t b, uint32_t indices,
+                                           int scale_d TILEGRAD_CALLER) {
+  TILEGRAD_PTX_BODY(
+      90, emulator::wgmma_sparse_16bit(d, 128, a, b, indices, scale_d, true, site),
+      asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %67, 0;\n"
+                   "wgmma.mma_async.sp.sync.aligned.m64n128k32.f32.bf16.bf16 {" TILEGRAD_R64
+                   "}, %64, %65, %66, 0, p, 1, 1, 0, 0;\n}"
+                   : TILEGRAD_OUT64("+f", d)
+                   : "l"(a), "l"(b), "r"(indices), "r"(scale_d)));
+}
+
+// PTX sm_90a
+TILEGRAD_PTX void wgmma_sp_m64n128k32_f16(float (&d)[64], uint64_t a, uint64_t b, uint32_t indices,
+                                          int scale_d TILEGRAD_CALLER) {
+  TILEGRAD_PTX_BODY(
+      90, emulator::wgmma_sparse_16bit(d, 128, a, b, indices, scale_d, false, site),
+      asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %67, 0;\n"
+                   "wgmma.mma_async.sp.sync.aligned.m64n128k32.f32.f16.f16 {" TILEGRAD_R64
+                   "}, %64, %65, %66, 0, p, 1, 1, 0, 0;\n}"
+                   : TILEGRAD_OUT64("+f", d)
+                   : "l"(a), "l"(b), "r"(indices), "r"(scale_d)));
 }
 
 // PTX sm_90a

@@ -11,11 +11,13 @@ struct SplitK {
   int ranges;
 };
 
-// The ranges depend on the shape alone, so that the bits do not depend on the device. depth is below 2^31.
-inline SplitK split_depth(int64_t tiles, int64_t depth, int64_t step, int64_t shortest) {
-  constexpr int64_t kBlocks = 256, kMostRanges = 64;
+// The ranges depend on the shape alone, so that the bits do not depend on the device; with the tiles they give at most
+// `blocks` pieces of work. depth is below 2^31.
+inline SplitK split_depth(int64_t tiles, int64_t depth, int64_t step, int64_t shortest,
+                          int64_t blocks = 256) {
+  constexpr int64_t kMostRanges = 64;
   const int64_t most =
-      std::min({kBlocks / std::max<int64_t>(tiles, 1), depth / shortest, kMostRanges});
+      std::min({blocks / std::max<int64_t>(tiles, 1), depth / shortest, kMostRanges});
   if (most <= 1) return {INT32_MAX, 1};
   const int64_t length = ((depth + most - 1) / most + step - 1) / step * step;
   return {static_cast<int>(length), static_cast<int>((depth + length - 1) / length)};

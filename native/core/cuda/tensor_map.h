@@ -12,4 +12,8 @@ namespace tilegrad::cuda {
 CUtensorMap swizzled_map(CUtensorMapDataType type, const void* base, int64_t inner, int64_t outer,
                          int64_t row_stride, int element_bytes, int box_outer);
 
+/// The same without a swizzle: a box is `box_inner` elements, of a multiple of 16 bytes, of `box_outer` rows.
+CUtensorMap plain_map(CUtensorMapDataType type, const void* base, int64_t inner, int64_t outer,
+                      int64_t row_stride, int element_bytes, int box_inner, int box_outer);
+
 }  // namespace tilegrad::cuda

@@ -15,6 +15,16 @@ bool reads_in_place(const OperandLines& x, int64_t inner_stride, int64_t inner, 
   return good;
 }
 
+// How far each batch dimension moves, in rows; returns how far all of them do.
+int64_t batch_steps(const OperandLines& x, int64_t row, int64_t (&steps)[8]) {
+  int64_t all = 0;
+  for (int d = 0; d < x.rank; d++) {
+    steps[d] = x.stride[d] / row;
+    all += (x.size[d] - 1) * steps[d];
+  }
+  return all;
+}
+
 }  // namespace
 
 // A depth that ends within a stage is padded by TMA only at the end of the map, so a batch of transposed ones is packed then.
@@ -30,17 +40,28 @@ MappedOperand map_operand(CudaStream& stream, OperandLines x, CUtensorMapDataTyp
   if (!out.transposed && !reads_in_place(x, x.k_stride, x.k, x.line_stride, element_bytes))
     x = packed(stream, x, element_bytes, &out.kept);
   const int64_t row = out.transposed ? x.k_stride : x.line_stride;
-  int64_t outer = out.transposed ? x.k : x.lines;
-  for (int d = 0; d < x.rank; d++) {
-    const int64_t step = x.stride[d] / row;
-    (out.transposed ? out.steps.k : out.steps.line)[d] = step;
-    outer += (x.size[d] - 1) * step;
-  }
+  const int64_t outer = (out.transposed ? x.k : x.lines) +
+                        batch_steps(x, row, out.transposed ? out.steps.k : out.steps.line);
   out.fits = outer < INT32_MAX - 512;
   if (out.fits)
     out.map = swizzled_map(type, x.data, out.transposed ? x.lines : x.k, outer, row, element_bytes,
                            out.transposed ? step_elements : box_lines);
   return out;
+}
+
+MappedOperand map_result(const OperandLines& x, CUtensorMapDataType type, int element_bytes) {
+  MappedOperand out;
+  const int64_t outer = x.lines + batch_steps(x, x.line_stride, out.steps.line);
+  out.fits =
+      reads_in_place(x, x.k_stride, x.k, x.line_stride, element_bytes) && outer < INT32_MAX - 512;
+  if (out.fits) out.map = swizzled_map(type, x.data, x.k, outer, x.line_stride, element_bytes, 64);
+  return out;
+}
+
+int wgmma_cluster(const WgmmaPlan& plan, int columns) {
+  const int64_t pairs = ceil_div<int64_t>(plan.m, 2 * kWgmmaRows) *
+                        ceil_div<int64_t>(plan.n, columns) * plan.batches * plan.split.ranges;
+  return plan.m > kWgmmaRows && 2 * pairs >= kWgmmaWave ? 2 : 1;
 }
 
 bool has_wgmma_code(const void* kernel) {

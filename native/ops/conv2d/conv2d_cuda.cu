@@ -217,8 +217,8 @@ template <class Problem>
 bool on_tensor_cores(cuda::CudaStream& stream, const Attrs& attrs, const Problem& problem) {
   using T = typename Problem::Element;
   if constexpr (sizeof(T) < 8) {
-    if (!conv2d_mma_takes<T>(stream, problem.z, allows_tf32(attrs))) return false;
-    conv2d_mma(stream, problem);
+    if (!conv2d_mma_takes<T>(stream, problem.z, float32_precision(attrs))) return false;
+    conv2d_mma(stream, problem, float32_precision(attrs));
     return true;
   }
   return false;

@@ -1,4 +1,4 @@
-// Convolutions on tensor cores, sm_80 and up: bf16, f16, and f32 rounded to tf32 where its precision allows. Implicit matrix
+// Convolutions on tensor cores, sm_80 and up: bf16, f16, and f32 where its precision allows tf32 or 3xTF32. Implicit matrix
 // products by mma_tile.cuh over images and weights whose channels were brought innermost (padded to 16 bytes): a chunk of
 // 16 bytes is one tap of one pixel, so cp.async gathers the patches and no patch matrix is written. Results go to NCHW as
 // they are. f16 and bf16 take wgmma on sm_90a where there is work enough (conv2d_wgmma.cuh). Rows are channels, columns
@@ -188,9 +188,8 @@ bool cut_for_wgmma(const cuda::CudaStream& stream, const Problem& problem, Cut<T
   return false;
 }
 
-template <class T, class Problem>
+template <class Kind, class Problem, class T = typename Kind::Element>
 Cut<T, Problem> cut_for_mma(const Problem& problem) {
-  using Kind = cuda::MmaOf<T>;
   const int64_t rows = problem.rows(), columns = problem.columns(), groups = problem.out.z.groups;
   const int64_t large = tiles_of<MmaLarge>(rows, columns);
   const int64_t small = tiles_of<MmaSmall>(rows, columns);
@@ -204,11 +203,21 @@ Cut<T, Problem> cut_for_mma(const Problem& problem) {
 }
 
 template <class T, class Problem>
-void run(cuda::CudaStream& stream, const Problem& problem) {
+Cut<T, Problem> cut_for(const cuda::CudaStream& stream, const Problem& problem,
+                        Float32Precision precision) {
+  Cut<T, Problem> cut;
+  if (cut_for_wgmma(stream, problem, &cut)) return cut;
+  if constexpr (sizeof(T) == 4) {
+    if (precision == Float32Precision::high) return cut_for_mma<cuda::MmaTf32x3>(problem);
+  }
+  return cut_for_mma<cuda::MmaOf<T>>(problem);
+}
+
+template <class T, class Problem>
+void run(cuda::CudaStream& stream, const Problem& problem, Float32Precision precision) {
   const int64_t rows = problem.rows(), columns = problem.columns();
   const int groups = problem.out.z.groups;
-  Cut<T, Problem> cut;
-  if (!cut_for_wgmma(stream, problem, &cut)) cut = cut_for_mma<T>(problem);
+  const Cut<T, Problem> cut = cut_for<T>(stream, problem, precision);
   const SplitK& split = cut.split;
   BufferRef space;
   float* partial = nullptr;
@@ -240,8 +249,10 @@ PatchSize patch_size(const ConvSizes& z, int channels) {
 }  // namespace
 
 template <class T>
-bool conv2d_mma_takes(const cuda::CudaStream& stream, const ConvSizes& z, bool tf32) {
-  if (stream.traits().capability < 80 || (sizeof(T) == 4 && !tf32)) return false;
+bool conv2d_mma_takes(const cuda::CudaStream& stream, const ConvSizes& z,
+                      Float32Precision precision) {
+  const bool f32 = sizeof(T) == 4 && precision == Float32Precision::highest;
+  if (stream.traits().capability < 80 || f32) return false;
   constexpr int kPer = 16 / sizeof(T);
   // Padded channels would be more than half of the work.
   if (2 * z.c < kPer || 2 * z.k < kPer) return false;
@@ -250,7 +261,7 @@ bool conv2d_mma_takes(const cuda::CudaStream& stream, const ConvSizes& z, bool t
 }
 
 template <class T>
-void conv2d_mma(cuda::CudaStream& stream, const ConvForward<T>& conv) {
+void conv2d_mma(cuda::CudaStream& stream, const ConvForward<T>& conv, Float32Precision precision) {
   const ConvSizes& z = conv.z;
   constexpr int kBytes = sizeof(T);
   const int channels = static_cast<int>(cuda::padded_channels(z.c, kBytes));
@@ -259,13 +270,16 @@ void conv2d_mma(cuda::CudaStream& stream, const ConvForward<T>& conv) {
       cuda::channels_last(stream, conv.x, z.n, z.groups, z.c, int64_t{z.h} * z.w, kBytes, &kept[0]);
   const void* weight = cuda::packed_weight(stream, conv.weight, z.groups, z.k, z.c,
                                            int64_t{z.r} * z.s, false, kBytes, &kept[1]);
-  run<T>(stream, MmaForward<T>{static_cast<const T*>(weight),
-                               {static_cast<const T*>(x), patch_size(z, channels)},
-                               conv});
+  run<T>(
+      stream,
+      MmaForward<T>{
+          static_cast<const T*>(weight), {static_cast<const T*>(x), patch_size(z, channels)}, conv},
+      precision);
 }
 
 template <class T>
-void conv2d_mma(cuda::CudaStream& stream, const ConvInputGrad<T>& conv) {
+void conv2d_mma(cuda::CudaStream& stream, const ConvInputGrad<T>& conv,
+                Float32Precision precision) {
   const ConvSizes& z = conv.z;
   constexpr int kBytes = sizeof(T);
   const int filters = static_cast<int>(cuda::padded_channels(z.k, kBytes));
@@ -274,13 +288,16 @@ void conv2d_mma(cuda::CudaStream& stream, const ConvInputGrad<T>& conv) {
                                        kBytes, &kept[0]);
   const void* weight = cuda::packed_weight(stream, conv.weight, z.groups, z.k, z.c,
                                            int64_t{z.r} * z.s, true, kBytes, &kept[1]);
-  run<T>(stream, MmaInputGrad<T>{static_cast<const T*>(weight),
-                                 {static_cast<const T*>(dy), patch_size(z, filters)},
-                                 conv});
+  run<T>(
+      stream,
+      MmaInputGrad<T>{
+          static_cast<const T*>(weight), {static_cast<const T*>(dy), patch_size(z, filters)}, conv},
+      precision);
 }
 
 template <class T>
-void conv2d_mma(cuda::CudaStream& stream, const ConvWeightGrad<T>& conv) {
+void conv2d_mma(cuda::CudaStream& stream, const ConvWeightGrad<T>& conv,
+                Float32Precision precision) {
   const ConvSizes& z = conv.z;
   constexpr int kBytes = sizeof(T);
   const int channels = static_cast<int>(cuda::padded_channels(z.c, kBytes));
@@ -290,17 +307,19 @@ void conv2d_mma(cuda::CudaStream& stream, const ConvWeightGrad<T>& conv) {
       cuda::channels_last(stream, conv.x, z.n, z.groups, z.c, int64_t{z.h} * z.w, kBytes, &kept[0]);
   const void* dy = cuda::channels_last(stream, conv.dy, z.n, z.groups, z.k, int64_t{z.p} * z.q,
                                        kBytes, &kept[1]);
-  run<T>(stream, MmaWeightGrad<T>{static_cast<const T*>(dy),
-                                  filters,
-                                  {static_cast<const T*>(x), patch_size(z, channels)},
-                                  conv});
+  run<T>(stream,
+         MmaWeightGrad<T>{static_cast<const T*>(dy),
+                          filters,
+                          {static_cast<const T*>(x), patch_size(z, channels)},
+                          conv},
+         precision);
 }
 
-#define TG_CONV_MMA(T)                                                                \
-  template bool conv2d_mma_takes<T>(const cuda::CudaStream&, const ConvSizes&, bool); \
-  template void conv2d_mma(cuda::CudaStream&, const ConvForward<T>&);                 \
-  template void conv2d_mma(cuda::CudaStream&, const ConvInputGrad<T>&);               \
-  template void conv2d_mma(cuda::CudaStream&, const ConvWeightGrad<T>&);
+#define TG_CONV_MMA(T)                                                                            \
+  template bool conv2d_mma_takes<T>(const cuda::CudaStream&, const ConvSizes&, Float32Precision); \
+  template void conv2d_mma(cuda::CudaStream&, const ConvForward<T>&, Float32Precision);           \
+  template void conv2d_mma(cuda::CudaStream&, const ConvInputGrad<T>&, Float32Precision);         \
+  template void conv2d_mma(cuda::CudaStream&, const ConvWeightGrad<T>&, Float32Precision);
 TG_CONV_MMA(float)
 TG_CONV_MMA(f16)
 TG_CONV_MMA(bf16)

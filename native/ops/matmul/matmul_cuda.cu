@@ -1,5 +1,5 @@
 // matmul on CUDA: the strides go to the products of the core as they are. f32 and f64 are computed exactly as they
-// stand (SIMT) unless the precision allows tf32; 16-bit floats go to the tensor cores and are summed in f32.
+// stand (SIMT) unless the precision allows less; 16-bit floats go to the tensor cores and are summed in f32.
 #include "core/cuda/copy.h"
 #include "core/cuda/gemm.h"
 #include "core/precision.h"
@@ -17,7 +17,7 @@ void matmul_cuda(KernelArgs& args) {
     GemmBatch batch;
     const T* values = bias ? bias.as<T>() : nullptr;
     const Gemm<T> g = matmul_product(a, b, values, out, &batch);
-    cuda::gemm(stream, g, batch, allows_tf32(args.attrs));
+    cuda::gemm(stream, g, batch, float32_precision(args.attrs));
   })
 }
 

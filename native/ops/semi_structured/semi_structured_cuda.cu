@@ -1,4 +1,5 @@
-// 2:4 matrices on CUDA. The product, from sm_80 on in f16 and bf16, is W x^T by mma.sp: a block of 4 warps makes a tile of
+// 2:4 matrices on CUDA. The product, from sm_80 on in f16 and bf16, is W x^T by mma.sp, on sm_90a where there is work enough
+// by wgmma.sp (semi_structured_wgmma.cuh). By mma.sp: a block of 4 warps makes a tile of
 // 64 rows of W by 64 rows of x, 64 places of K a step through 3 stages of shared memory (mma_tile.cuh); W's tile holds the
 // 32 that are kept, its indices go from memory to the registers that the instruction reads. Elsewhere the product is that
 // of an unpacked copy. Sums in f32, over K in order. The other kernels: a thread per 8 elements of a row (one byte of indices).
@@ -9,8 +10,11 @@
 #include "core/cuda/gemm.h"
 #include "core/cuda/gemm_operands.cuh"
 #include "core/cuda/mma_tile.cuh"
+#include "core/cuda/tensor_map.h"
+#include "core/cuda/wgmma_operand.h"
 #include "ops/semi_structured/semi_structured.h"
 #include "ops/semi_structured/semi_structured_group.h"
+#include "ops/semi_structured/semi_structured_wgmma.cuh"
 
 namespace tilegrad {
 
@@ -175,6 +179,37 @@ void run(cuda::CudaStream& stream, int64_t n, void (*kernel)(P...), A... values)
               "launch");
 }
 
+// Enqueues the product by wgmma.sp if device, build and sizes suit.
+template <class T>
+bool try_wgmma(cuda::CudaStream& stream, const SparseProduct<T>& p) {
+  // Below a third of a wave the small tiles of mma.sp are ahead.
+  constexpr int64_t kFewestTiles = 48;
+  constexpr auto kType =
+      std::is_same_v<T, bf16> ? CU_TENSOR_MAP_DATA_TYPE_BFLOAT16 : CU_TENSOR_MAP_DATA_TYPE_FLOAT16;
+  static const bool has_code =
+      cuda::has_wgmma_code(reinterpret_cast<const void*>(semi_structured_wgmma<T>));
+  const int64_t tiles = ceil_div<int64_t>(p.n, 128) * ceil_div<int64_t>(p.m, 128);
+  const bool aligned = p.values.vectors && p.x.vectors && p.k % 128 == 0 &&
+                       reinterpret_cast<uintptr_t>(p.indices) % 16 == 0 && p.n % 8 == 0 &&
+                       reinterpret_cast<uintptr_t>(p.y) % 16 == 0;
+  if (stream.traits().capability != 90 || !aligned || p.k == 0 || tiles < kFewestTiles || !has_code)
+    return false;
+  const SparseOutput<T> out = {p.bias, p.y, p.n, p.m};
+  cuda::WgmmaPlan plan;
+  plan.m = p.n, plan.n = p.m, plan.depth = p.k;
+  plan.cluster = cuda::wgmma_cluster(plan, SparseRing::kColumns);
+  const CUtensorMap values =
+      cuda::swizzled_map(kType, p.values.data, p.k / 2, p.n, p.k / 2, 2, 128);
+  const CUtensorMap x = cuda::swizzled_map(kType, p.x.data, p.k, p.m, p.k, 2, 128);
+  const CUtensorMap indices = cuda::plain_map(CU_TENSOR_MAP_DATA_TYPE_UINT8, p.indices, p.k / 8,
+                                              p.n, p.k / 8, 1, SparseRing::kIndexBytes, 128);
+  const CUtensorMap y = cuda::swizzled_map(kType, p.y, p.n, p.m, p.n, 2, 64);
+  cuda::launch_wgmma(stream, "semi_structured_wgmma", semi_structured_wgmma<T>, plan,
+                     SparseRing::kColumns, sizeof(cuda::WgmmaShared<SparseRing>), values, x,
+                     indices, y, out, plan);
+  return true;
+}
+
 // The dense product of an unpacked copy.
 template <class T>
 void multiply_dense(cuda::CudaStream& stream, const SparseProduct<T>& p) {
@@ -216,6 +251,7 @@ void multiply(KernelArgs& args) {
                               static_cast<int>(m),
                               static_cast<int>(k)};
   if constexpr (sizeof(T) == 2) {
+    if (try_wgmma(stream, p)) return;
     if (stream.traits().capability >= 80) {
       const int64_t tiles = ceil_div<int64_t>(n, 64) * ceil_div<int64_t>(m, 64);
       cuda::check(launch(semi_structured_mma<T>, dim3(static_cast<unsigned>(tiles)),

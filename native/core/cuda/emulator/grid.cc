@@ -41,7 +41,7 @@ void reset_thread(Thread& t, Block& b, int i) {
 
 void start_block(Block& b, uint3 index, size_t dynamic_bytes) {
   b.index = index;
-  b.proxy_fenced = false;
+  for (bool& fenced : b.proxy_fenced) fenced = false;
   b.thread_count = b.alive = static_cast<int>(blockDim.x * blockDim.y * blockDim.z);
   b.barriers_at_exit = -1;
   b.mbarrier_count = 0;

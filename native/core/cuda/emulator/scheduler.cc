@@ -15,6 +15,9 @@ namespace {
 constexpr int kMaxReady = kMaxSlots * kMaxThreads;
 constexpr size_t kStackBytes = (kAsan || kTsan) ? 256 * 1024 : 64 * 1024;
 
+constexpr uint32_t kDrawn =
+    1u << 31;  // drawn priorities are this or higher, those of polling warps lower
+
 // Bounded containers: nothing may allocate while fibers run under TSan.
 template <class T, int N>
 struct Bag {
@@ -44,7 +47,8 @@ struct Scheduler {
   const std::function<void()>* body = nullptr;
   int live = 0;
   unsigned long polls = 0;
-  Block* ended = nullptr;  // the block whose last thread has just ended
+  uint32_t lowest = kDrawn;  // the priority of the warp that last polled
+  Block* ended = nullptr;    // the block whose last thread has just ended
   Block* slots[kMaxSlots] = {};
   Thread* fifo[kMaxReady];
   unsigned fifo_head = 0, fifo_tail = 0;
@@ -60,6 +64,8 @@ struct Scheduler {
 };
 Scheduler& scheduler = *new Scheduler();
 
+uint32_t draw_priority() { return next_random() | kDrawn; }
+
 Thread* pick() {
   Scheduler& s = scheduler;
   switch (options().schedule) {
@@ -73,7 +79,7 @@ Thread* pick() {
   }
   if (s.active.count == 0) return nullptr;
   const auto active = static_cast<uint32_t>(s.active.count);
-  if (next_random() % 128 == 0) s.active.items[next_random() % active]->priority = next_random();
+  if (next_random() % 128 == 0) s.active.items[next_random() % active]->priority = draw_priority();
   int best = 0;
   for (int i = 1; i < s.active.count; i++) {
     if (s.active.items[i]->priority > s.active.items[best]->priority) best = i;
@@ -272,10 +278,14 @@ void yield_point() {
   if (shuffled() && next_random() % 8 == 0) yield_current();
 }
 
+// A warp that polls goes behind all others, so that what it waits for can happen: priorities may keep a warp from running
+// as long as others work, not as long as others spin.
 void poll(const char* what, const Site& site) {
   Thread* self = scheduler.running;
   self->waits_for = what;
   self->site = site;
+  scheduler.lowest = scheduler.lowest > 0 ? scheduler.lowest - 1 : kDrawn - 1;
+  scheduler.warps[self->block->slot][self->warp].priority = scheduler.lowest;
   if (++scheduler.polls > 4096ul + 64ul * static_cast<unsigned long>(scheduler.live)) {
     if (!run_one_async(true)) fail_with_waiters("livelock: every thread spins");
     scheduler.polls = 0;
@@ -297,7 +307,7 @@ void make_slot(int slot) {
 }
 
 void add_threads(Block& b) {
-  for (int w = 0; w < kMaxWarps; w++) scheduler.warps[b.slot][w].priority = next_random();
+  for (int w = 0; w < kMaxWarps; w++) scheduler.warps[b.slot][w].priority = draw_priority();
   scheduler.live += b.thread_count;
   for (int i = 0; i < b.thread_count; i++) make_ready(b.threads[i]);
 }

@@ -92,7 +92,9 @@ struct Mbarrier {
 struct WgmmaJob {
   void (*run)(const WgmmaJob& job);
   void* accumulators[128];
-  uint64_t a, b;  // descriptors
+  const uint32_t* a_words[128];  // where A comes from registers
+  uint32_t indices[128];         // of a sparse A
+  uint64_t a, b;                 // descriptors
   int n, scale_d;
   bool a_transposed, b_transposed;
   char* shared;
@@ -120,8 +122,8 @@ struct Cluster {
 struct Block {
   uint3 index;
   Cluster* cluster;
-  int rank;           // in its cluster
-  bool proxy_fenced;  // fence.proxy.async since the last group of TMA stores
+  int rank;                           // in its cluster
+  bool proxy_fenced[kMaxWarpgroups];  // fence.proxy.async since its last group of TMA stores
   int slot;
   int thread_count, alive;
   std::vector<Thread*> threads;

@@ -48,6 +48,10 @@ void wgmma_bf16(float* d, int n, uint64_t a, uint64_t b, int scale_d, bool a_tra
 void wgmma_f16(float* d, int n, uint64_t a, uint64_t b, int scale_d, bool a_transposed,
                bool b_transposed, const Site& site);
 void wgmma_tf32(float* d, int n, uint64_t a, uint64_t b, int scale_d, const Site& site);
+void wgmma_tf32_registers(float* d, int n, const uint32_t* a, uint64_t b, int scale_d,
+                          const Site& site);
+void wgmma_sparse_16bit(float* d, int n, uint64_t a, uint64_t b, uint32_t indices, int scale_d,
+                        bool bf16, const Site& site);
 void wgmma_8bit(int* d, int n, uint64_t a, uint64_t b, int scale_d, bool a_signed, bool b_signed,
                 const Site& site);
 

@@ -73,12 +73,15 @@ void stmatrix(void* row, const uint32_t (&r)[4], bool transposed, const Site& si
   warp_collective(~0u, nullptr, nullptr, site);
 }
 
-TILEGRAD_NO_TSAN void proxy_fence() { current()->block->proxy_fenced = true; }
+// A warpgroup's flag: those that write a tile are those that store it.
+TILEGRAD_NO_TSAN bool& proxy_fenced(Thread& t) { return t.block->proxy_fenced[t.linear / 128]; }
+
+TILEGRAD_NO_TSAN void proxy_fence() { proxy_fenced(*current()) = true; }
 
 TILEGRAD_NO_TSAN void tma_store_2d(const CUtensorMap* map, int x, int y, const void* from,
                                    const Site& site) {
   Thread& t = *current();
-  if (!t.block->proxy_fenced)
+  if (!proxy_fenced(t))
     fail("%s:%d: a TMA store of shared memory without fence.proxy.async since the last one",
          site.file_name(), line(site));
   TmaStore store;
@@ -102,7 +105,7 @@ TILEGRAD_NO_TSAN void tma_store_2d(const CUtensorMap* map, int x, int y, const v
 TILEGRAD_NO_TSAN void tma_store_commit() {
   Thread& t = *current();
   t.store_groups++;
-  t.block->proxy_fenced = false;
+  proxy_fenced(t) = false;
   if (t.store_jobs[t.store_groups % 16] > 0) fail("more than 16 groups of TMA stores in flight");
 }
 
