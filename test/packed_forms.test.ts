@@ -32,12 +32,17 @@ manualSeed(11);
 const image = randn([1, 32, 30, 30], { device: place });
 const kernels = (size: number): Tensor => randn([48, 32, size, size], { device: place });
 
-// By Winograd's algorithm; with panels packed for all tasks; with one packed by each task.
+// With filters along the lanes; in panels that are packed for all tasks, or by each task for itself.
 const cases: [name: string, x: Tensor, weight: () => Tensor, options: object][] = [
-  ['3 x 3', image, () => kernels(3), { padding: 1 }],
   ['5 x 5', image, () => kernels(5), { padding: 2 }],
   ['3 x 3 of stride 2', image, () => kernels(3), { padding: 1, stride: 2 }],
-  ['many kernels', randn([1, 64, 7, 7], { device: place }), () => randn([128, 64, 3, 3], { device: place }), {}],
+  ['few filters', image, () => randn([6, 32, 3, 3], { device: place }), { padding: 1, stride: 2 }],
+  [
+    'f64',
+    randn([1, 64, 7, 7], { device: place, dtype: 'f64' }),
+    () => randn([128, 64, 3, 3], { device: place, dtype: 'f64' }),
+    {},
+  ],
   ['groups', image, () => randn([48, 8, 3, 3], { device: place }), { groups: 4 }],
   ['1 x 1', image, () => kernels(1), {}],
   ['with pooling', image, () => kernels(5), { maxPool: 2 }],
@@ -60,16 +65,16 @@ describe.each(cases)('conv2d of %s', (_, x, make, options) => {
 });
 
 describe('a kept form', () => {
-  const options = { padding: 1 };
+  const options = { padding: 2 };
   const { limitBytes } = memory(place);
   afterEach(() => place.setMemoryLimit(limitBytes));
 
   test('goes when the weight is written, in whole or in part', () => {
     const before = packed();
-    const weight = kernels(3);
+    const weight = kernels(5);
     for (const write of [
-      () => assign(weight, kernels(3)),
-      () => assign(index(weight, 3), randn([32, 3, 3], { device: place })),
+      () => assign(weight, kernels(5)),
+      () => assign(index(weight, 3), randn([32, 5, 5], { device: place })),
     ]) {
       repeated(image, weight, options, 20);
       expect(packed()).toBeGreaterThan(before);
@@ -82,11 +87,11 @@ describe('a kept form', () => {
   });
 
   test('stays with the work that was asked for before the write', async () => {
-    const weight = kernels(3);
+    const weight = kernels(5);
     repeated(image, weight, options);
     const plain = once(image, weight, options);
     const results = Array.from({ length: 5 }, () => conv2d(image, weight, options));
-    assign(weight, kernels(3));
+    assign(weight, kernels(5));
     const after = conv2d(image, weight, options);
     const fresh = once(image, weight, options);
     weight.dispose();
@@ -97,7 +102,7 @@ describe('a kept form', () => {
 
   test('belongs to the part of the buffer that the weight shows', () => {
     const before = packed();
-    const both = randn([2, 48, 32, 3, 3], { device: place });
+    const both = randn([2, 48, 32, 5, 5], { device: place });
     const parts = [tidy(() => index(both, 0)), tidy(() => index(both, 1))] as const;
     const plain = parts.map((part) => once(image, part, options));
     for (let round = 0; round < 5; round++)
@@ -111,7 +116,7 @@ describe('a kept form', () => {
   });
 
   test('is dropped by trimMemory, and where the limit leaves no room', () => {
-    const weight = kernels(3);
+    const weight = kernels(5);
     repeated(image, weight, options);
     expect(packed()).toBeGreaterThan(0);
     place.trimMemory();
@@ -130,7 +135,7 @@ describe('a kept form', () => {
 
   test('is none of a weight that is trained, and few calls of evaluation bring it', () => {
     const before = packed();
-    const layer = new nn.Conv2d(32, 48, 3, { padding: 1, device: place });
+    const layer = new nn.Conv2d(32, 48, 5, { padding: 2, device: place });
     const optimizer = new optim.SGD(layer.parameters(), { lr: 0.01 });
     for (let step = 0; step < 20; step++) {
       tidy(() => layer.forward(image).mean().backward());

@@ -122,10 +122,7 @@ void Filters::run_task(const float* weights, const float* images, int64_t task) 
   f.bias = conv_.bias != nullptr ? conv_.bias + group * conv_.rows + filter : nullptr;
   f.out = static_cast<float*>(
       scratch(ScratchSlot::chunk, sizeof(float) * static_cast<size_t>(pixels * panel_filters_)));
-  if (panel + 1 < panels_ && task % bands + 1 == bands) {
-    f.next = f.weights + panel_filters_ * depth_;
-    f.next_bytes = vectors(panel + 1) * lanes * depth_ * 4;
-  }
+  f.weights_end = weights + (group + 1) * group_weights();
   TILEGRAD_SIMD(filters_panel)(f);
 
   for (int64_t v = 0; v < f.vectors; ++v) {

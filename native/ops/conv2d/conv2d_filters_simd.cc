@@ -1,6 +1,7 @@
 // Convolution with filters along the lanes: a tile of up to kPixels output positions by NV vectors of filters
-// stays in registers over all channels and taps; per tap NV vectors of weights are loaded and each pixel of
-// the image is broadcast. Positions lie in one row, or in two neighbouring rows of a narrow image.
+// stays in registers while kBlockBytes of weights pass, which then serve the other tiles from L1; per tap NV
+// vectors of weights are loaded and each pixel of the image is broadcast. Positions lie in one row, or in two
+// neighbouring rows of a narrow image.
 #include "ops/conv2d/conv2d_filters_simd.h"
 
 #include "ops/conv2d/conv2d_pixels.h"
@@ -23,13 +24,17 @@ constexpr int kPixels = 4, kVectors = 2;
 #endif
 constexpr int kStep = 4;  // taps per round of the loop
 constexpr int kLine = 64 / sizeof(float);
+constexpr int64_t kBlockBytes = 24 << 10;  // of weights: half of L1
+// Far enough for the latency of memory, near enough to leave L2 to the image and to what is in use.
+constexpr int64_t kAhead = (128 << 10) / sizeof(float);
 
 struct Tile {
   int64_t depth;
   const float* weights;
   const int64_t* offsets;
   const float *first, *second;  // where the positions of either row start
-  const V* bias;                // (NV)
+  const V* bias;                // (NV), or null: more is added to the sums
+  bool accumulate;
   float *out, *out_second;
   int64_t out_block;
   const float* next;
@@ -78,7 +83,12 @@ __attribute__((noinline)) void tile(const Tile& t) {
   for (int i = 0; i < N0 + N1; ++i) {
     float* out = i < N0 ? t.out + i * W : t.out_second + (i - N0) * W;
 #pragma GCC unroll 2
-    for (int v = 0; v < NV; ++v) store<float>(out + v * t.out_block, acc[i][v] + t.bias[v]);
+    for (int v = 0; v < NV; ++v) {
+      V sum = acc[i][v];
+      if (t.accumulate) sum += load<float>(out + v * t.out_block);
+      if (t.bias != nullptr) sum += t.bias[v];
+      store<float>(out + v * t.out_block, sum);
+    }
   }
 }
 
@@ -99,23 +109,13 @@ TileFunction two_rows(int64_t cols) {
 
 // Rows are cut evenly: 28 positions as 14 and 14.
 template <int NV>
-TG_SIMD void panel(const FiltersPanel& f) {
-  V bias[NV];
-#pragma GCC unroll 2
-  for (int v = 0; v < NV; ++v) {
-    const int left = f.filters - v * W;
-    bias[v] = f.bias != nullptr && left > 0
-                  ? load_partial<float>(f.bias + v * W, left < W ? left : W)
-                  : V{};
-  }
+TG_SIMD void block_tiles(const FiltersPanel& f, Tile& t) {
   const int64_t per_tile = 2 * f.cols <= kPixels ? 2 : 1;
   const int64_t parts = (f.cols + kPixels - 1) / kPixels;
   const int64_t tiles = (f.rows + per_tile - 1) / per_tile * parts;
-  const int64_t pairs = f.next_bytes / 128;
-  Tile t = {};
-  t.depth = f.depth, t.weights = f.weights, t.offsets = f.offsets, t.bias = bias;
-  t.out_block = f.rows * f.cols * W;
-  t.next = f.next, t.next_pairs = (pairs + tiles - 1) / tiles;
+  const int64_t ahead = f.weights_end - t.weights - kAhead, block = t.depth * NV * W;
+  const int64_t pairs = (ahead < block ? ahead : block) / (2 * kLine);
+  t.next = t.weights + kAhead, t.next_pairs = pairs > 0 ? (pairs + tiles - 1) / tiles : 0;
   for (int64_t row = 0; row < f.rows; row += per_tile) {
     const bool two = per_tile == 2 && row + 1 < f.rows;
     for (int64_t part = 0; part < parts; ++part) {
@@ -123,8 +123,34 @@ TG_SIMD void panel(const FiltersPanel& f) {
       t.first = f.image + row * f.pitch + col, t.second = t.first + f.pitch;
       t.out = f.out + (row * f.cols + col) * W, t.out_second = t.out + f.cols * W;
       (two ? two_rows<NV>(cols) : one_row<NV>(cols))(t);
-      if (t.next_pairs > 0) t.next += t.next_pairs * 2 * kLine;
+      t.next += t.next_pairs * 2 * kLine;
     }
+  }
+}
+
+template <int NV>
+TG_SIMD void panel(const FiltersPanel& f) {
+  V bias[NV];
+#pragma GCC unroll 2
+  for (int v = 0; v < NV; ++v) {
+    const int left = f.filters - v * W;
+    bias[v] = V{};
+    if (f.bias != nullptr && left > 0)
+      bias[v] = load_partial<float>(f.bias + v * W, left < W ? left : W);
+  }
+  constexpr int64_t kMost = kBlockBytes / (NV * W * sizeof(float));
+  const int64_t blocks = f.depth > kMost ? (f.depth + kMost - 1) / kMost : 1;
+  Tile t = {};
+  t.out_block = f.rows * f.cols * W;
+  for (int64_t block = 0; block < blocks; ++block) {
+    const int64_t first = f.depth * block / blocks / kStep * kStep;
+    const int64_t end =
+        block + 1 < blocks ? f.depth * (block + 1) / blocks / kStep * kStep : f.depth;
+    t.depth = end - first;
+    t.weights = f.weights + first * NV * W, t.offsets = f.offsets + first;
+    t.accumulate = block > 0;
+    t.bias = block + 1 < blocks ? nullptr : bias;
+    block_tiles<NV>(f, t);
   }
 }
 

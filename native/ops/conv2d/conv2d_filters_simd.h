@@ -24,11 +24,10 @@ struct FiltersPanel {
   const int64_t* offsets;  // (depth)
   const float* image;
   int64_t rows, cols, pitch;
-  const float* bias;  // (filters), or null
-  int filters;        // that exist in the panel
-  float* out;         // (vectors, rows * cols, lanes)
-  const float* next;  // brought into L2 meanwhile: next_bytes of the panel that comes next
-  int64_t next_bytes;
+  const float* bias;         // (filters), or null
+  int filters;               // that exist in the panel
+  float* out;                // (vectors, rows * cols, lanes)
+  const float* weights_end;  // of the panels that follow: they are brought into L2 meanwhile
 };
 
 // Pixels of `lanes` filters become rows of planes, with residual and activation.

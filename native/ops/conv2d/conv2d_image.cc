@@ -10,6 +10,14 @@ namespace {
 
 int64_t ceil_div(int64_t a, int64_t b) { return a >= 0 ? (a + b - 1) / b : -(-a / b); }
 
+// The offsets of one channel, then those of the others.
+std::vector<int64_t> repeated(std::vector<int64_t> offsets, int64_t channels, int64_t plane) {
+  const size_t taps = offsets.size();
+  offsets.resize(taps * static_cast<size_t>(channels));
+  for (size_t i = taps; i < offsets.size(); ++i) offsets[i] = offsets[i - taps] + plane;
+  return offsets;
+}
+
 }  // namespace
 
 ConvImage::ConvImage(int64_t in_h, int64_t in_w, int64_t stride_h, int64_t stride_w,
@@ -45,23 +53,17 @@ bool ConvImage::reads_in_place(int64_t out_h) const {
 
 std::vector<int64_t> ConvImage::offsets_in_place(int64_t channels) const {
   std::vector<int64_t> offsets;
-  offsets.reserve(static_cast<size_t>(channels) * taps_.size());
-  for (int64_t c = 0; c < channels; ++c) {
-    for (const ConvTap& tap : taps_) offsets.push_back((c * in_h_ + tap.row) * in_w_ + tap.col);
-  }
-  return offsets;
+  for (const ConvTap& tap : taps_) offsets.push_back(tap.row * in_w_ + tap.col);
+  return repeated(std::move(offsets), channels, in_h_ * in_w_);
 }
 
 std::vector<int64_t> ConvImage::offsets_in_copy(int64_t channels, int64_t rows) const {
   std::vector<int64_t> offsets;
-  offsets.reserve(static_cast<size_t>(channels) * taps_.size());
-  for (int64_t c = 0; c < channels; ++c) {
-    for (const ConvTap& tap : taps_) {
-      const int64_t row = phase_of(tap) * (rows + extra_rows_) + tap.row / stride_h_;
-      offsets.push_back(c * plane(rows) + row * pitch() + tap.col / stride_w_);
-    }
+  for (const ConvTap& tap : taps_) {
+    const int64_t row = phase_of(tap) * (rows + extra_rows_) + tap.row / stride_h_;
+    offsets.push_back(row * pitch() + tap.col / stride_w_);
   }
-  return offsets;
+  return repeated(std::move(offsets), channels, plane(rows));
 }
 
 template <class T>

@@ -3,7 +3,8 @@
 // channels, filters) into m (filter blocks, tiles, 36, lanes) and transformed back. A task takes some rows of
 // tiles through all three steps, so that v and m stay in its cache and u is read once per task. Where there
 // are few tiles, one region transforms all of them, and a task of a second one takes a panel of filters
-// through the products and back: u is read once.
+// through the products and back; it transforms the kernels of some channels at a time, in its cache: to keep
+// u, four times the size of the kernels, would take longer to read than to make anew.
 #include "ops/conv2d/conv2d_winograd.h"
 
 #include <algorithm>
@@ -21,7 +22,7 @@ namespace {
 constexpr int64_t kPanel = 2;            // blocks of filters in one product
 constexpr int64_t kChannelsAtOnce = 16;  // of kernels transformed together
 constexpr int64_t kTaskTiles = 28, kSmallTaskTiles = 14;
-constexpr int64_t kEnoughTasks = 16;
+constexpr int64_t kFewTasks = 8, kEnoughTasks = 16;
 constexpr int64_t kSharedBytes = 1 << 20;  // of v that tasks share
 constexpr int64_t kFewTiles = 2, kManyTiles = 16;
 constexpr int64_t kManyKernels = 1 << 14;
@@ -67,17 +68,18 @@ class Winograd {
   int64_t units() const { return conv_.images * tile_rows_ * parts_; }
   std::vector<Run> runs(int64_t begin, int64_t end) const;
   void transform_weights(float* u) const;
-  void transform_block(float* u, int64_t group, int64_t block) const;
+  void transform_block(float* u, int64_t group, int64_t block, int64_t first, int64_t channels,
+                       int64_t xi_stride, float* taps) const;
+  int64_t taps_elements() const { return kChannelsAtOnce * 9 * lanes_; }
   void input(const Run& run, int64_t group, int64_t block, float* v, int64_t v_block,
              float* band) const;
-  void product(const float* u, int64_t tiles, int64_t panel, int64_t xi, const float* v, float* m,
-               bool more) const;
+  void product(const float* u, int64_t xi_stride, int64_t channels, int64_t tiles, int64_t panel,
+               int64_t xi, const float* v, float* m, bool accumulate) const;
   bool output(const Run& run, int64_t group, int64_t block, const float* m, float* band) const;
   bool run_task(const float* u, int64_t begin, int64_t end) const;
-  bool run_panel(const float* u, const std::vector<Run>& all, int64_t group, int64_t panel,
-                 const float* v) const;
-  bool run_by_tiles(const float* u) const;
-  bool run_by_panels(const float* u, float* v) const;
+  bool run_panel(const std::vector<Run>& all, int64_t group, int64_t panel, const float* v) const;
+  bool run_by_tiles() const;
+  bool run_by_panels() const;
   int64_t tiles() const { return conv_.images * tile_rows_ * tile_cols_; }
   int64_t shared_elements() const { return channel_blocks_ * tiles() * tile_elements(); }
   bool by_panels() const {
@@ -86,6 +88,16 @@ class Winograd {
   }
   int64_t panel_blocks(int64_t panel) const {
     return std::min(kPanel, filter_blocks_ - panel * kPanel);
+  }
+  // That a task transforms at a time.
+  int64_t channels_at_once() const {
+    const int64_t bytes = kWinogradXi * kPanel * lanes_ * static_cast<int64_t>(sizeof(float));
+    const int64_t most = std::max<int64_t>(kernels_.geometry.cache_bytes / bytes / lanes_, 1);
+    return ceil_div(channel_blocks_, ceil_div(channel_blocks_, most)) * lanes_;
+  }
+  // Between the products of one panel.
+  int64_t panel_stride(int64_t panel, int64_t channels) const {
+    return channels * panel_blocks(panel) * lanes_;
   }
   // Where the kernels of a panel begin, counted from those of its group.
   int64_t panel_start(int64_t panel) const {
@@ -122,26 +134,24 @@ std::vector<Run> Winograd::runs(int64_t begin, int64_t end) const {
   return found;
 }
 
-void Winograd::transform_block(float* u, int64_t group, int64_t block) const {
+// Of one block of filters in its panel u (36, count, filters): channels from `first` on.
+void Winograd::transform_block(float* u, int64_t group, int64_t block, int64_t first,
+                               int64_t channels, int64_t xi_stride, float* taps) const {
   const GemmKernels<float> gemm_kernels;
-  const int64_t panel = block / kPanel;
   const int width = static_cast<int>(std::min(lanes_, conv_.rows - block * lanes_));
   const float* weight =
       conv_.weight + group * conv_.weight_group + block * lanes_ * conv_.weight_row;
-  float* out = u + group * group_kernels_ + panel_start(panel) + block % kPanel * lanes_;
-  float* taps = static_cast<float*>(
-      scratch(ScratchSlot::chunk, sizeof(float) * kChannelsAtOnce * 9 * lanes_));
-  const int64_t pitch = panel_blocks(panel) * lanes_;
-  for (int64_t c = 0; c < conv_.channels; c += kChannelsAtOnce) {
-    const int64_t count = std::min(kChannelsAtOnce, conv_.channels - c);
+  float* out = u + block % kPanel * lanes_;
+  const int64_t pitch = panel_blocks(block / kPanel) * lanes_;
+  for (int64_t c = 0; c < channels; c += kChannelsAtOnce) {
+    const int64_t count = std::min(kChannelsAtOnce, channels - c);
     const bool together = conv_.weight_channel == 9;
     for (int64_t i = 0; i < (together ? 1 : count); ++i) {
       gemm_kernels.pack({taps + i * 9 * lanes_, static_cast<int>(lanes_), width,
-                         together ? 9 * count : 9, weight + (c + i) * conv_.weight_channel,
+                         together ? 9 * count : 9, weight + (first + c + i) * conv_.weight_channel,
                          conv_.weight_row, 1});
     }
-    kernels_.weights(
-        {taps, count, padding_.flipped, out + c * pitch, conv_.channels * pitch, pitch});
+    kernels_.weights({taps, count, padding_.flipped, out + c * pitch, xi_stride, pitch});
   }
 }
 
@@ -149,7 +159,11 @@ void Winograd::transform_weights(float* u) const {
   const int64_t grain = grain_for(conv_.channels * lanes_ * 9, 1 << 13);
   parallel_for(conv_.groups * filter_blocks_, grain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      transform_block(u, i / filter_blocks_, i % filter_blocks_);
+      const int64_t group = i / filter_blocks_, block = i % filter_blocks_;
+      float* taps = static_cast<float*>(
+          scratch(ScratchSlot::chunk, sizeof(float) * static_cast<size_t>(taps_elements())));
+      transform_block(u + group * group_kernels_ + panel_start(block / kPanel), group, block, 0,
+                      conv_.channels, panel_stride(block / kPanel, conv_.channels), taps);
     }
   });
 }
@@ -169,16 +183,16 @@ void Winograd::input(const Run& run, int64_t group, int64_t block, float* v, int
   kernels_.input(w);
 }
 
-// `m` are the products of this panel; with `more`, the kernels behind those of xi are used next.
-void Winograd::product(const float* u, int64_t tiles, int64_t panel, int64_t xi, const float* v,
-                       float* m, bool more) const {
+// u, v and m are those of one panel and of its channels.
+void Winograd::product(const float* u, int64_t xi_stride, int64_t channels, int64_t tiles,
+                       int64_t panel, int64_t xi, const float* v, float* m, bool accumulate) const {
   WinogradProduct w = {};
-  w.tiles = tiles, w.channels = conv_.channels;
+  w.tiles = tiles, w.channels = channels;
   w.v = v + xi * lanes_, w.v_block = w.m_block = tiles * tile_elements();
   w.vectors = static_cast<int>(panel_blocks(panel));
-  w.u = u + panel_start(panel) + xi * conv_.channels * panel_blocks(panel) * lanes_;
+  w.u = u + xi * xi_stride;
   w.m = m + xi * lanes_;
-  w.more = more;
+  w.accumulate = accumulate;
   kernels_.product(w);
 }
 
@@ -222,7 +236,8 @@ bool Winograd::run_task(const float* u, int64_t begin, int64_t end) const {
     const float* kernels = u + group * group_kernels_;
     for (int64_t xi = 0; xi < kWinogradXi; ++xi) {
       for (int64_t panel = 0; panel < panels_; ++panel) {
-        product(kernels, tiles, panel, xi, v, m + panel * kPanel * v_block, false);
+        product(kernels + panel_start(panel), panel_stride(panel, conv_.channels), conv_.channels,
+                tiles, panel, xi, v, m + panel * kPanel * v_block, false);
       }
     }
     for (int64_t block = 0; block < filter_blocks_; ++block) {
@@ -235,10 +250,13 @@ bool Winograd::run_task(const float* u, int64_t begin, int64_t end) const {
   return finite;
 }
 
-bool Winograd::run_by_tiles(const float* u) const {
+bool Winograd::run_by_tiles() const {
+  float* u = static_cast<float*>(scratch(
+      ScratchSlot::region, sizeof(float) * static_cast<size_t>(conv_.groups * group_kernels_)));
+  transform_weights(u);
   const auto units_of = [&](int64_t tiles) { return std::max<int64_t>(tiles / part_cols_, 1); };
   int64_t task_units = units_of(kTaskTiles);
-  if (ceil_div(units(), task_units) < kEnoughTasks) task_units = units_of(kSmallTaskTiles);
+  if (ceil_div(units(), task_units) < kFewTasks) task_units = units_of(kSmallTaskTiles);
   std::atomic<bool> finite{true};
   parallel_for(units(), task_units, [&](int64_t begin, int64_t end) {
     if (!run_task(u, begin, end)) finite.store(false, std::memory_order_relaxed);
@@ -247,18 +265,27 @@ bool Winograd::run_by_tiles(const float* u) const {
 }
 
 // All tiles by one panel of filters, and back.
-bool Winograd::run_panel(const float* u, const std::vector<Run>& all, int64_t group, int64_t panel,
+bool Winograd::run_panel(const std::vector<Run>& all, int64_t group, int64_t panel,
                          const float* v) const {
-  const int64_t block_elements = tiles() * tile_elements();
-  int64_t band_size = 0;
+  const int64_t block_elements = tiles() * tile_elements(), at_once = channels_at_once();
+  int64_t band_size = taps_elements();  // both are used one after the other
   for (const Run& run : all) band_size = std::max(band_size, band_elements(run));
-  float* m = static_cast<float*>(
-      scratch(ScratchSlot::chunk,
-              sizeof(float) * static_cast<size_t>(kPanel * block_elements + band_size)));
-  float* band = m + kPanel * block_elements;
-  for (int64_t xi = 0; xi < kWinogradXi; ++xi) {
-    product(u + group * group_kernels_, tiles(), panel, xi, v, m,
-            xi + 1 < kWinogradXi || panel + 1 < panels_);
+  // One vector more, so that the 36 stores of a kernel do not meet in one set of the cache.
+  const int64_t xi_stride = panel_stride(panel, at_once) + lanes_;
+  const int64_t u_elements = kWinogradXi * xi_stride;
+  float* u = static_cast<float*>(scratch(
+      ScratchSlot::chunk,
+      sizeof(float) * static_cast<size_t>(u_elements + kPanel * block_elements + band_size)));
+  float *m = u + u_elements, *band = m + kPanel * block_elements;
+  for (int64_t first = 0; first < conv_.channels; first += at_once) {
+    const int64_t channels = std::min(at_once, conv_.channels - first);
+    for (int64_t block = 0; block < panel_blocks(panel); ++block) {
+      transform_block(u, group, panel * kPanel + block, first, channels, xi_stride, band);
+    }
+    for (int64_t xi = 0; xi < kWinogradXi; ++xi) {
+      product(u, xi_stride, channels, tiles(), panel, xi, v + first / lanes_ * block_elements, m,
+              first > 0);
+    }
   }
   bool finite = true;
   for (int64_t block = 0; block < panel_blocks(panel); ++block) {
@@ -270,7 +297,9 @@ bool Winograd::run_panel(const float* u, const std::vector<Run>& all, int64_t gr
   return finite;
 }
 
-bool Winograd::run_by_panels(const float* u, float* v) const {
+bool Winograd::run_by_panels() const {
+  float* v = static_cast<float*>(
+      scratch(ScratchSlot::region, sizeof(float) * static_cast<size_t>(shared_elements())));
   const std::vector<Run> all = runs(0, units());
   const int64_t v_block = tiles() * tile_elements();
   // Enough tasks for some threads; rows of pixels are read again where two tasks meet.
@@ -289,25 +318,13 @@ bool Winograd::run_by_panels(const float* u, float* v) const {
       }
     });
     parallel_for(panels_, 1, [&](int64_t panel, int64_t) {
-      if (!run_panel(u, all, group, panel, v)) finite.store(false, std::memory_order_relaxed);
+      if (!run_panel(all, group, panel, v)) finite.store(false, std::memory_order_relaxed);
     });
   }
   return finite.load(std::memory_order_relaxed);
 }
 
-bool Winograd::run() {
-  const size_t bytes = sizeof(float) * static_cast<size_t>(conv_.groups * group_kernels_);
-  const PackedForm kept =
-      packed_form(conv_.packed, weight_key(conv_, "winograd_4x4_3x3", {padding_.flipped}), bytes,
-                  [&](void* out) { transform_weights(static_cast<float*>(out)); });
-  const int64_t shared = by_panels() ? shared_elements() : 0;  // whole vectors, so u is aligned
-  float* own =
-      static_cast<float*>(scratch(ScratchSlot::region, sizeof(float) * static_cast<size_t>(shared) +
-                                                           (kept != nullptr ? 0 : bytes)));
-  if (kept == nullptr) transform_weights(own + shared);
-  const float* u = kept != nullptr ? static_cast<const float*>(kept.get()) : own + shared;
-  return by_panels() ? run_by_panels(u, own) : run_by_tiles(u);
-}
+bool Winograd::run() { return by_panels() ? run_by_panels() : run_by_tiles(); }
 
 // Blocks must be filled well, and the transformed kernels, four times the size of the others, be used by
 // some tiles.

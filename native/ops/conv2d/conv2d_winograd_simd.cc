@@ -135,11 +135,8 @@ TG_SIMD void output_tile(const float* m, V (&y)[4][4]) {
 }
 
 // MR tiles by NV vectors of filters.
-// Meanwhile `pairs` pairs of lines from `next` on are brought into L2, one with each channel.
 template <int MR, int NV>
-__attribute__((noinline)) void product_tile(const WinogradProduct& w, const float* v, float* m,
-                                            const float* next, int64_t pairs) {
-  constexpr int kLine = 64 / sizeof(float);
+__attribute__((noinline)) void product_tile(const WinogradProduct& w, const float* v, float* m) {
   V acc[MR][NV];
 #pragma GCC unroll 16
   for (int i = 0; i < MR; ++i) {
@@ -151,11 +148,6 @@ __attribute__((noinline)) void product_tile(const WinogradProduct& w, const floa
     const int64_t count = w.channels - first < W ? w.channels - first : W;
 #pragma GCC unroll 2
     for (int64_t c = 0; c < count; ++c) {
-      if (pairs > 0) {
-        __builtin_prefetch(next, 0, 2);
-        __builtin_prefetch(next + kLine, 0, 2);
-        next += 2 * kLine, --pairs;
-      }
       V weights[NV];
 #pragma GCC unroll 2
       for (int k = 0; k < NV; ++k) weights[k] = load<float>(u + k * W);
@@ -171,18 +163,19 @@ __attribute__((noinline)) void product_tile(const WinogradProduct& w, const floa
 #pragma GCC unroll 16
   for (int i = 0; i < MR; ++i) {
 #pragma GCC unroll 2
-    for (int k = 0; k < NV; ++k) store<float>(m + k * w.m_block + i * kTileStride, acc[i][k]);
+    for (int k = 0; k < NV; ++k) {
+      float* at = m + k * w.m_block + i * kTileStride;
+      store<float>(at, w.accumulate ? acc[i][k] + load<float>(at) : acc[i][k]);
+    }
   }
 }
 
 template <int NV, int MR = kTileRows>
-TG_SIMD void product_rows(const WinogradProduct& w, int64_t first, int64_t rows, const float* next,
-                          int64_t pairs) {
+TG_SIMD void product_rows(const WinogradProduct& w, int64_t first, int64_t rows) {
   if (rows == MR) {
-    return product_tile<MR, NV>(w, w.v + first * kTileStride, w.m + first * kTileStride, next,
-                                pairs);
+    return product_tile<MR, NV>(w, w.v + first * kTileStride, w.m + first * kTileStride);
   }
-  if constexpr (MR > 1) product_rows<NV, MR - 1>(w, first, rows, next, pairs);
+  if constexpr (MR > 1) product_rows<NV, MR - 1>(w, first, rows);
 }
 
 }  // namespace
@@ -222,13 +215,9 @@ void winograd_input(const WinogradInput& w) {
 
 void winograd_product(const WinogradProduct& w) {
   const int64_t groups = (w.tiles + kTileRows - 1) / kTileRows;
-  const int64_t elements = w.channels * w.vectors * W;
-  const int64_t pairs = w.more ? (elements / 32 + groups - 1) / groups : 0;
   for (int64_t i = 0; i < groups; ++i) {
     const int64_t first = w.tiles * i / groups, rows = w.tiles * (i + 1) / groups - first;
-    const float* next = w.u + elements + i * pairs * 32;
-    w.vectors == 1 ? product_rows<1>(w, first, rows, next, pairs)
-                   : product_rows<2>(w, first, rows, next, pairs);
+    w.vectors == 1 ? product_rows<1>(w, first, rows) : product_rows<2>(w, first, rows);
   }
 }
 

@@ -48,7 +48,7 @@ struct WinogradProduct {
   const float* u;
   float* m;
   int64_t m_block;
-  bool more;  // as much as was read of u lies behind it and is used next
+  bool accumulate;  // adds to m
 };
 
 // The output of tiles m (tile_rows * tile_cols, 36, lanes) of one image and one block of filters:
