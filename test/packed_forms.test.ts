@@ -3,12 +3,17 @@ import {
   assign,
   conv2d,
   device,
+  full,
   index,
+  int8Conv2d,
+  int8LinearDynamic,
+  int8Matmul,
   manualSeed,
   memory,
   nn,
   noGrad,
   optim,
+  randint,
   randn,
   type Tensor,
   tidy,
@@ -148,5 +153,39 @@ describe('a kept form', () => {
     expect(packed()).toBeGreaterThan(before);
     for (const parameter of layer.parameters()) parameter.dispose();
     expect(packed()).toBe(before);
+  });
+});
+
+const bytes = (dtype: 'u8' | 'i8', low: number, high: number, ...shape: number[]): Tensor =>
+  tidy(() => randint(low, high + 1, shape, { device: place }).to(dtype));
+
+const input = bytes('u8', 0, 255, 40, 200);
+const picture = bytes('u8', 0, 255, 2, 5, 12, 11);
+// Weights of which pairs of products fit into 16 bits, and others; read across and along their rows; more columns than one task has.
+const products: [name: string, weight: () => Tensor, product: (weight: Tensor) => Tensor][] = [
+  ['narrow weights', () => bytes('i8', -64, 63, 200, 70), (b) => int8Matmul(input, b)],
+  ['weights of full range', () => bytes('i8', -128, 127, 200, 600), (b) => int8Matmul(input, b)],
+  ['transposed weights', () => bytes('i8', -128, 127, 70, 200), (b) => int8Matmul(input, b.transpose(0, 1))],
+  [
+    'a layer',
+    () => bytes('i8', -128, 127, 33, 200),
+    (w) => int8LinearDynamic(input.to('f32'), w, full([], 0.01, { device: place })),
+  ],
+  ['a convolution', () => bytes('i8', -128, 127, 17, 5, 3, 3), (w) => int8Conv2d(picture, w, { padding: 1 })],
+];
+
+describe.each(products)('an integer product of %s', (_, make, product) => {
+  test('gives the same with a kept form, and another after a write', () => {
+    const before = packed();
+    const weight = make();
+    const run = (w: Tensor) => tidy(() => Array.from(product(w).dataSync() as ArrayLike<number>));
+    for (let round = 0; round < 2; round++) {
+      const plain = tidy(() => run(weight.add(0)));
+      for (let i = 0; i < 20; i++) expect(run(weight)).toEqual(plain);
+      expect(packed() - before).toBeGreaterThanOrEqual(weight.numel);
+      tidy(() => assign(weight, make()));
+      expect(packed()).toBe(before);
+    }
+    weight.dispose();
   });
 });

@@ -14,13 +14,21 @@ export function isPlain<M extends Module>(
   return module !== undefined && module.constructor === type && !Object.hasOwn(module, 'forward');
 }
 
-/** A layer of which negative results can become 0 before they are written. @internal */
-export interface JoinsRelu {
-  _forwardRelu(x: Tensor): Tensor;
+/** What follows a layer before its result is written. @internal */
+export interface Followers {
+  relu: boolean;
+  maxPool: number | null;
 }
 
-function joinsRelu(layer: Module): layer is Module & JoinsRelu {
-  return '_forwardRelu' in layer && !Object.hasOwn(layer, 'forward');
+/** A layer that can compute what follows it. @internal */
+export interface JoinsFollowers {
+  /** Whether pooling can join as well as ReLU. */
+  readonly _joinsPooling: boolean;
+  _forwardWith(x: Tensor, followers: Followers): Tensor;
+}
+
+function joinsFollowers(layer: Module): layer is Module & JoinsFollowers {
+  return '_forwardWith' in layer && !Object.hasOwn(layer, 'forward');
 }
 
 /** Windows of 2 x 2 beside one another. */
@@ -49,7 +57,16 @@ export function forwardTogether(layers: readonly Module[], i: number, x: Tensor)
     return [conv2d(x, layer.weight, { bias, stride, padding, dilation, groups, activation, maxPool }), count];
   }
   const next = layers[i + 1];
-  if (isPlain(next, ReLU) && joinsRelu(layer)) return [layer._forwardRelu(x), 2];
+  if (joinsFollowers(layer)) {
+    const followers: Followers = { relu: false, maxPool: null };
+    let count = 1;
+    for (let after = layers[i + count]; ; after = layers[i + ++count]) {
+      if (!followers.relu && isPlain(after, ReLU)) followers.relu = true;
+      else if (layer._joinsPooling && followers.maxPool === null && isPlain(after, MaxPool2d) && pairsUp(after))
+        followers.maxPool = 2;
+      else return [layer._forwardWith(x, followers), count];
+    }
+  }
   // There are fewer values behind the pooling.
   if (isPlain(layer, ReLU) && isPlain(next, MaxPool2d)) return [layer.forward(next.forward(x)), 2];
   return [layer.forward(x), 1];

@@ -139,8 +139,8 @@ const conv2dWeightGrad = defineOp('conv2d_weight_grad', {
 
 const windows: Attrs = { kernel: [2, 2], stride: [2, 2], padding: [0, 0, 0, 0], ceil_mode: false, dilation: [1, 1] };
 
-/** Rows and columns of a convolution's result. */
-function resultSize(x: Shape, weight: Shape, { stride, padding, dilation }: Attrs): [p: number, q: number] {
+/** Rows and columns of a convolution's result. @internal */
+export function conv2dSize(x: Shape, weight: Shape, { stride, padding, dilation }: Attrs): [p: number, q: number] {
   const side = (i: number): number => {
     const [near, far] = (padding as number[]).slice(2 * i, 2 * i + 2) as [number, number];
     const reach = ((dilation as number[])[i] as number) * ((weight[2 + i] as number) - 1) + 1;
@@ -179,7 +179,7 @@ const pooledGrads = defineOp('conv2d_max_pool2d_grad', {
     const [ddx, ddw, ddb] = [next(attrs.input), next(attrs.weight), next(attrs.bias)];
     const [x, weight, y, taps] = [ctx.input(1), ctx.input(2), ctx.input(3), ctx.input(4)];
     const plain = { ...attrs, activation: 'none' };
-    const size = [...y.shape.slice(0, 2), ...resultSize(x.shape, weight.shape, attrs)];
+    const size = [...y.shape.slice(0, 2), ...conv2dSize(x.shape, weight.shape, attrs)];
     const activation = attrs.activation as Activation;
     const dense = (): Tensor =>
       maxPool2dInputGrad(
@@ -217,7 +217,7 @@ function poolsInside(x: Tensor, weight: Tensor, bias: Tensor | null, attrs: Attr
   const ones = (sizes: AttrValue | undefined): boolean => (sizes as readonly number[]).every((size) => size === 1);
   const squares = weight.shape[2] === 3 && weight.shape[3] === 3;
   if (squares && attrs.winograd && ones(attrs.stride) && ones(attrs.dilation)) return false;
-  const [p, q] = resultSize(x.shape, weight.shape, attrs);
+  const [p, q] = conv2dSize(x.shape, weight.shape, attrs);
   return p >= 2 && q >= 2;
 }
 

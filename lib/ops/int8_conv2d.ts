@@ -1,8 +1,11 @@
 // Convolution of quantised images, with the scales that lead back to floats or bytes.
+import { cpu } from '../device.ts';
 import { checkOptions, TilegradError } from '../error.ts';
+import type { Attrs } from '../graph.ts';
 import { defineOp } from '../op.ts';
 import type { Tensor } from '../tensor.ts';
-import { type Conv2dOptions, convAttrs } from './conv2d.ts';
+import { type Conv2dOptions, conv2dSize, convAttrs } from './conv2d.ts';
+import { maxPool2d } from './max_pool2d.ts';
 
 /** Options of `int8Conv2d`. */
 export interface Int8Conv2dOptions extends Conv2dOptions {
@@ -60,33 +63,49 @@ export function int8Conv2d(x: Tensor, weight: Tensor, options: Int8Conv2dOptions
   });
 }
 
-/** Geometry as of conv2d, and `relu`: negative results become 0. */
+/** Geometry as of conv2d, and what follows the product. */
 export interface DynamicConv2dProductOptions extends Conv2dOptions {
-  /** Default: false. */
+  /** Negative results become 0. Default: false. */
   relu?: boolean | undefined;
+  /** Rows and columns of the windows, without overlap, of which only the largest values are given. Default: no pooling. */
+  maxPool?: number | null | undefined;
+}
+
+const dynamicConvolution = defineOp('int8_conv2d_dynamic', { call: (run) => run, grad: 'none', onnx: 'none' });
+const dynamicConvolutionPooled = defineOp('int8_conv2d_max_pool2d_dynamic', {
+  call: (run) => run,
+  grad: 'none',
+  onnx: 'none',
+});
+
+// With as many channels tiles of the processor multiply faster than the kernel that pools.
+const manyChannels = 32;
+
+function poolsInside(x: Tensor, weight: Tensor, attrs: Attrs): boolean {
+  if (x.device !== cpu || x.rank !== 4 || weight.rank !== 4 || (weight.shape[1] as number) >= manyChannels)
+    return false;
+  const [p, q] = conv2dSize(x.shape, weight.shape, attrs);
+  return p >= 2 && q >= 2;
 }
 
 /**
  * conv2d in integers on the CPU: x (N, C, H, W) (f32, f16 or bf16) becomes u8 by its own range, weight (K, C / groups, R, S) is i8
- * with `weightScale` (f32, one or K), bias is f32 [K] or null; gives f32. For inference: no gradient flows. Throws ERR_SHAPE,
+ * with `weightScale` (f32, one or K), bias is f32 [K] or null; gives f32, to which ReLU and
+ * max pooling are applied, if asked for. For inference: no gradient flows. Throws ERR_SHAPE,
  * ERR_DTYPE. As torch.ops.quantized.conv2d_dynamic.
  */
-export const int8Conv2dDynamic = defineOp('int8_conv2d_dynamic', {
-  call:
-    (run) =>
-    (
-      x: Tensor,
-      weight: Tensor,
-      weightScale: Tensor,
-      bias: Tensor | null = null,
-      options: DynamicConv2dProductOptions = {},
-    ): Tensor => {
-      checkOptions('int8Conv2dDynamic', options, ['stride', 'padding', 'dilation', 'groups', 'relu']);
-      return run(bias ? [x, weight, weightScale, bias] : [x, weight, weightScale], {
-        ...convAttrs(options, weight),
-        relu: options.relu ?? false,
-      });
-    },
-  grad: 'none',
-  onnx: 'none',
-});
+export function int8Conv2dDynamic(
+  x: Tensor,
+  weight: Tensor,
+  weightScale: Tensor,
+  bias: Tensor | null = null,
+  options: DynamicConv2dProductOptions = {},
+): Tensor {
+  checkOptions('int8Conv2dDynamic', options, ['stride', 'padding', 'dilation', 'groups', 'relu', 'maxPool']);
+  const maxPool = options.maxPool ?? null;
+  const inputs = bias ? [x, weight, weightScale, bias] : [x, weight, weightScale];
+  const attrs = { ...convAttrs(options, weight), relu: options.relu ?? false };
+  if (maxPool === 2 && poolsInside(x, weight, attrs)) return dynamicConvolutionPooled(inputs, attrs);
+  const y = dynamicConvolution(inputs, attrs);
+  return maxPool === null ? y : maxPool2d(y, maxPool);
+}

@@ -1,7 +1,7 @@
 // Dynamic quantisation: weights become i8 once, inputs u8 at every call, by their own range; products are integer and exact.
 import { checkOptions, TilegradError } from '../error.ts';
 import { noGrad } from '../graph.ts';
-import type { JoinsRelu } from '../nn/fused_layers.ts';
+import type { Followers, JoinsFollowers } from '../nn/fused_layers.ts';
 import { type AnyModule, Buffer, Conv2d, Linear, Module } from '../nn/index.ts';
 import {
   abs,
@@ -13,6 +13,7 @@ import {
   int8Conv2dDynamic,
   int8LinearDynamic,
   int8Matmul,
+  maxPool2d,
   mul,
   quantizeLinear,
   reshape,
@@ -53,12 +54,14 @@ const copied = (bias: Tensor | null): Buffer | null => {
 
 /** What `make` gives, in the dtype of x. */
 function inDtype(x: Tensor, make: () => Tensor): Tensor {
-  return noGrad(() => (x.dtype === 'f32' ? make() : tidy(() => cast(make(), x.dtype))));
+  return noGrad(() => tidy(() => (x.dtype === 'f32' ? make() : cast(make(), x.dtype))));
 }
 
 /** A Linear layer with i8 weights. As torch.ao.nn.quantized.dynamic.Linear, with u8 inputs of all 256 levels. */
-export class DynamicLinear extends Module implements JoinsRelu {
+export class DynamicLinear extends Module implements JoinsFollowers {
   static override readonly stateNames = { weightScale: 'weight_scale' };
+  /** @internal */
+  readonly _joinsPooling = false;
   readonly inFeatures: number;
   readonly outFeatures: number;
   /** i8, (outFeatures, inFeatures). */
@@ -78,15 +81,11 @@ export class DynamicLinear extends Module implements JoinsRelu {
   }
 
   forward(x: Tensor): Tensor {
-    return this.#product(x, false);
+    return this._forwardWith(x, { relu: false, maxPool: null });
   }
 
-  /** relu(forward(x)). @internal */
-  _forwardRelu(x: Tensor): Tensor {
-    return this.#product(x, true);
-  }
-
-  #product(x: Tensor, relu: boolean): Tensor {
+  /** @internal */
+  _forwardWith(x: Tensor, { relu }: Followers): Tensor {
     if (x.device.name === 'cpu')
       return inDtype(x, () => int8LinearDynamic(x, this.weight, this.weightScale, this.bias, { relu }));
     return noGrad(() =>
@@ -111,8 +110,10 @@ export class DynamicLinear extends Module implements JoinsRelu {
 }
 
 /** A Conv2d layer with i8 weights. */
-export class DynamicConv2d extends Module implements JoinsRelu {
+export class DynamicConv2d extends Module implements JoinsFollowers {
   static override readonly stateNames = { weightScale: 'weight_scale' };
+  /** @internal */
+  readonly _joinsPooling = true;
   /** i8, (outChannels, inChannels / groups, R, S). */
   readonly weight: Buffer;
   readonly weightScale: Buffer;
@@ -133,18 +134,14 @@ export class DynamicConv2d extends Module implements JoinsRelu {
   }
 
   forward(x: Tensor): Tensor {
-    return this.#product(x, false);
+    return this._forwardWith(x, { relu: false, maxPool: null });
   }
 
-  /** relu(forward(x)). @internal */
-  _forwardRelu(x: Tensor): Tensor {
-    return this.#product(x, true);
-  }
-
-  #product(x: Tensor, relu: boolean): Tensor {
+  /** @internal */
+  _forwardWith(x: Tensor, { relu, maxPool }: Followers): Tensor {
     const options = { ...this.#geometry, relu };
     if (x.device.name === 'cpu')
-      return inDtype(x, () => int8Conv2dDynamic(x, this.weight, this.weightScale, this.bias, options));
+      return inDtype(x, () => int8Conv2dDynamic(x, this.weight, this.weightScale, this.bias, { ...options, maxPool }));
     return noGrad(() =>
       tidy(() => {
         const { values, scale, zeroPoint } = dynamicQuantizeLinear(x);
@@ -154,7 +151,7 @@ export class DynamicConv2d extends Module implements JoinsRelu {
           scale: mul(this.weightScale, scale),
           bias: this.bias,
         });
-        return cast(y, x.dtype);
+        return cast(maxPool === null ? y : maxPool2d(y, maxPool), x.dtype);
       }),
     );
   }

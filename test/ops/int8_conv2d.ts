@@ -122,24 +122,37 @@ const convolutions = defineRows<Attrs>({
   ],
 });
 
-const dynamic = defineRows<{ padding?: number; stride?: number; relu?: boolean }>({
+/** The largest of each 2 x 2 neighbours in the last two dimensions. */
+function largest(x: NdArray): NdArray {
+  const [p, q] = x.shape.slice(-2) as [number, number];
+  const [rows, cols] = [Math.floor(p / 2), Math.floor(q / 2)];
+  return ndarray([...x.shape.slice(0, -2), rows, cols], (i) => {
+    const [plane, row, col] = [Math.floor(i / (rows * cols)), Math.floor(i / cols) % rows, i % cols];
+    const corner = (plane * p + 2 * row) * q + 2 * col;
+    return Math.max(...[0, 1, q, q + 1].map((step) => x.data[corner + step] as number));
+  });
+}
+
+const dynamic = defineRows<{ padding?: number; stride?: number; groups?: number; relu?: boolean; maxPool?: number }>({
   name: 'int8_conv2d_dynamic',
+  covers: ['int8_conv2d_max_pool2d_dynamic'],
   dtypes: ['f32'],
   family: 'elementwise',
   differentiable: false,
   call: ([x, weight, weightScale, bias], attrs) =>
     int8Conv2dDynamic(x as Tensor, weight as Tensor, weightScale as Tensor, bias ?? null, attrs),
-  reference: ([x, weight, weightScale, bias], { relu, ...attrs }) => {
+  reference: ([x, weight, weightScale, bias], { relu, maxPool, ...attrs }) => {
     const { levels, scale: unit, zero } = dynamicLevels(x as NdArray);
     const quantised = ndarray(x!.shape, (i) => levels[i] as number, 'u8');
     const sums = reference([quantised, weight!, ndarray([], () => zero, 'i32')], { ...attrs, xZeroPoint: true });
     const [, kernels, p, q] = sums.shape as [number, number, number, number];
-    return ndarray(sums.shape, (i) => {
+    const y = ndarray(sums.shape, (i) => {
       const kernel = Math.floor(i / (p * q)) % kernels;
       const factor = Math.fround(value(weightScale, kernel) * unit);
-      const y = Math.fround(Math.fround(sums.data[i] as number) * factor) + value(bias, kernel);
-      return relu ? Math.max(y, 0) : y;
+      const sum = Math.fround(Math.fround(sums.data[i] as number) * factor) + value(bias, kernel);
+      return relu ? Math.max(sum, 0) : sum;
     });
+    return maxPool ? largest(y) : y;
   },
   timed: [
     { inputs: [{ shape: [64, 1, 28, 28] }, i8(6, 1, 5, 5), scale], attrs: {} },
@@ -152,6 +165,19 @@ const dynamic = defineRows<{ padding?: number; stride?: number; relu?: boolean }
       attrs: { padding: 1, relu: true },
     },
     { inputs: [{ shape: [2, 40, 6, 7] }, i8(5, 40, 3, 3), scale], attrs: { padding: 1, stride: 2 } },
+    { inputs: [{ shape: [3, 1, 28, 28] }, i8(6, 1, 5, 5), scale], attrs: { maxPool: 2, relu: true } },
+    {
+      inputs: [{ shape: [2, 6, 13, 15] }, i8(17, 6, 5, 5), { shape: [17], range: [-0.1, 0.1], grad: false }],
+      attrs: { maxPool: 2 },
+      name: 'pooled, scales of both signs',
+    },
+    { inputs: [{ shape: [1, 4, 90, 41] }, i8(6, 2, 3, 3), scale], attrs: { maxPool: 2, padding: 1, groups: 2 } },
+    { inputs: [{ shape: [2, 3, 12, 11] }, i8(5, 3, 3, 3), scale], attrs: { maxPool: 2, stride: 2 } },
+    {
+      inputs: [{ shape: [1, 33, 6, 6] }, i8(3, 33, 3, 3), scale],
+      attrs: { maxPool: 2 },
+      name: 'many channels, pooled',
+    },
   ],
   errors: [
     {

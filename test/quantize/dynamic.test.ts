@@ -1,4 +1,4 @@
-import { manualSeed, memory, nn, quantize, randn, tensor, tidy } from 'tilegrad';
+import { manualSeed, memory, nn, quantize, randn, type Tensor, tensor, tidy, trace } from 'tilegrad';
 import { describe, expect, it } from 'vitest';
 
 const { dynamic } = quantize;
@@ -24,6 +24,22 @@ describe('quantize.dynamic', () => {
     expect(dynamic(model)).toBe(model);
     expect(model.toString()).toContain('DynamicLinear(inFeatures=288, outFeatures=10, dtype=i8)');
     close(model.forward(x).dataSync(), before, 0.04);
+  });
+
+  it('pools within the convolution', () => {
+    manualSeed(6);
+    const layers = [new nn.Conv2d(1, 6, 5), new nn.ReLU(), new nn.MaxPool2d(2)] as const;
+    const model = new nn.Sequential(...layers).eval();
+    dynamic(model);
+    const x = randn([3, 1, 17, 12]);
+    const names: string[] = [];
+    const together = trace(
+      (op) => names.push(op.name),
+      () => model.forward(x),
+    );
+    if (x.device.name === 'cpu') expect(names).toEqual(['int8_conv2d_max_pool2d_dynamic']);
+    const apart = model.children().reduce<Tensor>((y, layer) => layer.forward(y) as Tensor, x);
+    expect(together.dataSync()).toEqual(apart.dataSync());
   });
 
   it('takes vectors, batches of several dimensions, and a layer by itself', () => {

@@ -1,9 +1,13 @@
-// A is read where it lies if its rows do; only what fills no tile is copied. Super-blocks of B's columns are packed into
-// panels, then 2-D tasks are shared out: the panels of a task stay in L2 while its rows pass, and a tile of 32 x 32 is
-// finished while it is in L1. Beyond kPassBlocks of k the sums of a task wait in memory. Packing moves 2 k n bytes.
+// A is read where it lies if its rows do; only what fills no tile is copied. 2-D tasks are shared out over super-blocks of B's
+// columns: panels are packed by the first task that wants them, so mostly by the core that multiplies them, and stay in its
+// L2 while rows pass; a tile of 32 x 32 is finished while it is in L1. Beyond kPassBlocks of k the sums of a task wait in
+// memory. Packing moves 2 k n bytes.
 #include "core/cpu/int8_amx.h"
 
 #include <algorithm>
+#include <atomic>
+#include <new>
+#include <thread>
 
 #include "core/cpu/amx.h"
 #include "core/cpu/scratch.h"
@@ -18,7 +22,7 @@ namespace {
 using namespace avx512;  // NOLINT: the kernels of int8_amx.h
 
 constexpr int64_t kTaskWork = 1 << 24;         // multiply-adds
-constexpr int64_t kPackWork = 1 << 16;         // bytes
+constexpr int64_t kPackWork = 1 << 16;         // bytes of A
 constexpr int64_t kSuperBlockBytes = 1 << 24;  // of packed B
 constexpr int64_t kTaskBytes = 1 << 20;        // of B per task: they share L2 with rows of A
 constexpr int64_t kTaskCols = 512;
@@ -28,6 +32,22 @@ constexpr int64_t kPackCols = 2 * kAmxCols;
 
 constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 constexpr int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
+
+// Of kPackCols columns of B.
+enum class Packing : uint32_t { none, begun, done };
+using PackState = std::atomic<Packing>;
+
+// For what another running thread is about to finish.
+template <class Ready>
+void wait_until(Ready ready) {
+  for (int spins = 0; !ready(); ++spins) {
+    if (spins < 4096) {
+      __builtin_ia32_pause();
+    } else {
+      std::this_thread::yield();
+    }
+  }
+}
 
 // The bits of one region of scratch memory, in the order in which they are taken.
 class Region {
@@ -64,16 +84,39 @@ class AmxProduct {
     const int64_t depth = std::max<int64_t>(all_blocks_, 1) * kAmxDepth;
     super_cols_ =
         std::clamp(kSuperBlockBytes / depth / kAmxCols * kAmxCols, int64_t{kAmxCols}, whole);
+    kept_ = kept_b(whole);
     reserve();
     prepare_a();
     for (int64_t col = 0; col < g_.n; col += super_cols_) {
       const int64_t cols = std::min(super_cols_, g_.n - col);
-      pack_b(col, cols);
+      const Packing state = kept_ ? Packing::done : Packing::none;
+      for (int64_t p = 0; p < ceil_div(cols, kPackCols); ++p) new (packs_ + p) PackState(state);
       multiply(col, cols);
     }
   }
 
  private:
+  // All panels and, before them, the sums of their columns.
+  PackedForm kept_b(int64_t whole) {
+    const size_t sums = static_cast<size_t>(round_up(whole * 4, 64));
+    const auto panels = static_cast<size_t>(whole / kAmxCols * all_blocks_ * kAmxPanelStep);
+    const auto take = [&](const void* form) {
+      b_sums_ = const_cast<int32_t*>(static_cast<const int32_t*>(form));
+      b_ = const_cast<uint8_t*>(static_cast<const uint8_t*>(form)) + sums;
+    };
+    const auto pack = [&](void* out) {
+      take(out);
+      super_cols_ = whole;
+      parallel_for(ceil_div(g_.n, kPackCols), grain_for(kPackCols * g_.k, kPackWork),
+                   [&](int64_t begin, int64_t end) {
+                     for (int64_t p = begin; p < end; ++p) pack_panels(0, p * kPackCols, nullptr);
+                   });
+    };
+    PackedForm form = packed_form(g_.packed, int8_packed_key(g_, "int8_amx"), sums + panels, pack);
+    if (form) take(form.get()), super_cols_ = whole;
+    return form;
+  }
+
   void reserve() {
     const int64_t tile = all_blocks_ * kAmxTile;
     Region region;
@@ -83,13 +126,16 @@ class AmxProduct {
     const size_t copies =
         region.reserve(static_cast<size_t>(row_tiles_ * copy_step_ + (in_place_ ? tile : 0)));
     const size_t a_sums = region.reserve(static_cast<size_t>(row_tiles_) * kAmxRows * 4);
-    const int64_t panels = super_cols_ / kAmxCols;
-    const size_t b_sums = region.reserve(static_cast<size_t>(super_cols_) * 4);
+    const int64_t own = kept_ ? 0 : super_cols_, panels = own / kAmxCols;
+    const size_t b_sums = region.reserve(static_cast<size_t>(own) * 4);
     const size_t b = region.reserve(static_cast<size_t>(panels * all_blocks_ * kAmxPanelStep));
+    const size_t packs =
+        region.reserve(static_cast<size_t>(ceil_div(super_cols_, kPackCols)) * sizeof(PackState));
     region.allocate();
     rows_ = region.at<AmxRows>(rows), copies_ = region.at<uint8_t>(copies);
-    a_sums_ = region.at<int32_t>(a_sums), b_sums_ = region.at<int32_t>(b_sums);
-    b_ = region.at<uint8_t>(b);
+    a_sums_ = region.at<int32_t>(a_sums);
+    if (!kept_) b_sums_ = region.at<int32_t>(b_sums), b_ = region.at<uint8_t>(b);
+    packs_ = region.at<PackState>(packs);
   }
 
   void prepare_a() {
@@ -123,17 +169,28 @@ class AmxProduct {
     }
   }
 
-  void pack_b(int64_t col, int64_t cols) {
-    parallel_for(ceil_div(cols, kPackCols), grain_for(kPackCols * g_.k, kPackWork),
-                 [&](int64_t begin, int64_t end) {
-                   for (int64_t p = begin; p < end; ++p) {
-                     const int64_t at = p * kPackCols;
-                     pack_panels(col, at, static_cast<int>(std::min(kPackCols, cols - at)));
-                   }
-                 });
+  // Columns [at, at + width) of the super-block, whole panels of which are there when this returns.
+  void pack_b(int64_t col, int64_t at, int64_t width) const {
+    uint8_t* rows = nullptr;  // before any panel is claimed: others wait for what is claimed
+    if (g_.fill != nullptr)
+      rows =
+          static_cast<uint8_t*>(scratch(ScratchSlot::chunk, static_cast<size_t>(g_.k * kPackCols)));
+    const int64_t first = at / kPackCols, last = ceil_div(at + width, kPackCols);
+    for (int64_t p = first; p < last; ++p) {
+      Packing seen = Packing::none;
+      if (!packs_[p].compare_exchange_strong(seen, Packing::begun, std::memory_order_acquire))
+        continue;
+      pack_panels(col, p * kPackCols, rows);
+      packs_[p].store(Packing::done, std::memory_order_release);
+    }
+    for (int64_t p = first; p < last; ++p)
+      wait_until([&] { return packs_[p].load(std::memory_order_acquire) == Packing::done; });
   }
 
-  void pack_panels(int64_t col, int64_t at, int cols) {
+  // The columns from `at` on of the super-block at `col`, as many as are packed together; `rows` is room for g_.fill.
+  void pack_panels(int64_t col, int64_t at, uint8_t* rows) const {
+    const int64_t end = std::min(g_.n - col, super_cols_);
+    const int cols = static_cast<int>(std::min(kPackCols, end - at));
     const int64_t panel = all_blocks_ * kAmxPanelStep;
     AmxPackB pack = {b_ + at / kAmxCols * panel,
                      panel,
@@ -145,8 +202,6 @@ class AmxProduct {
                      g_.b.is_signed,
                      b_sums_ + at};
     if (g_.fill != nullptr) {
-      auto* rows =
-          static_cast<uint8_t*>(scratch(ScratchSlot::chunk, static_cast<size_t>(g_.k * kPackCols)));
       g_.fill(g_.fill_context, col + at, cols, rows, kPackCols);
       pack.in = rows, pack.row = kPackCols, pack.col = 1;
     } else {
@@ -155,8 +210,7 @@ class AmxProduct {
     amx_pack_b(pack);
   }
 
-  // Tasks that follow one another share their columns of B, which stay in L2 as long; with two groups of columns or more, a
-  // thread mostly multiplies the panels that it packed.
+  // Tasks that follow one another share their columns of B, which stay in L2 as long.
   void multiply(int64_t col, int64_t cols) const {
     const int64_t depth = std::max<int64_t>(g_.k, 1);
     const int64_t rows = round_up(g_.m, kPairRows);
@@ -171,7 +225,9 @@ class AmxProduct {
       amx_configure();
       for (int64_t task = begin; task < end; ++task) {
         const int64_t row = task % row_groups * task_rows, at = task / row_groups * task_cols;
-        run_task(row, std::min(task_rows, g_.m - row), col, at, std::min(task_cols, cols - at));
+        const int64_t width = std::min(task_cols, cols - at);
+        pack_b(col, at, width);
+        run_task(row, std::min(task_rows, g_.m - row), col, at, width);
       }
       amx_release();
     });
@@ -238,6 +294,8 @@ class AmxProduct {
   AmxRows* rows_ = nullptr;
   uint8_t *copies_ = nullptr, *b_ = nullptr;
   int32_t *a_sums_ = nullptr, *b_sums_ = nullptr;
+  PackState* packs_ = nullptr;
+  PackedForm kept_;
 };
 
 }  // namespace

@@ -44,8 +44,8 @@ TG_SIMD VecU32 integer_sum(const Int8Epilogue& e, const Row& row, const Int8Tile
   const uint32_t a_zero = static_cast<uint32_t>(row.a_zero) + static_cast<uint32_t>(t.a_shift);
   const VecU32 b_zero = (VecU32)read<int32_t>(row.b_zero, j, n) - static_cast<uint32_t>(t.b_shift);
   const uint32_t a_rest = static_cast<uint32_t>(row.a_sum) - static_cast<uint32_t>(e.k) * a_zero;
-  return take(c) - take(t.b_sums) * a_zero - b_zero * a_rest +
-         (VecU32)read<int32_t>(row.bias_i32, j, n);
+  const VecU32 shift = b_zero * a_rest - (VecU32)read<int32_t>(row.bias_i32, j, n);
+  return take(c) - (t.b_sums ? take(t.b_sums) * a_zero : VecU32{}) - shift;
 }
 
 TG_SIMD VecF32 scaled(const Int8Epilogue& e, const Row& row, VecU32 sum, int64_t j, int n) {
@@ -133,7 +133,7 @@ void int8_epilogue(const Int8Epilogue& e, const Int8Tile& tile) {
                         row_value<float>(e.scale, row, tile.col, 1.0f),
                         row_value<float>(e.bias_f32, row, tile.col, 0.0f),
                         row_value<int32_t>(e.a_zero, row, 0, 0).all,
-                        tile.a_sums[i]};
+                        tile.a_sums ? tile.a_sums[i] : 0};
     per_row ? finish_row_f32(e, values, tile, i) : finish_row(e, values, tile, i);
   }
 }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <new>
 
 #include "core/cpu/int8_amx.h"
 #include "core/cpu/int8_gemm_simd.h"
@@ -35,40 +36,70 @@ class Product {
     const int64_t whole = round_up(g_.n, cols_);
     const int64_t depth = std::max<int64_t>(round_up(g_.k, 4), 4);
     super_cols_ = std::clamp(kSuperBlockBytes / depth / cols_ * cols_, cols_, whole);
-    bool a_in_words = words_;
+    kept_ = kept_b(whole);
     reserve();
-    pack_a();
+    if (kept_) {
+      if (!a_in_place()) pack_a();
+      return multiply(0, g_.n);
+    }
     for (int64_t col = 0; col < g_.n; col += super_cols_) {
       const int64_t cols = std::min(super_cols_, g_.n - col);
-      words_ = geometry_.bytes == Int8Bytes::never;
-      if (!pack_b(col, cols) && geometry_.bytes == Int8Bytes::where_pairs_fit) {
-        words_ = true;
-        pack_b(col, cols);
-      }
-      if (words_ != a_in_words) {
-        pack_a();
-        a_in_words = words_;
-      }
+      const bool were_words = words_;
+      pack_b_exactly(col, cols);
+      if ((col == 0 || words_ != were_words) && !a_in_place()) pack_a();
       multiply(col, cols);
     }
   }
 
  private:
+  // Unsigned rows whose sums nobody wants.
+  bool a_in_place() const {
+    return geometry_.in_place && !words_ && g_.a.col == 1 && !g_.a.is_signed && g_.k % 4 == 0 &&
+           !g_.wants_a_sums && g_.b.is_signed;
+  }
+
   int64_t groups() const { return ceil_div(g_.k, words_ ? 2 : 4); }
 
-  // A, B, the sums of both, laid out for the longer of the two layouts.
+  // The layout, the sums of the columns, the panels of all of B; as long as the longer layout.
+  PackedForm kept_b(int64_t whole) {
+    struct Header {
+      alignas(64) bool words;
+    };
+    const int64_t longest = ceil_div(g_.k, geometry_.bytes == Int8Bytes::always ? 4 : 2);
+    const int64_t sums = round_up(whole * 4, 64);
+    const auto take = [&](const void* form) {
+      auto* at = const_cast<uint8_t*>(static_cast<const uint8_t*>(form)) + sizeof(Header);
+      b_sums_ = reinterpret_cast<int32_t*>(at);
+      b_ = reinterpret_cast<uint32_t*>(at + sums);
+    };
+    const auto pack = [&](void* out) {
+      take(out);
+      pack_b_exactly(0, g_.n);
+      new (out) Header{words_};
+    };
+    const int64_t bytes = static_cast<int64_t>(sizeof(Header)) + sums + whole * longest * 4;
+    PackedForm form = packed_form(g_.packed, int8_packed_key(g_, "int8_panels"),
+                                  static_cast<size_t>(bytes), pack);
+    if (form) {
+      take(form.get());
+      words_ = static_cast<const Header*>(form.get())->words;
+    }
+    return form;
+  }
+
+  // A, B unless it is kept, the sums of both, laid out for the longer of the two layouts.
   void reserve() {
     const int64_t longest = ceil_div(g_.k, geometry_.bytes == Int8Bytes::always ? 4 : 2);
-    const int64_t a_panels = ceil_div(g_.m, panel_rows_), b_panels = super_cols_ / cols_;
+    const int64_t a_panels = ceil_div(g_.m, panel_rows_);
+    const int64_t b_panels = kept_ ? 0 : super_cols_ / cols_;
     const int64_t a_size = round_up(a_panels * panel_rows_ * longest, 16);
     const int64_t b_size = b_panels * cols_ * longest;
     const int64_t a_sums = round_up(a_panels * panel_rows_, 16), b_sums = b_panels * cols_;
     a_ = static_cast<uint32_t*>(
         scratch(ScratchSlot::region,
                 sizeof(uint32_t) * static_cast<size_t>(a_size + b_size + a_sums + b_sums)));
-    b_ = a_ + a_size;
-    a_sums_ = reinterpret_cast<int32_t*>(b_ + b_size);
-    b_sums_ = a_sums_ + a_sums;
+    a_sums_ = reinterpret_cast<int32_t*>(a_ + a_size + b_size);
+    if (!kept_) b_ = a_ + a_size, b_sums_ = a_sums_ + a_sums;
   }
 
   void pack_a() {
@@ -85,12 +116,21 @@ class Product {
     });
   }
 
-  // False if a pair of neighbours could saturate.
+  // In bytes where that is exact, else in words.
+  void pack_b_exactly(int64_t col, int64_t cols) {
+    words_ = geometry_.bytes == Int8Bytes::never;
+    if (pack_b(col, cols)) return;
+    words_ = true;
+    pack_b(col, cols);
+  }
+
+  // False if a pair of neighbours could saturate; what is packed then is of no use.
   bool pack_b(int64_t col, int64_t cols) {
     std::atomic<bool> fits{true};
     parallel_for(ceil_div(cols, cols_), grain_for(cols_ * g_.k, kPackWork),
                  [&](int64_t begin, int64_t end) {
                    for (int64_t p = begin; p < end; ++p) {
+                     if (!fits.load(std::memory_order_relaxed)) return;
                      const int64_t at = p * cols_;
                      const int width = static_cast<int>(std::min(cols_, cols - at));
                      PackInt8 pack = {b_ + at * groups(),
@@ -144,7 +184,7 @@ class Product {
                      rows,
                      col + at,
                      cols,
-                     a_sums_ + row,
+                     a_in_place() ? nullptr : a_sums_ + row,
                      b_sums_ + at,
                      g_.a.is_signed ? 128 : 0,
                      g_.b.is_signed ? 0 : 128};
@@ -159,7 +199,13 @@ class Product {
       p.m = rows, p.n = cols, p.groups = std::min<int64_t>(geometry_.depth_block, depth - g);
       p.panel_rows = static_cast<int>(std::min(panel_rows_, rows));
       p.a_panel = panel_rows_ * depth, p.b_panel = cols_ * depth;
-      p.a = a_ + row * depth + g * panel_rows_;
+      if (a_in_place()) {
+        p.a = reinterpret_cast<const uint32_t*>(static_cast<const uint8_t*>(g_.a.data) +
+                                                row * g_.a.row + 4 * g);
+        p.a_row = g_.a.row;
+      } else {
+        p.a = a_ + row * depth + g * panel_rows_;
+      }
       p.b = b_ + at * depth + g * cols_;
       p.c = tile.c, p.c_row = tile.c_row;
       p.accumulate = g > 0;
@@ -179,7 +225,12 @@ class Product {
       TILEGRAD_SIMD(int8_gemm_packed)(part);
     }
     if (rest > 0) {
-      p.a += whole * groups() - g * panel_rows_ + g * rest;
+      if (p.a_row == 0) {
+        p.a += whole * groups() - g * panel_rows_ + g * rest;
+      } else {
+        p.a = reinterpret_cast<const uint32_t*>(reinterpret_cast<const uint8_t*>(p.a) +
+                                                whole * p.a_row);
+      }
       p.c += whole * p.c_row;
       p.m = rest, p.panel_rows = static_cast<int>(rest);
       TILEGRAD_SIMD(int8_gemm_packed)(p);
@@ -192,11 +243,16 @@ class Product {
   int64_t panel_rows_ = 0;
   int64_t super_cols_ = 0;
   bool words_ = false;
+  PackedForm kept_;
   uint32_t *a_ = nullptr, *b_ = nullptr;
   int32_t *a_sums_ = nullptr, *b_sums_ = nullptr;
 };
 
 }  // namespace
+
+PackedKey int8_packed_key(const Int8Gemm& g, const char* kind) {
+  return {kind, {reinterpret_cast<intptr_t>(g.b.data), g.b.row, g.b.col, g.b.is_signed, g.k, g.n}};
+}
 
 void int8_gemm(const Int8Gemm& g) {
   if (g.m == 0 || g.n == 0) return;

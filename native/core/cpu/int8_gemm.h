@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "core/packed_forms.h"
+
 namespace tilegrad {
 
 // Elements of one byte with strides, or, for B, a function that writes them.
@@ -19,14 +21,16 @@ struct Int8Tile {
   int32_t* c;  // (rows, cols)
   int64_t c_row;
   int64_t row, rows, col, cols;
-  const int32_t* a_sums;  // of the rows of this tile over k
-  const int32_t* b_sums;  // of the columns of this tile over k
+  const int32_t* a_sums;  // of the rows of this tile over k; null where nobody wants them
+  const int32_t* b_sums;  // of the columns of this tile over k; null where A has no zero point
   int32_t a_shift, b_shift;
 };
 
 struct Int8Gemm {
   int64_t m = 0, n = 0, k = 0;
   Int8Operand a, b;
+  PackedForms* packed =
+      nullptr;  // of the contents of b.data, if they stay the same from call to call
   // Instead of b.data: writes rows [0, k) of columns [col, col + cols) to out (k, pitch), as b.is_signed says.
   void (*fill)(const void* context, int64_t col, int64_t cols, uint8_t* out,
                int64_t pitch) = nullptr;
@@ -41,6 +45,9 @@ struct Int8Gemm {
   // With `c`: `finish` changes nothing where nothing is shifted, and may then be left out.
   bool raw = false;
 };
+
+// What the packed form of B depends on.
+PackedKey int8_packed_key(const Int8Gemm& g, const char* kind);
 
 // k = 0 gives zeros. Every tile is finished exactly once, on any thread.
 void int8_gemm(const Int8Gemm& g);

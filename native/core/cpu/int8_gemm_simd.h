@@ -17,6 +17,7 @@ struct Int8Geometry {
   int depth_block;  // groups per pass: a B panel of this depth stays in L1
   int row_block;    // rows of A per task
   Int8Bytes bytes;
+  bool in_place;  // whether rows of A in the byte layout are read where they lie
 };
 
 struct PackInt8 {
@@ -34,9 +35,11 @@ struct PackInt8 {
 
 struct PackedInt8Gemm {
   int64_t m, n, groups;
-  int panel_rows;     // rows of every A panel but the last
-  int64_t a_panel;    // groups * rows of a whole panel: the distance of panels in `a`
-  const uint32_t* a;  // panel p at a + p * a_panel
+  int panel_rows;   // rows of every A panel but the last
+  int64_t a_panel;  // groups * rows of a whole panel: the distance of panels in `a`
+  const uint32_t*
+      a;  // panel p at a + p * a_panel; or, where a_row is not 0, rows that many bytes apart, k a multiple of 4
+  int64_t a_row;
   int64_t b_panel;
   const uint32_t* b;
   int32_t* c;  // (m, n)

@@ -1,7 +1,12 @@
 // Packs one panel of bytes into 32-bit groups. Contiguous along the width, four rows are interleaved in registers;
-// contiguous along k, blocks of 4 x 4 groups are transposed; else it goes byte by byte. Sums of the held values come along.
+// contiguous along k, blocks of 4 x 4 groups are transposed (with AVX2 8 x 8); else it goes byte by byte. Sums of the held
+// values come along.
 #include "core/cpu/int8_gemm_simd.h"
 #include "core/cpu/simd.h"
+
+#if defined(__AVX2__)
+#include "core/cpu/int8_pack_avx2.h"
+#endif
 
 #define INLINE inline __attribute__((always_inline))
 
@@ -107,6 +112,7 @@ class Strip {
 
 constexpr int64_t kFlushDepth = 4 * 128;
 
+#if !defined(__AVX2__)
 // Four rows of 16 bytes: byte i of each makes group i.
 template <bool Words, bool Signed>
 TG_SIMD bool pack_across(const PackInt8& p) {
@@ -174,6 +180,8 @@ TG_SIMD bool pack_along(const PackInt8& p) {
   return fits;
 }
 
+#endif  // without AVX2
+
 template <bool Words, bool Signed>
 TG_SIMD bool pack_each(const PackInt8& p) {
   bool fits = true;
@@ -200,8 +208,13 @@ TG_SIMD bool pack_each(const PackInt8& p) {
 
 template <bool Words, bool Signed>
 __attribute__((noinline)) static bool pack(const PackInt8& p) {
+#if defined(__AVX2__)
+  if (p.width_stride == 1) return pack_across_wide<Words, Signed>(p);
+  if (p.depth_stride == 1) return pack_along_wide<Words, Signed>(p);
+#else
   if (p.width_stride == 1) return pack_across<Words, Signed>(p);
   if (p.depth_stride == 1) return pack_along<Words, Signed>(p);
+#endif
   return pack_each<Words, Signed>(p);
 }
 

@@ -9,6 +9,8 @@
 #include <immintrin.h>
 #endif
 
+#define TG_INLINE inline __attribute__((always_inline))
+
 namespace tilegrad::TILEGRAD_ISA {
 namespace {
 
@@ -20,6 +22,11 @@ constexpr int kRows = 8;
 constexpr int kRows = 6;  // of 16: 12 sums, 2 of B, 1 of A, 1 product
 #else
 constexpr int kRows = 4;
+#endif
+#if defined(TILEGRAD_ISA_AVX2)
+constexpr bool kInPlace = true;  // there are registers for the addresses of all rows
+#else
+constexpr bool kInPlace = false;
 #endif
 constexpr int kVectors = 2;
 constexpr int kLanes32 = kLanes<int32_t>;
@@ -55,9 +62,13 @@ TG_SIMD VecU32 dot_bytes(VecU32 sum, VecU32 a, VecU32 b) {
 #endif
 }
 
+// Of A: panels of bytes, panels of words, or rows of bytes as they lie.
+enum class Operand : uint8_t { bytes, words, rows };
+
 struct Tile {
   int64_t groups;
   const uint32_t* a;
+  int64_t a_row;  // bytes, of Operand::rows
   const uint32_t* b;
   int32_t* c;
   int64_t c_row;
@@ -83,11 +94,28 @@ TG_SIMD void finish_tile(const Tile& t, const VecU32 (&sum)[MR][NV]) {
   }
 }
 
-template <int MR, int NV, bool Words>
+// Group g of rows that lie where they are.
+template <int MR>
+struct Rows {
+  const uint8_t* at[MR];
+
+  TG_INLINE explicit Rows(const Tile& t) {
+    const auto* a = reinterpret_cast<const uint8_t*>(t.a);
+    for (int i = 0; i < MR; ++i) at[i] = a + i * t.a_row;
+  }
+  TG_INLINE uint32_t group(int i, int64_t g) const {
+    uint32_t v;
+    __builtin_memcpy(&v, at[i] + 4 * g, 4);
+    return v;
+  }
+};
+
+template <int MR, int NV, Operand A>
 __attribute__((noinline)) static void multiply_tile(const Tile& t) {
   VecU32 sum[MR][NV] = {};
   const uint32_t* a = t.a;
   const uint32_t* b = t.b;
+  const Rows<A == Operand::rows ? MR : 1> rows(t);
   for (int64_t g = 0; g < t.groups; ++g) {
     VecU32 bv[NV];
 #pragma GCC unroll 2
@@ -95,10 +123,11 @@ __attribute__((noinline)) static void multiply_tile(const Tile& t) {
       bv[v] = (VecU32)load<int32_t>(reinterpret_cast<const int32_t*>(b) + v * kLanes32);
 #pragma GCC unroll 16
     for (int i = 0; i < MR; ++i) {
-      const VecU32 av = VecU32{} + a[i];
+      const VecU32 av = VecU32{} + (A == Operand::rows ? rows.group(i, g) : a[i]);
 #pragma GCC unroll 2
       for (int v = 0; v < NV; ++v)
-        sum[i][v] = Words ? dot_words(sum[i][v], av, bv[v]) : dot_bytes(sum[i][v], av, bv[v]);
+        sum[i][v] =
+            A == Operand::words ? dot_words(sum[i][v], av, bv[v]) : dot_bytes(sum[i][v], av, bv[v]);
     }
     a += MR;
     b += kCols;
@@ -108,26 +137,30 @@ __attribute__((noinline)) static void multiply_tile(const Tile& t) {
 
 using TileFunction = void (*)(const Tile&);
 
-template <bool Words, int MR = kRows>
+template <Operand A, int MR = kRows>
 TileFunction tile_function(int rows, int vectors) {
-  if (rows == MR) return vectors == 1 ? multiply_tile<MR, 1, Words> : multiply_tile<MR, 2, Words>;
-  if constexpr (MR > 1) return tile_function<Words, MR - 1>(rows, vectors);
+  if (rows == MR) return vectors == 1 ? multiply_tile<MR, 1, A> : multiply_tile<MR, 2, A>;
+  if constexpr (MR > 1) return tile_function<A, MR - 1>(rows, vectors);
   return nullptr;
 }
 
-TileFunction tile_function(bool words, int rows, int vectors) {
-  return words ? tile_function<true>(rows, vectors) : tile_function<false>(rows, vectors);
+TileFunction tile_function(const PackedInt8Gemm& g, int rows, int vectors) {
+  if constexpr (kInPlace) {
+    if (g.a_row != 0) return tile_function<Operand::rows>(rows, vectors);
+  }
+  return g.words ? tile_function<Operand::words>(rows, vectors)
+                 : tile_function<Operand::bytes>(rows, vectors);
 }
 
 }  // namespace
 
 Int8Geometry int8_geometry() {
 #if defined(TILEGRAD_ISA_AVX512)
-  return {kRows, kCols, 256, kRows * 18, Int8Bytes::always};
+  return {kRows, kCols, 256, kRows * 18, Int8Bytes::always, kInPlace};
 #elif defined(TILEGRAD_ISA_AVX2)
-  return {kRows, kCols, 256, kRows * 24, Int8Bytes::where_pairs_fit};
+  return {kRows, kCols, 256, kRows * 24, Int8Bytes::where_pairs_fit, kInPlace};
 #else
-  return {kRows, kCols, 256, kRows * 32, Int8Bytes::never};
+  return {kRows, kCols, 256, kRows * 32, Int8Bytes::never, kInPlace};
 #endif
 }
 
@@ -135,6 +168,7 @@ Int8Geometry int8_geometry() {
 void int8_gemm_packed(const PackedInt8Gemm& g) {
   Tile t = {};
   t.groups = g.groups;
+  t.a_row = g.a_row;
   t.c_row = g.c_row;
   t.accumulate = g.accumulate;
   const int64_t panels = (g.m + g.panel_rows - 1) / g.panel_rows;
@@ -142,12 +176,14 @@ void int8_gemm_packed(const PackedInt8Gemm& g) {
   for (int64_t j = 0; j < g.n; j += kCols) {
     const int cols = static_cast<int>(g.n - j < kCols ? g.n - j : kCols);
     const int vectors = (cols + kLanes32 - 1) / kLanes32;
-    const TileFunction whole = tile_function(g.words, g.panel_rows, vectors);
-    const TileFunction last = tile_function(g.words, last_rows, vectors);
+    const TileFunction whole = tile_function(g, g.panel_rows, vectors);
+    const TileFunction last = tile_function(g, last_rows, vectors);
     t.b = g.b + j / kCols * g.b_panel;
     t.last = cols - (vectors - 1) * kLanes32;
     for (int64_t p = 0; p < panels; ++p) {
-      t.a = g.a + p * g.a_panel;
+      t.a = g.a_row == 0 ? g.a + p * g.a_panel
+                         : reinterpret_cast<const uint32_t*>(reinterpret_cast<const uint8_t*>(g.a) +
+                                                             p * g.panel_rows * g.a_row);
       t.c = g.c + p * g.panel_rows * g.c_row + j;
       (p + 1 < panels ? whole : last)(t);
     }

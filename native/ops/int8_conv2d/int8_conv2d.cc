@@ -21,20 +21,39 @@ void int8_conv2d_dynamic_infer(InferContext& ctx) {
   ctx.output({c.n, c.k, c.p, c.q}, DType::f32);
 }
 
+void int8_conv2d_max_pool2d_dynamic_infer(InferContext& ctx) {
+  expect_dynamic(ctx, 4);
+  const ConvShape c = conv_shape(ctx.attrs, ctx.shape(kDynamicX), ctx.shape(kDynamicWeight));
+  if (c.p < 2 || c.q < 2)
+    ctx.fail(ErrorCode::shape, "no window of 2 x 2 fits into the result ",
+             Shape{c.n, c.k, c.p, c.q});
+  ctx.output({c.n, c.k, c.p / 2, c.q / 2}, DType::f32);
+}
+
 }  // namespace
 
-extern const OpDef int8_conv2d_op, int8_conv2d_dynamic_op;
+extern const OpDef int8_conv2d_op, int8_conv2d_dynamic_op, int8_conv2d_max_pool2d_dynamic_op;
 const OpDef int8_conv2d_op = {.name = "int8_conv2d",
                               .inputs = {2, 6},
                               .attrs = {TG_CONV_ATTRS, TG_INT8_ATTRS},
                               .infer = int8_conv2d_infer,
                               .cpu = int8_conv2d_cpu,
-                              .cuda = TILEGRAD_CUDA_KERNEL(int8_conv2d_cuda)};
+                              .cuda = TILEGRAD_CUDA_KERNEL(int8_conv2d_cuda),
+                              .constant_input = kInt8Second};
 
 const OpDef int8_conv2d_dynamic_op = {.name = "int8_conv2d_dynamic",
                                       .inputs = {3, 4},
                                       .attrs = {TG_CONV_ATTRS, {"relu", AttrType::boolean}},
                                       .infer = int8_conv2d_dynamic_infer,
-                                      .cpu = int8_conv2d_dynamic_cpu};
+                                      .cpu = int8_conv2d_dynamic_cpu,
+                                      .constant_input = kDynamicWeight};
+
+const OpDef int8_conv2d_max_pool2d_dynamic_op = {
+    .name = "int8_conv2d_max_pool2d_dynamic",
+    .inputs = {3, 4},
+    .attrs = {TG_CONV_ATTRS, {"relu", AttrType::boolean}},
+    .infer = int8_conv2d_max_pool2d_dynamic_infer,
+    .cpu = int8_conv2d_max_pool2d_dynamic_cpu,
+    .constant_input = kDynamicWeight};
 
 }  // namespace tilegrad

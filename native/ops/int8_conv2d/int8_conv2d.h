@@ -14,4 +14,7 @@ void int8_conv2d_cuda(KernelArgs& args);
 // The floats become u8 by their own range, out f32.
 void int8_conv2d_dynamic_cpu(KernelArgs& args);
 
+// The same, of each 2 x 2 of the results only the greatest.
+void int8_conv2d_max_pool2d_dynamic_cpu(KernelArgs& args);
+
 }  // namespace tilegrad

@@ -121,9 +121,9 @@ void convolve(Int8Conv& c) {
   const ConvShape& s = c.shape;
   Int8Epilogue& e = c.epilogue;
   e.k = s.c / s.groups * s.r * s.s;
-  e.out_row = s.p * s.q;
-  const bool direct =
-      e.a_signed && e.a_zero.data == nullptr && (!has_amx() || s.c / s.groups < kTileChannels);
+  e.out_row = c.pool ? (s.p / 2) * (s.q / 2) : s.p * s.q;
+  const bool few = !has_amx() || s.c / s.groups < kTileChannels;
+  const bool direct = e.a_signed && e.a_zero.data == nullptr && (few || c.pool);
   direct ? int8_conv2d_direct(c) : convolve_by_gemm(c);
 }
 
@@ -136,6 +136,27 @@ uint8_t padding_byte(const KernelArgs& args) {
   return static_cast<uint8_t>(zero);
 }
 
+void convolve_dynamic(KernelArgs& args, bool pool) {
+  const View &x = args.inputs[kDynamicX], &weight = args.inputs[kDynamicWeight];
+  const std::unique_ptr<uint8_t[]> levels(new uint8_t[static_cast<size_t>(x.numel())]);
+  const char* from = static_cast<const char*>(x.data) +
+                     x.layout.offset * static_cast<int64_t>(dtype_size(x.dtype));
+  const DynamicScale made = dynamic_quantize(x.dtype, from, x.numel(), levels.get());
+  Int8Conv c;
+  c.shape = conv_shape(args.attrs, x.shape(), weight.shape());
+  const std::unique_ptr<float[]> scales(new float[static_cast<size_t>(c.shape.k)]);
+  c.x = levels.get();
+  c.weight = weight.as<uint8_t>();
+  c.packed = args.packed;
+  c.pool = pool;
+  c.padding = static_cast<uint8_t>(made.zero);
+  c.epilogue = dynamic_epilogue(args, made, c.shape.k, true, scales.get());
+  c.epilogue.b_zero = {&made.zero, 0, 0};
+  c.epilogue.a_signed = true;
+  c.epilogue.out = args.outputs[0].as<float>();
+  convolve(c);
+}
+
 }  // namespace
 
 void int8_conv2d_cpu(KernelArgs& args) {
@@ -145,6 +166,7 @@ void int8_conv2d_cpu(KernelArgs& args) {
   c.shape = conv_shape(args.attrs, x.shape(), weight.shape());
   c.x = x.as<uint8_t>();
   c.weight = weight.as<uint8_t>();
+  c.packed = args.packed;
   c.padding = padding_byte(args);
   Int8Epilogue& e = c.epilogue;
   e = int8_epilogue_of(args);
@@ -161,23 +183,7 @@ void int8_conv2d_cpu(KernelArgs& args) {
   convolve(c);
 }
 
-void int8_conv2d_dynamic_cpu(KernelArgs& args) {
-  const View &x = args.inputs[kDynamicX], &weight = args.inputs[kDynamicWeight];
-  const std::unique_ptr<uint8_t[]> levels(new uint8_t[static_cast<size_t>(x.numel())]);
-  const char* from = static_cast<const char*>(x.data) +
-                     x.layout.offset * static_cast<int64_t>(dtype_size(x.dtype));
-  const DynamicScale made = dynamic_quantize(x.dtype, from, x.numel(), levels.get());
-  Int8Conv c;
-  c.shape = conv_shape(args.attrs, x.shape(), weight.shape());
-  const std::unique_ptr<float[]> scales(new float[static_cast<size_t>(c.shape.k)]);
-  c.x = levels.get();
-  c.weight = weight.as<uint8_t>();
-  c.padding = static_cast<uint8_t>(made.zero);
-  c.epilogue = dynamic_epilogue(args, made, c.shape.k, true, scales.get());
-  c.epilogue.b_zero = {&made.zero, 0, 0};
-  c.epilogue.a_signed = true;
-  c.epilogue.out = args.outputs[0].as<float>();
-  convolve(c);
-}
+void int8_conv2d_dynamic_cpu(KernelArgs& args) { convolve_dynamic(args, false); }
+void int8_conv2d_max_pool2d_dynamic_cpu(KernelArgs& args) { convolve_dynamic(args, true); }
 
 }  // namespace tilegrad

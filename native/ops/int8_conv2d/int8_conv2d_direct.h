@@ -3,6 +3,7 @@
 
 #include "core/conv_shape.h"
 #include "core/cpu/int8_epilogue.h"
+#include "core/packed_forms.h"
 
 namespace tilegrad {
 
@@ -11,6 +12,8 @@ struct Int8Conv {
   const uint8_t* x = nullptr;       // (n, c, h, w), signed as epilogue.b_signed says
   const uint8_t* weight = nullptr;  // (k, c / groups, r, s), signed as epilogue.a_signed says
   uint8_t padding = 0;              // the byte that stands for zero in x
+  PackedForms* packed = nullptr;    // of the weight, if it stays the same from call to call
+  bool pool = false;                // of each 2 x 2 of the results only the greatest is wanted
   Int8Epilogue epilogue;            // of the first image; channels are its rows
 };
 

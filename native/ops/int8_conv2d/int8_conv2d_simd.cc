@@ -33,21 +33,48 @@ template <int MR>
 __attribute__((noinline)) static void multiply(const Int8DirectTile& t) {
   VecU32 sum[MR][kVectors] = {};
   const uint32_t* w = t.weight;
-  for (int64_t step = 0; step < t.steps; ++step) {
+  int64_t step = 0;
+  do {
     const auto* x = reinterpret_cast<const int32_t*>(t.x + t.offsets[step]);
     const VecU32 x0 = (VecU32)load<int32_t>(x), x1 = (VecU32)load<int32_t>(x + kLanes32);
 #pragma GCC unroll 16
     for (int i = 0; i < MR; ++i) {
-      const VecU32 wv = VecU32{} + w[i];
+      VecU32 wv = VecU32{} + w[i];
+      keep(wv);
       sum[i][0] = dot(sum[i][0], x0, wv);
       sum[i][1] = dot(sum[i][1], x1, wv);
     }
     w += MR;
-  }
+  } while (++step < t.steps);
 #pragma GCC unroll 16
   for (int i = 0; i < MR; ++i) {
     store<int32_t>(t.c + i * t.c_row, (VecI32)sum[i][0]);
     store<int32_t>(t.c + i * t.c_row + kLanes32, (VecI32)sum[i][1]);
+  }
+}
+
+TG_SIMD VecI32 lesser(VecI32 a, VecI32 b) { return a < b ? a : b; }
+TG_SIMD VecI32 greater(VecI32 a, VecI32 b) { return a > b ? a : b; }
+
+// Of the pairs of neighbours in 2 vectors of each of two rows. What is stored never lies behind what is read next.
+template <bool Least>
+TG_SIMD void pool_rows(const Int8DirectRows& r) {
+  VecI32 even, odd;
+  for (int i = 0; i < kLanes32; ++i) even[i] = 2 * i, odd[i] = 2 * i + 1;
+  const auto pick = [](VecI32 a, VecI32 b) __attribute__((always_inline)) {
+    return Least ? lesser(a, b) : greater(a, b);
+  };
+  for (int64_t i = 0; i < r.rows; ++i) {
+    const int32_t *upper = r.c + 2 * i * r.pitch, *lower = upper + r.pitch;
+    int32_t* out = r.c + i * r.cols;
+    for (int64_t j = 0; j < r.cols; j += kLanes32) {
+      const VecI32 a = pick(load<int32_t>(upper + 2 * j), load<int32_t>(lower + 2 * j));
+      const VecI32 b =
+          pick(load<int32_t>(upper + 2 * j + kLanes32), load<int32_t>(lower + 2 * j + kLanes32));
+      const VecI32 v = pick(__builtin_shuffle(a, b, even), __builtin_shuffle(a, b, odd));
+      const int n = static_cast<int>(r.cols - j < kLanes32 ? r.cols - j : kLanes32);
+      n == kLanes32 ? store<int32_t>(out + j, v) : store_partial<int32_t>(out + j, v, n);
+    }
   }
 }
 
@@ -62,6 +89,13 @@ void multiply_rows(const Int8DirectTile& t) {
 Int8DirectGeometry int8_direct_geometry() { return {kRows, kVectors * kLanes32, kGroup}; }
 
 void int8_direct_tile(const Int8DirectTile& t) { multiply_rows(t); }
+
+void int8_direct_rows(const Int8DirectRows& r) {
+  if (r.pool) return r.least ? pool_rows<true>(r) : pool_rows<false>(r);
+  if (r.pitch == r.cols) return;
+  for (int64_t i = 1; i < r.rows; ++i)
+    __builtin_memmove(r.c + i * r.cols, r.c + i * r.pitch, static_cast<uint64_t>(r.cols) * 4);
+}
 
 void int8_direct_groups(const uint8_t* const* in, int64_t step, int64_t n, uint32_t* out) {
   constexpr int kBits = 32 / kGroup;

@@ -47,11 +47,13 @@ const OpDef int8_matmul_op = {.name = "int8_matmul",
                               .infer = int8_matmul_infer,
                               .cpu = int8_matmul_cpu,
                               .cuda = TILEGRAD_CUDA_KERNEL(int8_matmul_cuda),
-                              .strided = true};
+                              .strided = true,
+                              .constant_input = kInt8Second};
 const OpDef int8_linear_dynamic_op = {.name = "int8_linear_dynamic",
                                       .inputs = {3, 4},
                                       .attrs = {{"relu", AttrType::boolean}},
                                       .infer = int8_linear_dynamic_infer,
-                                      .cpu = int8_linear_dynamic_cpu};
+                                      .cpu = int8_linear_dynamic_cpu,
+                                      .constant_input = kDynamicWeight};
 
 }  // namespace tilegrad

@@ -79,6 +79,7 @@ void int8_matmul_cpu(KernelArgs& args) {
   g.finish = finish;
   g.finish_context = &e;
   g.wants_a_sums = e.b_zero.data != nullptr;
+  g.packed = args.packed;
   g.raw = out.dtype == DType::i32 && !e.a_zero.data && !e.b_zero.data && !e.bias_i32.data;
   const int64_t matrix = g.m * g.n, count = out.numel() / matrix;
   for (int64_t i = 0; i < count; ++i) {
@@ -115,6 +116,7 @@ void int8_linear_dynamic_cpu(KernelArgs& args) {
   g.b = {weight.as<uint8_t>(), true, 1, k};
   g.finish = finish, g.finish_context = &e;
   g.wants_a_sums = false;
+  g.packed = args.packed;
   int8_gemm(g);
 }
 
