@@ -1,5 +1,7 @@
 // The register tile of the integer product: MR rows by 2 vectors of 32-bit sums stay in registers while k runs; per group it
 // loads 2 vectors of B and broadcasts MR groups of A. Sums wrap modulo 2^32, so their order does not matter.
+#include "core/cpu/avx_vnni.h"
+#include "core/cpu/int8_dot_vnni.h"
 #include "core/cpu/int8_gemm_simd.h"
 #include "core/cpu/simd.h"
 
@@ -62,8 +64,16 @@ TG_SIMD VecU32 dot_bytes(VecU32 sum, VecU32 a, VecU32 b) {
 #endif
 }
 
-// Of A: panels of bytes, panels of words, or rows of bytes as they lie.
-enum class Operand : uint8_t { bytes, words, rows };
+// Of A: panels of bytes, panels of words, or rows of bytes as they lie; the bytes multiplied by AVX2 alone or with AVX-VNNI.
+enum class Operand : uint8_t { bytes, words, rows, vnni_bytes, vnni_rows };
+
+template <Operand A>
+TG_SIMD VecU32 dot(VecU32 sum, VecU32 a, VecU32 b) {
+  if constexpr (A == Operand::words) return dot_words(sum, a, b);
+  if constexpr (A == Operand::vnni_bytes || A == Operand::vnni_rows)
+    return dot_bytes_vnni(sum, a, b);
+  return dot_bytes(sum, a, b);
+}
 
 struct Tile {
   int64_t groups;
@@ -115,7 +125,8 @@ __attribute__((noinline)) static void multiply_tile(const Tile& t) {
   VecU32 sum[MR][NV] = {};
   const uint32_t* a = t.a;
   const uint32_t* b = t.b;
-  const Rows<A == Operand::rows ? MR : 1> rows(t);
+  constexpr bool kRowsOfA = A == Operand::rows || A == Operand::vnni_rows;
+  const Rows<kRowsOfA ? MR : 1> rows(t);
   for (int64_t g = 0; g < t.groups; ++g) {
     VecU32 bv[NV];
 #pragma GCC unroll 2
@@ -123,11 +134,9 @@ __attribute__((noinline)) static void multiply_tile(const Tile& t) {
       bv[v] = (VecU32)load<int32_t>(reinterpret_cast<const int32_t*>(b) + v * kLanes32);
 #pragma GCC unroll 16
     for (int i = 0; i < MR; ++i) {
-      const VecU32 av = VecU32{} + (A == Operand::rows ? rows.group(i, g) : a[i]);
+      const VecU32 av = VecU32{} + (kRowsOfA ? rows.group(i, g) : a[i]);
 #pragma GCC unroll 2
-      for (int v = 0; v < NV; ++v)
-        sum[i][v] =
-            A == Operand::words ? dot_words(sum[i][v], av, bv[v]) : dot_bytes(sum[i][v], av, bv[v]);
+      for (int v = 0; v < NV; ++v) sum[i][v] = dot<A>(sum[i][v], av, bv[v]);
     }
     a += MR;
     b += kCols;
@@ -145,9 +154,12 @@ TileFunction tile_function(int rows, int vectors) {
 }
 
 TileFunction tile_function(const PackedInt8Gemm& g, int rows, int vectors) {
-  if constexpr (kInPlace) {
-    if (g.a_row != 0) return tile_function<Operand::rows>(rows, vectors);
-  }
+#if defined(TILEGRAD_ISA_AVX2)
+  if (has_avx_vnni())
+    return g.a_row != 0 ? tile_function<Operand::vnni_rows>(rows, vectors)
+                        : tile_function<Operand::vnni_bytes>(rows, vectors);
+  if (g.a_row != 0) return tile_function<Operand::rows>(rows, vectors);
+#endif
   return g.words ? tile_function<Operand::words>(rows, vectors)
                  : tile_function<Operand::bytes>(rows, vectors);
 }
@@ -158,7 +170,8 @@ Int8Geometry int8_geometry() {
 #if defined(TILEGRAD_ISA_AVX512)
   return {kRows, kCols, 256, kRows * 18, Int8Bytes::always, kInPlace};
 #elif defined(TILEGRAD_ISA_AVX2)
-  return {kRows, kCols, 256, kRows * 24, Int8Bytes::where_pairs_fit, kInPlace};
+  const Int8Bytes bytes = has_avx_vnni() ? Int8Bytes::always : Int8Bytes::where_pairs_fit;
+  return {kRows, kCols, 256, kRows * 24, bytes, kInPlace};
 #else
   return {kRows, kCols, 256, kRows * 32, Int8Bytes::never, kInPlace};
 #endif

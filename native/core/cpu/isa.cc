@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/cpu/amx.h"
+#include "core/cpu/avx_vnni.h"
 #include "core/error.h"
 
 #if defined(__x86_64__)
@@ -14,7 +15,8 @@ namespace tilegrad {
 namespace {
 
 constexpr const char* kNames[] = {"portable", "avx2", "avx512", "neon"};
-constexpr const char* kAmx = "amx";  // avx512 with tiles
+constexpr const char* kAmx = "amx";            // avx512 with tiles
+constexpr const char* kAvxVnni = "avx2_vnni";  // avx2 with products of bytes
 
 #if defined(__x86_64__)
 // Clang's __builtin_cpu_supports does not know it.
@@ -59,8 +61,12 @@ Isa choose() {
     fail(ErrorCode::argument,
          "TILEGRAD_ISA=amx: this processor does not have it, or the system does not grant it");
   }
-  fail(ErrorCode::argument, "TILEGRAD_ISA must be portable, avx2, avx512, amx or neon but is '",
-       wanted, "'");
+  if (std::strcmp(wanted, kAvxVnni) == 0) {
+    if (processor_has_avx_vnni()) return Isa::avx2;
+    fail(ErrorCode::argument, "TILEGRAD_ISA=avx2_vnni: this processor does not have it");
+  }
+  fail(ErrorCode::argument,
+       "TILEGRAD_ISA must be portable, avx2, avx2_vnni, avx512, amx or neon but is '", wanted, "'");
 }
 
 }  // namespace
@@ -78,6 +84,9 @@ Isa isa() {
   return chosen;
 }
 
-const char* isa_name() { return has_amx() ? kAmx : kNames[static_cast<int>(isa())]; }
+const char* isa_name() {
+  if (has_avx_vnni()) return kAvxVnni;
+  return has_amx() ? kAmx : kNames[static_cast<int>(isa())];
+}
 
 }  // namespace tilegrad

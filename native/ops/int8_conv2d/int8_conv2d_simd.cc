@@ -2,23 +2,37 @@
 // of pixels at the tap's offset and broadcasts one group of weights a channel. Sums wrap modulo 2^32.
 #include "ops/int8_conv2d/int8_conv2d_simd.h"
 
+#include "core/cpu/avx_vnni.h"
+#include "core/cpu/int8_dot_vnni.h"
 #include "core/cpu/simd.h"
 
 namespace tilegrad::TILEGRAD_ISA {
 namespace {
 
 #if defined(TILEGRAD_ISA_AVX512)
-constexpr int kRows = 14, kGroup = 4;
+constexpr int kRows = 14;
 #elif defined(TILEGRAD_ISA_AVX2)
-constexpr int kRows = 6, kGroup = 2;
+constexpr int kRows = 6;
 #else
-constexpr int kRows = 4, kGroup = 2;
+constexpr int kRows = 4;
+#endif
+// Whether a group holds 4 bytes, else 2 words.
+#if defined(TILEGRAD_ISA_AVX2)
+bool takes_bytes() { return has_avx_vnni(); }
+#elif defined(TILEGRAD_ISA_AVX512)
+constexpr bool takes_bytes() { return true; }
+#else
+constexpr bool takes_bytes() { return false; }
 #endif
 constexpr int kLanes32 = kLanes<int32_t>;
 constexpr int kVectors = 2;
 
 // sum += x . w: bytes of x unsigned and of w signed, or words of both signed.
+template <bool Bytes>
 TG_SIMD VecU32 dot(VecU32 sum, VecU32 x, VecU32 w) {
+#if defined(TILEGRAD_ISA_AVX2)
+  if constexpr (Bytes) return dot_bytes_vnni(sum, x, w);
+#endif
 #if defined(TILEGRAD_ISA_AVX512)
   return (VecU32)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)x, (__m512i)w);
 #elif defined(TILEGRAD_ISA_AVX2)
@@ -29,7 +43,7 @@ TG_SIMD VecU32 dot(VecU32 sum, VecU32 x, VecU32 w) {
 #endif
 }
 
-template <int MR>
+template <int MR, bool Bytes>
 __attribute__((noinline)) static void multiply(const Int8DirectTile& t) {
   VecU32 sum[MR][kVectors] = {};
   const uint32_t* w = t.weight;
@@ -41,8 +55,8 @@ __attribute__((noinline)) static void multiply(const Int8DirectTile& t) {
     for (int i = 0; i < MR; ++i) {
       VecU32 wv = VecU32{} + w[i];
       keep(wv);
-      sum[i][0] = dot(sum[i][0], x0, wv);
-      sum[i][1] = dot(sum[i][1], x1, wv);
+      sum[i][0] = dot<Bytes>(sum[i][0], x0, wv);
+      sum[i][1] = dot<Bytes>(sum[i][1], x1, wv);
     }
     w += MR;
   } while (++step < t.steps);
@@ -78,17 +92,38 @@ TG_SIMD void pool_rows(const Int8DirectRows& r) {
   }
 }
 
-template <int MR = kRows>
+template <bool Bytes, int MR = kRows>
 void multiply_rows(const Int8DirectTile& t) {
-  if (t.rows == MR) return multiply<MR>(t);
-  if constexpr (MR > 1) multiply_rows<MR - 1>(t);
+  if (t.rows == MR) return multiply<MR, Bytes>(t);
+  if constexpr (MR > 1) multiply_rows<Bytes, MR - 1>(t);
+}
+
+template <int Group>
+TG_SIMD void write_groups(const uint8_t* const* in, int64_t step, int64_t n, uint32_t* out) {
+  constexpr int kBits = 32 / Group;
+  const uint8_t *a = in[0], *b = in[1], *c = in[Group - 2], *d = in[Group - 1];
+  const auto group = [&](int64_t i) __attribute__((always_inline)) {
+    uint32_t v = a[i] | static_cast<uint32_t>(b[i]) << kBits;
+    if constexpr (Group == 4)
+      v |= static_cast<uint32_t>(c[i]) << 16 | static_cast<uint32_t>(d[i]) << 24;
+    return v;
+  };
+  if (step == 1) {
+    for (int64_t i = 0; i < n; ++i) out[i] = group(i);
+  } else {
+    for (int64_t i = 0; i < n; ++i) out[i] = group(i * step);
+  }
 }
 
 }  // namespace
 
-Int8DirectGeometry int8_direct_geometry() { return {kRows, kVectors * kLanes32, kGroup}; }
+Int8DirectGeometry int8_direct_geometry() {
+  return {kRows, kVectors * kLanes32, takes_bytes() ? 4 : 2};
+}
 
-void int8_direct_tile(const Int8DirectTile& t) { multiply_rows(t); }
+void int8_direct_tile(const Int8DirectTile& t) {
+  takes_bytes() ? multiply_rows<true>(t) : multiply_rows<false>(t);
+}
 
 void int8_direct_rows(const Int8DirectRows& r) {
   if (r.pool) return r.least ? pool_rows<true>(r) : pool_rows<false>(r);
@@ -98,19 +133,7 @@ void int8_direct_rows(const Int8DirectRows& r) {
 }
 
 void int8_direct_groups(const uint8_t* const* in, int64_t step, int64_t n, uint32_t* out) {
-  constexpr int kBits = 32 / kGroup;
-  const uint8_t *a = in[0], *b = in[1], *c = in[kGroup - 2], *d = in[kGroup - 1];
-  const auto group = [&](int64_t i) __attribute__((always_inline)) {
-    uint32_t v = a[i] | static_cast<uint32_t>(b[i]) << kBits;
-    if constexpr (kGroup == 4)
-      v |= static_cast<uint32_t>(c[i]) << 16 | static_cast<uint32_t>(d[i]) << 24;
-    return v;
-  };
-  if (step == 1) {
-    for (int64_t i = 0; i < n; ++i) out[i] = group(i);
-  } else {
-    for (int64_t i = 0; i < n; ++i) out[i] = group(i * step);
-  }
+  takes_bytes() ? write_groups<4>(in, step, n, out) : write_groups<2>(in, step, n, out);
 }
 
 }  // namespace tilegrad::TILEGRAD_ISA
