@@ -5,13 +5,6 @@
 
 namespace tilegrad::kernel_tests {
 
-// Clusters need compute capability 9.0, and wgmma nothing else.
-static bool on_hopper() {
-  cudaDeviceProp properties;
-  check(cudaGetDeviceProperties(&properties, 0));
-  return properties.major == 9;
-}
-
 template <Bug bug>
 void test_gemm_cluster(int m, int n, int k) {
   Vector<uint16_t> a = random_bf16(size_t(m) * k), b = random_bf16(size_t(n) * k), c;

@@ -133,8 +133,16 @@ inline void run_case(const std::string& name, const std::function<void()>& body)
   (counts().current_ok ? counts().passed : counts().failed)++;
 }
 
+// Clusters need compute capability 9.0, and wgmma nothing else.
+inline bool on_hopper() {
+  cudaDeviceProp properties;
+  check(cudaGetDeviceProperties(&properties, 0));
+  return properties.major == 9;
+}
+
 inline CUtensorMap tensor_map(CUtensorMapDataType type, int element_bytes, const void* base,
-                              int inner, int outer, int box_inner, int box_outer) {
+                              int inner, int outer, int box_inner, int box_outer,
+                              CUtensorMapSwizzle swizzle = CU_TENSOR_MAP_SWIZZLE_128B) {
   void* entry = nullptr;
   cudaDriverEntryPointQueryResult found;
   check(cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &entry, 12000, cudaEnableDefault,
@@ -146,8 +154,8 @@ inline CUtensorMap tensor_map(CUtensorMapDataType type, int element_bytes, const
   CUtensorMap map;
   const CUresult result =
       encode(&map, type, 2, const_cast<void*>(base), size, stride, box, step,
-             CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-             CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+             CU_TENSOR_MAP_INTERLEAVE_NONE, swizzle, CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
+             CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
   if (result != CUDA_SUCCESS) {
     std::printf("cuTensorMapEncodeTiled gave %d\n", int(result));
     std::exit(4);

@@ -1,9 +1,10 @@
 // The library's products on Hopper's warpgroup instructions, against references in f64: tiles fed by TMA, alone and in
-// clusters, with the depth whole and split, 3xTF32, and tiles that threads gather.
+// clusters, with the depth whole and split, 3xTF32, 2:4 weights, and tiles that threads gather.
 #include "cases.h"
 #include "core/cuda/gemm_wgmma.cuh"
 #include "core/cuda/wgmma_gather.cuh"
 #include "harness.h"
+#include "ops/semi_structured/semi_structured_wgmma.cuh"
 
 namespace tilegrad::kernel_tests {
 
@@ -117,7 +118,40 @@ void test_gemm_wgmma_library(int m, int n, int k, double tolerance, const Cut& c
   x.expect(tolerance);
 }
 
+// y = x W^T + bias, of W (n, k) two of each four kept.
+void test_semi_structured(int n, int m, int k, int cluster) {
+  constexpr int kPairs[] = {0b0100, 0b1000, 0b1100, 0b1001, 0b1101, 0b1110};
+  const Vector<bf16> values = Operands<bf16>::values(size_t(n) * k / 2),
+                     bias = Operands<bf16>::values(n), x = Operands<bf16>::values(size_t(m) * k);
+  Vector<bf16> y(size_t(m) * n);
+  Vector<uint8_t> indices(size_t(n) * k / 8);
+  for (size_t i = 0; i < indices.size(); i++)
+    indices[i] = uint8_t(kPairs[(i * 5 + i / 7) % 6] | kPairs[(i * 7 + i / 5) % 6] << 4);
+  Device<bf16> dvalues(values), dbias(bias), dx(x), dy(y);
+  Device<uint8_t> dindices(indices);
+  cuda::WgmmaPlan plan{n, m, k};
+  plan.cluster = cluster;
+  auto* kernel = semi_structured_wgmma<bf16>;
+  constexpr int kShared = sizeof(cuda::WgmmaShared<SparseRing>);
+  check(cudaFuncSetAttribute((const void*)kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                             kShared));
+  check(launch_cluster(
+      kernel, dim3(2 * cluster), dim3(cuda::kWgmmaThreads), dim3(cluster), kShared, stream(),
+      tensor_map_bf16(dvalues.p, k / 2, n, 64, 128), tensor_map_bf16(dx.p, k, m, 64, 128),
+      tensor_map(CU_TENSOR_MAP_DATA_TYPE_UINT8, 1, dindices.p, k / 8, n, 16, 128,
+                 CU_TENSOR_MAP_SWIZZLE_NONE),
+      tensor_map_bf16(dy.p, n, m, 64, 64), SparseOutput<bf16>{dbias.p, dy.p, n, m}, plan));
+  dy.read(y);
+  expect_product(m, n, k / 2, y, 0.2, [&](int i, int j, int s) {
+    const size_t at = size_t(j) * k / 2 + s;
+    const int place = indices[at / 4] >> (at % 4 * 2) & 3;
+    const double product = double(values[at]) * double(x[size_t(i) * k + s / 2 * 4 + place]);
+    return s == 0 ? product + double(bias[j]) : product;
+  });
+}
+
 void run_wgmma_kernels(bool small) {
+  if (!on_hopper()) return;
   using Rows = WgmmaFloats<bf16, 128>;
   using Transposed = WgmmaFloats<bf16, 128, true, true>;
   run_case("gemm_wgmma bf16", [] { test_gemm_wgmma_library<Rows>(24, 40, 136, 0.13); });
@@ -130,6 +164,7 @@ void run_wgmma_kernels(bool small) {
   run_case("gemm_wgmma bf16 odd rows of C",
            [] { test_gemm_wgmma_library<Rows>(70, 133, 72, 0.13, {.by_tma = false}); });
   run_case("gemm_wgmma tf32x3", [] { test_gemm_wgmma_library<WgmmaTf32x3>(24, 40, 76, 1e-5); });
+  run_case("semi_structured_wgmma", [] { test_semi_structured(40, 24, 256, 1); });
   run_case("gemm_gathered bf16", [] { test_gemm_gathered<false, false>(24, 40, 136); });
   run_case("gemm_gathered bf16 transposed", [] { test_gemm_gathered<true, true>(24, 40, 72); });
   if (small) return;
@@ -151,6 +186,7 @@ void run_wgmma_kernels(bool small) {
   run_case("gemm_wgmma tf32x3 clusters, depth split", [] {
     test_gemm_wgmma_library<WgmmaTf32x3>(136, 264, 260, 1e-5, {.cluster = 2, .ranges = 2});
   });
+  run_case("semi_structured_wgmma tiles, clusters", [] { test_semi_structured(304, 264, 640, 2); });
   run_case("gemm_gathered bf16 tiles", [] { test_gemm_gathered<false, true>(200, 136, 520); });
   run_case("gemm_gathered bf16 tiles, A transposed",
            [] { test_gemm_gathered<true, false>(136, 200, 520); });

@@ -52,17 +52,17 @@ __global__ void __launch_bounds__(Shape::kThreads, 1)
     auto* sums = reinterpret_cast<int32_t*>(shared);  // (M + N)
     sums[threadIdx.x] = lines.sum;
     __syncthreads();
-    each_pair<Kind, Shape>(sum, m0, n0,
-                           [&](int64_t row, int64_t column, int32_t first, int32_t second) {
-                             if (row >= problem.rows()) return;
-                             const int32_t a_sum = sums[row - m0];
-                             const int32_t* b_sum = sums + Shape::kM + (column - n0);
-                             if (column < problem.columns())
-                               finish_int8(e, row, column, first, a_sum, b_sum[0]);
-                             if (column + 1 < problem.columns())
-                               finish_int8(e, row, column + 1, second, a_sum, b_sum[1]);
-                           });
-    __syncthreads();
+    static_assert(Shape::kRowsBytes + Shape::kThreads * 4 <= Shape::kSharedBytes);
+    each_pair_by_rows<Kind, Shape>(shared + Shape::kThreads * 4, sum, m0, n0,
+                                   [&](int64_t row, int64_t column, int32_t first, int32_t second) {
+                                     if (row >= problem.rows()) return;
+                                     const int32_t a_sum = sums[row - m0];
+                                     const int32_t* b_sum = sums + Shape::kM + (column - n0);
+                                     if (column < problem.columns())
+                                       finish_int8(e, row, column, first, a_sum, b_sum[0]);
+                                     if (column + 1 < problem.columns())
+                                       finish_int8(e, row, column + 1, second, a_sum, b_sum[1]);
+                                   });
   }
 }
 

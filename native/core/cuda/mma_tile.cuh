@@ -19,6 +19,8 @@ struct MmaShape {
   static constexpr int kFragmentsM = kWarpM / 16, kFragmentsN = kWarpN / 8;
   static constexpr int kStageBytes = (M + N) * kMmaStepBytes;
   static constexpr int kSharedBytes = kMmaStages * kStageBytes;
+  // What each_pair_by_rows takes of it: 16 rows of each warp, so far apart that no bank is met twice.
+  static constexpr int kRows = WarpsM * 16, kRowsPitch = N + 8, kRowsBytes = kRows * kRowsPitch * 4;
   __device__ static int warp_m() { return threadIdx.x / 32 / WarpsN * kWarpM; }
   __device__ static int warp_n() { return threadIdx.x / 32 % WarpsN * kWarpN; }
 };
@@ -136,7 +138,9 @@ template <class Kind, class Shape, bool AAlongK, bool BAlongK>
 __device__ void multiply_stage(MmaSums<Kind, Shape>& sum, const unsigned char* tile_a,
                                const unsigned char* tile_b) {
   using E = typename Kind::Element;
-#pragma unroll
+  [[maybe_unused]] constexpr int kUnrolled =
+      Kind::kTerms == 1 ? kMmaStepBytes / 32 : 1;  // more terms, more registers
+#pragma unroll kUnrolled
   for (int part = 0; part < kMmaStepBytes / 32; part++) {
     uint32_t a[Shape::kFragmentsM][Kind::kTerms][4], b[Shape::kFragmentsN][Kind::kTerms][2];
 #pragma unroll
@@ -214,6 +218,43 @@ __device__ void each_pair(const MmaSums<Kind, Shape>& sum, int64_t row0, int64_t
               column0 + Shape::warp_n() + j * 8 + lane % 4 * 2, sum[i][j][half * 2],
               sum[i][j][half * 2 + 1]);
     }
+  }
+}
+
+// The same in the order of memory, neighbours by neighbours, by way of shared memory: what store() does is there once and
+// not once for each pair of a thread.
+template <class Kind, class Shape, class Store>
+__device__ void each_pair_by_rows(unsigned char* shared, const MmaSums<Kind, Shape>& sum,
+                                  int64_t row0, int64_t column0, Store&& store) {
+  using Sum = typename Kind::Sum;
+  struct alignas(8) Two {
+    Sum first, second;
+  };
+  static_assert(sizeof(Sum) == 4);
+  constexpr int kPitch = Shape::kRowsPitch, kPairs = Shape::kN / 2;
+  auto* rows = reinterpret_cast<Sum*>(shared);  // (16 of each warp, columns)
+  const int lane = threadIdx.x % 32;
+  const int at =
+      (Shape::warp_m() / Shape::kWarpM * 16 + lane / 4) * kPitch + Shape::warp_n() + lane % 4 * 2;
+#pragma unroll 1
+  for (int pass = 0; pass < Shape::kFragmentsM; pass++) {
+#pragma unroll
+    for (int i = 0; i < Shape::kFragmentsM; i++) {
+      if (i != pass) continue;
+#pragma unroll
+      for (int j = 0; j < Shape::kFragmentsN * 2; j++)
+        *reinterpret_cast<Two*>(rows + at + j % 2 * 8 * kPitch + j / 2 * 8) = {
+            sum[i][j / 2][j % 2 * 2], sum[i][j / 2][j % 2 * 2 + 1]};
+    }
+    __syncthreads();
+#pragma unroll 1
+    for (int e = threadIdx.x; e < Shape::kRows * kPairs; e += Shape::kThreads) {
+      const int row = e / kPairs, column = e % kPairs * 2;
+      const Two two = *reinterpret_cast<const Two*>(rows + row * kPitch + column);
+      store(row0 + row / 16 * Shape::kWarpM + pass * 16 + row % 16, column0 + column, two.first,
+            two.second);
+    }
+    __syncthreads();
   }
 }
 

@@ -133,7 +133,7 @@ TILEGRAD_PTX void wgmma_wait(TILEGRAD_CALLER_ONLY) {
                                  : "memory"));
 }
 
-// Nothing that reads or writes these accumulators moves across: the compiler does not know that wgmma is asynchronous.
+// Nothing that reads or writes these registers moves across: the compiler does not know that wgmma is asynchronous.
 template <class T, int N>
 TILEGRAD_PTX void accumulator_fence(T (&d)[N]) {
 #if !defined(TILEGRAD_CUDA_EMULATED)

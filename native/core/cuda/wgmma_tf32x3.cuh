@@ -77,6 +77,17 @@ __device__ inline void load_split_rows(const unsigned char* tile, uint32_t (&big
   }
 }
 
+// Sums and operands of wgmma are as they are to be, or as they are left.
+__device__ inline void fence_all(float (&part)[64], uint32_t (&big)[4][4],
+                                 uint32_t (&small)[4][4]) {
+  ptx::accumulator_fence(part);
+#pragma unroll
+  for (int i = 0; i < 4; i++) {
+    ptx::accumulator_fence(big[i]);
+    ptx::accumulator_fence(small[i]);
+  }
+}
+
 template <class Kind>
 __device__ void wgmma_sum_tile(Tf32x3Ring& ring, RingPlace<Tf32x3Ring::kStages>& at,
                                float (&sum)[64], int group, int depth, int cluster) {
@@ -90,7 +101,7 @@ __device__ void wgmma_sum_tile(Tf32x3Ring& ring, RingPlace<Tf32x3Ring::kStages>&
     const uint64_t b_small = wgmma_tile<false>(ring.b_small[at.stage]);
 #pragma unroll
     for (int i = 0; i < 64; i++) part[i] = 0;
-    ptx::accumulator_fence(part);
+    fence_all(part, big, small);
     ptx::wgmma_fence();
 #pragma unroll
     for (int i = 0; i < 4; i++)
@@ -102,7 +113,7 @@ __device__ void wgmma_sum_tile(Tf32x3Ring& ring, RingPlace<Tf32x3Ring::kStages>&
     for (int i = 0; i < 4; i++) ptx::wgmma_m64n128k8_tf32_registers(part, big[i], b + i * 2, 1);
     ptx::wgmma_commit();
     ptx::wgmma_wait<0>();
-    ptx::accumulator_fence(part);
+    fence_all(part, big, small);
     wgmma_leave_stage(ring, at.stage, cluster);
     at.advance();
 #pragma unroll

@@ -79,14 +79,14 @@ __device__ inline uint32_t staged_indices(const unsigned char* tile, int row0, i
 template <class Kind>
 __device__ void wgmma_sum_tile(SparseRing& ring, cuda::RingPlace<SparseRing::kStages>& at,
                                float (&sum)[64], int group, int depth, int cluster) {
-  int before = -1;
-  ptx::accumulator_fence(sum);
   for (int k = 0; k < depth; k += Kind::kStep) {
     ptx::mbarrier_wait(&ring.full[at.stage], at.parity);
     uint32_t indices[4];
 #pragma unroll
     for (int i = 0; i < 4; i++) indices[i] = staged_indices(ring.indices[at.stage], group * 64, i);
     const uint64_t a = ptx::descriptor_128b_swizzle(ring.a[at.stage] + group * 64 * 128);
+    ptx::accumulator_fence(sum);
+    ptx::accumulator_fence(indices);
     ptx::wgmma_fence();
 #pragma unroll
     for (int i = 0; i < 4; i++) {
@@ -97,14 +97,13 @@ __device__ void wgmma_sum_tile(SparseRing& ring, cuda::RingPlace<SparseRing::kSt
         ptx::wgmma_sp_m64n128k32_f16(sum, a + i * 2, b, indices[i], k > 0 || i > 0);
     }
     ptx::wgmma_commit();
-    ptx::wgmma_wait<1>();
-    if (before >= 0) cuda::wgmma_leave_stage(ring, before, cluster);
-    before = at.stage;
+    ptx::wgmma_wait<
+        0>();  // the indices are read until then; meanwhile the other warpgroup multiplies
+    ptx::accumulator_fence(sum);
+    ptx::accumulator_fence(indices);
+    cuda::wgmma_leave_stage(ring, at.stage, cluster);
     at.advance();
   }
-  ptx::wgmma_wait<0>();
-  ptx::accumulator_fence(sum);
-  if (before >= 0) cuda::wgmma_leave_stage(ring, before, cluster);
 }
 
 // 64 rows of W by 64 rows of x of a warpgroup's sums into `tile`, as 64 rows of y of 128 bytes.

@@ -74,7 +74,7 @@ TILEGRAD_NO_TSAN void read_fragments(const WgmmaJob& job, uint32_t (*out)[8]) {
 // The kept elements of A, back at their places among 32: lanes 4 g and 4 g + 1 have the indices of columns 0 to 15 and 16
 // to 31, those of row g in the low half.
 template <float (*Value)(uint16_t)>
-void run_wgmma_sparse(const WgmmaJob& job) {
+TILEGRAD_NO_TSAN void run_wgmma_sparse(const WgmmaJob& job) {
   static uint16_t kept[64][16], a[64][32], b[256][32];
   read_tile<uint16_t, 16>(job, job.a, false, 64, kept);
   read_tile<uint16_t, 32>(job, job.b, false, job.n, b);
