@@ -79,6 +79,46 @@ TG_HOST F gelu(F x) {
   return (x < splat<F>(0.0f) ? splat<F>(0.0f) : x) - part;
 }
 
+#if defined(__FMA__) || defined(__aarch64__)
+// The same for |x| <= kGeluNear without a division, a third cheaper: the ratio is a polynomial there, and a fused
+// multiply-add gives what the square loses.
+constexpr float kGeluNear = 4.5f;
+TG_HOST float gelu_near(float x) {
+  const float a = magnitude(x);
+  const float square = a * a, lost = __builtin_fmaf(a, a, -square);
+  const float magic = 12582912.0f + 127.0f;  // n + 127 in the low bits
+  const float shifted = square * -0.7213475204f + magic;
+  const float n = shifted - magic;
+  float r = square * -0.5f - n * 0.693359375f;
+  r = r - lost * 0.5f;
+  r = r + n * 2.12194440e-4f;
+  float e = r * 1.392692661e-3f + 8.363773874e-3f;
+  e = e * r + 0.04166655011f;
+  e = e * r + 0.1666657338f;
+  e = e * r + 0.5f;
+  e = e * r + 1.0f;
+  e = e * r;  // e^r - 1
+  const float t = a - 2.25f;
+  float p = t * 8.233695779e-10f - 4.743587758e-09f;
+  p = p * t + 9.093599390e-09f;
+  p = p * t - 3.552012879e-08f;
+  p = p * t + 2.698783528e-07f;
+  p = p * t - 1.290446874e-06f;
+  p = p * t + 5.359720826e-06f;
+  p = p * t - 2.277305689e-05f;
+  p = p * t + 9.448025724e-05f;
+  p = p * t - 3.733957195e-04f;
+  p = p * t + 1.406776180e-03f;
+  p = p * t - 5.031199917e-03f;
+  p = p * t + 1.694735858e-02f;
+  p = p * t - 5.322543145e-02f;
+  p = p * t + 1.536519381e-01f;
+  const float part = a * p;
+  const float share = (part * e + part) * from_bits<float>(ubits(shifted) << 23);
+  return (x < 0.0f ? 0.0f : x) - share;
+}
+#endif
+
 template <class F>
 TG_HOST F gelu_slope(F x) {
   const Normal<F> at = normal(magnitude(x));

@@ -2,7 +2,9 @@
 // counting themselves into the same word, so the caller waits only for helpers that are really inside
 // (none exist in a forked child, say). Each thread begins with a share of the chunks of its own, the
 // same in every region, so that what one kernel wrote is in the cache of the thread that reads it next;
-// then it takes what others have left.
+// then it takes what others have left. More running threads than cores are worse than one fewer: who is
+// preempted within a chunk is waited for, for milliseconds. So while the asking thread is busy the last
+// helper sleeps, and regions do without it.
 #include "core/parallel.h"
 
 #if defined(__linux__)
@@ -102,6 +104,15 @@ int initial_threads() {
   return static_cast<int>(n);
 }
 
+std::atomic<Clock::rep> g_asker_until{0};
+
+// True where so many threads and the one that asks for work are more than there are cores.
+bool crowded(int64_t threads) {
+  static const int cores = available_cores();
+  return threads >= cores &&
+         Clock::now().time_since_epoch().count() < g_asker_until.load(std::memory_order_relaxed);
+}
+
 struct Job {
   detail::RangeFunction function = nullptr;
   void* context = nullptr;
@@ -132,8 +143,11 @@ class Pool {
   void start_helpers(int64_t wanted);
   void share_out(int64_t shares);
   void publish(int64_t helpers);
+  void wake(int64_t helpers);
+  void admit_another();
   void close();
-  void take_chunks(int64_t thread);
+  template <class After>
+  void take_chunks(int64_t thread, After after);
   void run_chunk(int64_t chunk);
   void helper_loop(int64_t thread);
   void leave();
@@ -177,7 +191,9 @@ void Pool::run_chunk(int64_t chunk) {
   }
 }
 
-void Pool::take_chunks(int64_t thread) {
+// Calls `after` behind each chunk.
+template <class After>
+void Pool::take_chunks(int64_t thread, After after) {
   RegionMark mark;
   for (int64_t i = 0; i < share_count_; ++i) {
     Share& share = shares_[(thread + i) % share_count_];
@@ -185,30 +201,32 @@ void Pool::take_chunks(int64_t thread) {
       const int64_t chunk = share.next.fetch_add(1, std::memory_order_relaxed);
       if (chunk >= share.end) break;
       run_chunk(chunk);
+      after();
     }
   }
 }
 
 void Pool::helper_loop(int64_t thread) {
   uint64_t seen = 0;
-  const auto published = [&] {
-    const uint64_t gate = gate_.load(std::memory_order_seq_cst);
-    return (gate & kOpen) != 0 && epoch(gate) != seen;
+  const auto admits = [&](uint64_t gate) {
+    return (gate & kOpen) != 0 && epoch(gate) != seen && inside(gate) < limit(gate);
   };
+  const auto admitted = [&] { return admits(gate_.load(std::memory_order_seq_cst)); };
   for (;;) {
-    if (!spin_until(published)) {
+    spin_until([&] { return admitted() || crowded(thread + 1); });
+    if (!admitted()) {
       sleeping_.fetch_add(1, std::memory_order_seq_cst);
-      sleep_until(sleep_mutex_, wake_, published);
+      sleep_until(sleep_mutex_, wake_, admitted);
       sleeping_.fetch_sub(1, std::memory_order_seq_cst);
     }
     uint64_t gate = gate_.load(std::memory_order_acquire);
     bool entered = false;
-    while ((gate & kOpen) != 0 && epoch(gate) != seen && inside(gate) < limit(gate) && !entered) {
+    while (admits(gate) && !entered) {
       entered = gate_.compare_exchange_weak(gate, gate + 1, std::memory_order_acq_rel);
     }
-    seen = epoch(gate);
     if (!entered) continue;
-    take_chunks(thread);
+    seen = epoch(gate);
+    take_chunks(thread, [] {});
     leave();
   }
 }
@@ -247,10 +265,18 @@ void Pool::publish(int64_t helpers) {
   // Waking costs 5 to 20 us of the caller's time: only as many as the helpers that still spin
   // cannot make up for.
   const int64_t asleep = sleeping_.load(std::memory_order_seq_cst);
-  const int64_t wanted = std::min(asleep, helpers - (started_ - asleep));
-  if (wanted <= 0) return;
+  wake(std::min(asleep, helpers - (started_ - asleep)));
+}
+
+void Pool::wake(int64_t helpers) {
+  if (helpers <= 0) return;
   { std::lock_guard<std::mutex> lock(sleep_mutex_); }  // who saw the old gate is now waiting
-  for (int64_t i = 0; i < wanted; ++i) wake_.notify_one();
+  for (int64_t i = 0; i < helpers; ++i) wake_.notify_one();
+}
+
+void Pool::admit_another() {
+  gate_.fetch_add(uint64_t{1} << 16, std::memory_order_seq_cst);
+  wake(std::min<int64_t>(sleeping_.load(std::memory_order_seq_cst), 1));
 }
 
 void Pool::close() {
@@ -269,8 +295,13 @@ bool Pool::try_run(const Job& job, int64_t threads) {
   job_ = job;
   const int64_t shares = std::min(threads, job.chunks);
   share_out(shares);
-  publish(shares - 1);
-  take_chunks(0);
+  bool waiting = crowded(shares);
+  publish(shares - (waiting ? 2 : 1));
+  take_chunks(0, [&] {
+    if (!waiting || crowded(shares)) return;
+    waiting = false;
+    admit_another();
+  });
   close();
   if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
   return true;
@@ -293,6 +324,12 @@ void set_num_threads(int n) {
          kMaxThreads, " but is ", n);
   }
   g_threads.store(n, std::memory_order_relaxed);
+}
+
+void set_asker_busy(int microseconds) {
+  const std::chrono::microseconds time(microseconds);
+  const auto until = microseconds == 0 ? Clock::time_point{} : Clock::now() + time;
+  g_asker_until.store(until.time_since_epoch().count(), std::memory_order_relaxed);
 }
 
 bool in_parallel_region() { return t_in_region; }

@@ -4,7 +4,8 @@
 // grain, n)): the chunks depend on n and grain alone, so a body that writes one partial result per
 // chunk gives the same bits at any thread count. The caller takes part; the helpers are started at
 // the first region that can use them and are never joined. A nested region, a region while another
-// thread runs one, and a single chunk run inline on the caller, chunk by chunk.
+// thread runs one, and a single chunk run inline on the caller, chunk by chunk. Where there are as many
+// threads as cores, a region does with one helper fewer while the thread that asks for work is busy.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +20,9 @@ int num_threads();
 
 // From the next region on. Throws for n < 1.
 void set_num_threads(int n);
+
+// The thread that asks for work will itself be running for so long; 0: it waits.
+void set_asker_busy(int microseconds);
 
 // True on a thread that is inside a region, where parallel_for runs inline.
 bool in_parallel_region();

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/asker.h"
+#include "core/parallel.h"
 
 namespace tilegrad {
 
@@ -91,7 +92,9 @@ namespace {
 using Clock = std::chrono::steady_clock;
 // A timed wait: condition_variable::wait would need a newer libstdc++ than the oldest supported one.
 constexpr auto kNap = std::chrono::seconds(1);
-constexpr auto kSpin = std::chrono::microseconds(60);
+constexpr int kSpin = 60;  // microseconds
+// Who has enqueued within this time has more to enqueue.
+constexpr int kBusy = 40;
 // Pooled memory makes running ahead cheap, but a queue without end hides errors and latency.
 constexpr uint64_t kMostPending = 8192;
 
@@ -117,6 +120,7 @@ class CpuStream final : public Stream {
   }
 
   uint64_t enqueue(Task* task) override {
+    set_asker_busy(kBusy);
     uint64_t ticket;
     bool wake;
     {
@@ -137,10 +141,12 @@ class CpuStream final : public Stream {
   }
 
   void wait(uint64_t ticket) override {
-    auto until = Clock::now() + kSpin;
+    if (completed() >= ticket) return;
+    const auto until = Clock::now() + std::chrono::microseconds(kSpin);
+    set_asker_busy(kSpin);
+    while (completed() < ticket && Clock::now() < until) relax();
+    set_asker_busy(0);
     while (completed() < ticket) {
-      relax();
-      if (Clock::now() < until) continue;
       std::unique_lock<std::mutex> lock(mutex_);
       waiters_ += 1;
       while (completed() < ticket) done_.wait_for(lock, kNap);
@@ -160,7 +166,7 @@ class CpuStream final : public Stream {
  private:
   /// The waiting tasks and, in the same order, the threads that asked for them.
   Task* next_batch(std::vector<uint32_t>* askers) {
-    auto until = Clock::now() + kSpin;
+    auto until = Clock::now() + std::chrono::microseconds(kSpin);
     for (;;) {
       if (enqueued() != completed() || Clock::now() > until) {
         std::unique_lock<std::mutex> lock(mutex_);

@@ -89,6 +89,21 @@ TG_SIMD void keep(V& v) {
 #endif
 }
 
+// 0, 1, 2, ... Written out: elements that a loop sets one by one are inserted one by one where the vector is used, as GCC
+// 12 does not see the constant.
+template <class T>
+TG_SIMD Mask<T> lane_numbers() {
+  if constexpr (kLanes<T> == 16) {
+    return Mask<T>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  } else if constexpr (kLanes<T> == 8) {
+    return Mask<T>{0, 1, 2, 3, 4, 5, 6, 7};
+  } else if constexpr (kLanes<T> == 4) {
+    return Mask<T>{0, 1, 2, 3};
+  } else {
+    return Mask<T>{0, 1};
+  }
+}
+
 template <class T>
 TG_SIMD Vec<T> zero() {
   return Vec<T>{};
@@ -138,8 +153,7 @@ TG_SIMD Window<T> window(int begin, int end) {
 #if defined(TILEGRAD_ISA_AVX512)
   return {((1u << end) - 1) & ~((1u << begin) - 1)};
 #elif defined(TILEGRAD_ISA_AVX2)
-  Mask<T> lane;
-  for (int i = 0; i < kLanes<T>; ++i) lane[i] = i;
+  const Mask<T> lane = lane_numbers<T>();
   return {(lane >= begin) & (lane < end)};
 #else
   return {begin, end};
@@ -250,15 +264,10 @@ TG_SIMD Vec<T> relu(Vec<T> a) {
 
 // Lane i with lane i + w / 2, then i + w / 4, and so on: the order is fixed, so the sum is too. The
 // result is in every lane.
-template <class T, class Combine>
+template <class T, class Combine, int kHalf = kLanes<T> / 2>
 TG_SIMD Vec<T> fold_lanes(Vec<T> v, Combine combine) {
-#pragma GCC unroll 4
-  for (int half = kLanes<T> / 2; half > 0; half /= 2) {
-    Mask<T> from;
-#pragma GCC unroll 16
-    for (int i = 0; i < kLanes<T>; ++i) from[i] = i ^ half;
-    v = combine(v, __builtin_shuffle(v, from));
-  }
+  v = combine(v, __builtin_shuffle(v, lane_numbers<T>() ^ kHalf));
+  if constexpr (kHalf > 1) return fold_lanes<T, Combine, kHalf / 2>(v, combine);
   return v;
 }
 template <class T>

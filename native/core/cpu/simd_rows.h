@@ -56,10 +56,7 @@ TG_SIMD void store_narrow(T* p, Wide<T> v, int count = kWide<T>) {
 template <class C>
 TG_SIMD Vec<C> first_lanes(Vec<C> v, int count, Vec<C> rest) {
   if (count == kLanes<C>) return v;
-  Mask<C> lane;
-#pragma GCC unroll 16
-  for (int i = 0; i < kLanes<C>; ++i) lane[i] = i;
-  return lane < count - Mask<C>{} ? v : rest;
+  return lane_numbers<C>() < count - Mask<C>{} ? v : rest;
 }
 
 // Calls body(i, k, count) for each vector of an n-element row: elements [i, i + count), for

@@ -1,6 +1,7 @@
 // The convolution with activation and pooling, and its gradients, on the CPU.
 #include "core/parallel.h"
 #include "ops/conv2d/conv2d.h"
+#include "ops/conv2d/conv2d_pool_gradient.h"
 
 namespace tilegrad {
 
@@ -46,11 +47,20 @@ void conv2d_max_pool2d_grad_cpu(KernelArgs& args) {
                                   args.inputs[4].as<uint8_t>(),
                                   activation_of(args)};
   const View* out = args.outputs;
-  if (args.attrs.boolean("input"))
-    conv2d_input_gradient(s, dy, weight.as<float>(), false, (out++)->as<float>());
-  if (args.attrs.boolean("weight"))
-    conv2d_weight_gradient(s, x.as<float>(), dy, (out++)->as<float>());
-  if (args.attrs.boolean("bias")) bias_gradient(s, dy, (out++)->as<float>());
+  if (args.attrs.boolean("input")) {
+    float* dx = (out++)->as<float>();
+    if (pooled_input_gradient_fits(s)) {
+      pooled_input_gradient(s, dy, weight.as<float>(), dx);
+    } else {
+      conv2d_input_gradient(s, dy, weight.as<float>(), false, dx);
+    }
+  }
+  const bool by_entries = args.attrs.boolean("weight") && pooled_weight_gradient_fits(s);
+  float* dweight = args.attrs.boolean("weight") ? (out++)->as<float>() : nullptr;
+  float* dbias = args.attrs.boolean("bias") ? (out++)->as<float>() : nullptr;
+  if (by_entries) return pooled_weight_gradient(s, x.as<float>(), dy, dweight, dbias);
+  if (dweight != nullptr) conv2d_weight_gradient(s, x.as<float>(), dy, dweight);
+  if (dbias != nullptr) bias_gradient(s, dy, dbias);
 }
 
 }  // namespace tilegrad

@@ -1,36 +1,11 @@
 // Pooling as the epilogue of a convolution, windows of 2 x 2: rows of the result are read from the first
 // cache, and the gradient is spread into it, instead of through memory. Ties and NaN as in max_pool2d: the
 // first of the largest wins, NaN over numbers and the last NaN over others.
-#include "core/cpu/simd.h"
 #include "ops/conv2d/conv2d_activation.h"
-#include "ops/conv2d/conv2d_simd.h"
+#include "ops/conv2d/conv2d_pool_lanes.h"
 
 namespace tilegrad::TILEGRAD_ISA {
 namespace {
-
-template <class T>
-struct BytesOf {
-  typedef uint8_t type __attribute__((vector_size(kLanes<T>)));
-};
-
-// The first n bytes as lanes; `room` bytes may be touched.
-template <class T>
-TG_SIMD Mask<T> load_bytes(const uint8_t* p, int n, int64_t room) {
-  constexpr int W = kLanes<T>;
-#if defined(TILEGRAD_ISA_AVX512)
-  if constexpr (sizeof(T) == 4) {
-    const __m128i bytes = _mm_maskz_loadu_epi8(static_cast<__mmask16>((1u << n) - 1), p);
-    return (Mask<T>)_mm512_maskz_cvtepu8_epi32(0xffff, bytes);
-  }
-#endif
-  typename BytesOf<T>::type bytes = {};
-  if (room >= W) {
-    __builtin_memcpy(&bytes, p, sizeof bytes);
-  } else {
-    for (int i = 0; i < n; ++i) bytes[i] = p[i];
-  }
-  return __builtin_convertvector(bytes, Mask<T>);
-}
 
 // What follows the n bytes within `room` may be overwritten: it is written later.
 template <class T>
@@ -52,20 +27,15 @@ TG_SIMD void store_bytes(uint8_t* p, Mask<T> v, int n, int64_t room) {
 // Even and odd lanes of a and b one after the other.
 template <class T>
 TG_SIMD Vec<T> every_second(Vec<T> a, Vec<T> b, int first) {
-  Mask<T> from;
-#pragma GCC unroll 16
-  for (int i = 0; i < kLanes<T>; ++i) from[i] = 2 * i + first;
-  return __builtin_shuffle(a, b, from);
+  return __builtin_shuffle(a, b, lane_numbers<T>() * 2 + first);
 }
 
 // Lanes of a and b in turn, from the lower (0) or upper halves (1).
 template <class T>
 TG_SIMD Vec<T> in_turn(Vec<T> a, Vec<T> b, int upper) {
   constexpr int W = kLanes<T>;
-  Mask<T> from;
-#pragma GCC unroll 16
-  for (int i = 0; i < W; ++i) from[i] = i / 2 + upper * W / 2 + i % 2 * W;
-  return __builtin_shuffle(a, b, from);
+  const Mask<T> lane = lane_numbers<T>();
+  return __builtin_shuffle(a, b, (lane >> 1) + upper * W / 2 + (lane & 1) * W);
 }
 
 template <class T>
@@ -116,25 +86,6 @@ TG_SIMD void pool(const ConvPool<T>& c) {
       }
     }
   }
-}
-
-// What passes the activation, by the output.
-template <class T>
-TG_SIMD Vec<T> before_activation(Vec<T> dy, const T* y, int n, ConvActivation activation) {
-  if (activation == ConvActivation::none) return dy;
-  const Vec<T> out = load_partial<T>(y, n);
-#if defined(TILEGRAD_ISA_AVX512)
-  if constexpr (sizeof(T) == 4) {
-    __mmask16 passing = _mm512_cmp_ps_mask((__m512)out, _mm512_setzero_ps(), _CMP_GT_OQ);
-    if (activation == ConvActivation::relu6) {
-      passing &= _mm512_cmp_ps_mask((__m512)out, _mm512_set1_ps(6), _CMP_LT_OQ);
-    }
-    return (Vec<T>)_mm512_maskz_mov_ps(passing, (__m512)dy);
-  }
-#endif
-  Mask<T> passes = out > Vec<T>{};
-  if (activation == ConvActivation::relu6) passes &= out < broadcast<T>(6);
-  return passes ? dy : Vec<T>{};
 }
 
 template <class T>

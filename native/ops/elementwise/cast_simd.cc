@@ -11,11 +11,11 @@ template <class S, class O, class Convert>
 inline void loop(const RowArgs& row, Convert convert) {
   const auto* x = static_cast<const S*>(row.inputs[0]);
   auto* __restrict out = static_cast<O*>(row.out);
-  const int64_t stride = row.strides[0];
+  const int64_t stride = row.strides[0], n = row.n;  // a stored byte could be one of row's
   if (stride == 1) {
-    for (int64_t i = 0; i < row.n; ++i) out[i] = convert(x[i]);
+    for (int64_t i = 0; i < n; ++i) out[i] = convert(x[i]);
   } else {
-    for (int64_t i = 0; i < row.n; ++i) out[i] = convert(x[i * stride]);
+    for (int64_t i = 0; i < n; ++i) out[i] = convert(x[i * stride]);
   }
 }
 

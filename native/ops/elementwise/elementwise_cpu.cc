@@ -1,17 +1,20 @@
 // Walks the rows of the collapsed output. f16 and bf16 go through f32 in blocks that stay in the first-level cache.
-// Bytes moved: one read per input element and one write per output element.
+// Bytes moved: one read per input element and one write per output element. Results that are not in a cache
+// are computed page by page.
 #include "ops/elementwise/elementwise_cpu.h"
 
 #include <algorithm>
 #include <cstring>
 
 #include "core/cpu/half.h"
+#include "core/cpu/stream_copy.h"
 
 namespace tilegrad {
 
 namespace {
 
-constexpr int64_t kBlock = 512;  // elements of one 16-bit block
+constexpr int64_t kBlock = 512;           // elements of one 16-bit block
+constexpr int64_t kPagedBytes = 1 << 20;  // of a result that is not in a cache
 
 struct Conversions {
   void (*widen)(const uint16_t*, float*, int64_t);
@@ -58,6 +61,33 @@ void half_row(const RowArgs& args, int inputs, bool narrow_out, Row f32_row,
   }
 }
 
+// The row page by page. The processor's prefetching ends with each page, so the next one's begin is asked for; a result
+// beyond the caches is computed in a buffer and written past them.
+template <class RowOf>
+void paged_row(const RowArgs& args, int inputs, const int64_t* sizes, int64_t out_size,
+               bool streams, RowOf&& row) {
+  constexpr int64_t kPage = 4096, kAhead = 512;  // bytes
+  const auto copy = TILEGRAD_SIMD(stream_copy);
+  alignas(64) char result[kPage];
+  const int64_t length = kPage / out_size;
+  RowArgs block = args;
+  for (int64_t begin = 0; begin < args.n; begin += length) {
+    block.n = std::min(length, args.n - begin);
+    char* out = static_cast<char*>(args.out) + begin * out_size;
+    for (int k = 0; k < inputs; ++k) {
+      const int64_t step = args.strides[k] * sizes[k];
+      block.inputs[k] = static_cast<const char*>(args.inputs[k]) + begin * step;
+      for (int64_t i = 0; i < kAhead && step == sizes[k]; i += 64)
+        __builtin_prefetch(static_cast<const char*>(block.inputs[k]) + length * step + i);
+    }
+    for (int64_t i = 0; i < kAhead && !streams; i += 64) __builtin_prefetch(out + kPage + i, 1);
+    block.out = streams ? result : out;
+    row(block);
+    if (streams) copy(result, out, block.n * out_size);
+  }
+  if (streams) TILEGRAD_SIMD(stream_fence)();
+}
+
 // The inputs as operands; numbers become operands of one element in `storage`.
 void collect_operands(const KernelArgs& args, int inputs, DType dtype, View* operands,
                       double (&storage)[2]) {
@@ -101,6 +131,16 @@ void elementwise_cpu(KernelArgs& args, int inputs, Row (*row_of)(DType)) {
   const int first_param = inputs == 1 ? 0 : 2;
   for (int i = first_param; i < kMaxAttrs && args.op->attrs[i].name; ++i)
     params[i - first_param] = args.attrs.scalars[i];
+  const auto compute = [&](const RowArgs& one) {
+    if (own)
+      row(one);
+    else
+      half_row(one, inputs, out.dtype != DType::boolean, row, convert);
+  };
+  const auto out_size = static_cast<int64_t>(dtype_size(out.dtype));
+  int64_t sizes[kMaxOperands] = {};
+  for (int k = 0; k < inputs; ++k) sizes[k] = static_cast<int64_t>(dtype_size(operands[k].dtype));
+  const int64_t bytes = out.numel() * out_size;
   for_rows(layouts, inputs + 1, [&](const int64_t* offsets, int64_t n) {
     RowArgs one{{}, {}, params, element(out, offsets[0]), n};
     const int last = layouts[0].rank() - 1;
@@ -108,10 +148,11 @@ void elementwise_cpu(KernelArgs& args, int inputs, Row (*row_of)(DType)) {
       one.inputs[k] = element(operands[k], offsets[k + 1]);
       one.strides[k] = layouts[k + 1].strides[last];
     }
-    if (own)
-      row(one);
+    const bool aligned = reinterpret_cast<uintptr_t>(one.out) % 64 == 0;
+    if (bytes >= kPagedBytes && n * out_size >= 1024)
+      paged_row(one, inputs, sizes, out_size, bytes >= kStreamedBytes && aligned, compute);
     else
-      half_row(one, inputs, out.dtype != DType::boolean, row, convert);
+      compute(one);
   });
 }
 

@@ -1,2 +1,3 @@
 #define TG_FAMILY "ops/elementwise/functors_math.h"
+#define TG_SPECIAL_ROWS "ops/elementwise/sine_rows.h"
 #include "ops/elementwise/elementwise_rows.h"

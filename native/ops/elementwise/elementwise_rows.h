@@ -39,11 +39,12 @@ inline Operand<T, S> operand(const RowArgs& row, int k) {
   return {static_cast<const Stored<T>*>(row.inputs[k]), row.strides[k]};
 }
 
+// n is held apart from the row, one of whose bytes a stored byte could be.
 template <class F, int A>
 void loop(const F& f, const RowArgs& row) {
   const auto x = operand<typename F::First, A>(row, 0);
   auto* __restrict out = static_cast<Stored<typename F::Result>*>(row.out);
-  for (int64_t i = 0; i < row.n; ++i) out[i] = f(x[i]);
+  for (int64_t i = 0, n = row.n; i < n; ++i) out[i] = f(x[i]);
 }
 
 template <class F, int A, int B>
@@ -51,7 +52,7 @@ void loop(const F& f, const RowArgs& row) {
   const auto a = operand<typename F::First, A>(row, 0);
   const auto b = operand<typename F::Type, B>(row, 1);
   auto* __restrict out = static_cast<Stored<typename F::Result>*>(row.out);
-  for (int64_t i = 0; i < row.n; ++i) out[i] = f(a[i], b[i]);
+  for (int64_t i = 0, n = row.n; i < n; ++i) out[i] = f(a[i], b[i]);
 }
 
 template <class F, int A, int B, int C>
@@ -60,7 +61,7 @@ void loop(const F& f, const RowArgs& row) {
   const auto b = operand<typename F::Type, B>(row, 1);
   const auto c = operand<typename F::Type, C>(row, 2);
   auto* __restrict out = static_cast<Stored<typename F::Result>*>(row.out);
-  for (int64_t i = 0; i < row.n; ++i) out[i] = f(a[i], b[i], c[i]);
+  for (int64_t i = 0, n = row.n; i < n; ++i) out[i] = f(a[i], b[i], c[i]);
 }
 
 template <class F>
@@ -89,6 +90,39 @@ void row_of(const RowArgs& row) {
     return loop<F, kAny, kAny, kAny>(f, row);
   }
 }
+
+// Rows that a family writes for some of its functions.
+#if defined(TG_SPECIAL_ROWS)
+// near(x) up to `limit` in magnitude, F beyond, which only blocks with such an element compute.
+template <class F, class Near>
+void near_or_far(const RowArgs& row, float limit, Near near) {
+  const auto either = [=](float x) __attribute__((always_inline)) {
+    return math::f32::magnitude(x) <= limit ? near(x) : F{}(x);
+  };
+  constexpr int64_t kBlock = 1024;
+  const int64_t stride = row.strides[0];
+  for (int64_t begin = 0; begin < row.n; begin += kBlock) {
+    const auto* x = static_cast<const float*>(row.inputs[0]) + begin * stride;
+    auto* __restrict out = static_cast<float*>(row.out) + begin;
+    const int64_t n = row.n - begin < kBlock ? row.n - begin : kBlock;
+    if (stride != 1) {
+      for (int64_t i = 0; i < n; ++i) out[i] = either(x[i * stride]);
+      continue;
+    }
+    int32_t most = 0;  // the bits of magnitudes order as the numbers do, NaN and infinity last
+    for (int64_t i = 0; i < n; ++i) {
+      const int32_t size = math::f32::bits(x[i]) & 0x7fffffff;
+      most = size > most ? size : most;
+    }
+    if (most <= math::f32::bits(limit)) {
+      for (int64_t i = 0; i < n; ++i) out[i] = near(x[i]);
+    } else {
+      for (int64_t i = 0; i < n; ++i) out[i] = either(x[i]);
+    }
+  }
+}
+#include TG_SPECIAL_ROWS
+#endif
 
 }  // namespace
 

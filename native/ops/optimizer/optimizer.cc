@@ -14,7 +14,7 @@ namespace tilegrad::optimizer {
 
 namespace {
 
-constexpr int64_t kGrain = 16384;
+constexpr int64_t kGrain = 4096;
 constexpr int64_t kMaskedGrain = 2048;
 
 // Contiguous stand-ins for views that are not; written ones are copied back at the end.

@@ -12,7 +12,8 @@ namespace tilegrad {
 namespace {
 
 constexpr int64_t kPanelRows = 8;
-constexpr int64_t kWork = 1 << 14;  // multiply-adds per chunk
+// Multiply-adds of a chunk: smaller ones do not repay a second thread. Elements that one turns around.
+constexpr int64_t kWork = 1 << 18, kTurned = 1 << 16;
 
 template <class T>
 void to_csr(const T* x, int64_t rows, int64_t k, int64_t count, int32_t* start, int32_t* column,
@@ -96,7 +97,7 @@ class CsrLinear {
   // x^T of rows [row, row + rows) of x, as (k, columns), zeros beyond.
   void transpose(int64_t row, int64_t rows, int64_t columns, char* out) const {
     const View& x = args_.inputs[kCsrX];
-    parallel_for(k_, grain_for(columns, kWork), [&](int64_t begin, int64_t end) {
+    parallel_for(k_, grain_for(columns, kTurned), [&](int64_t begin, int64_t end) {
       TG_DISPATCH_FLOAT(dtype_, T, {
         T* to = reinterpret_cast<T*>(out);
         for (int64_t i = 0; i < columns; ++i) {
@@ -115,7 +116,7 @@ class CsrLinear {
     for (int64_t row = 0; row < m_; row += columns) {
       const int64_t rows = std::min(columns, m_ - row);
       transpose(row, rows, columns, x);
-      parallel_for(tasks, grain_for(row_work * columns * kSparseRows, kWork * 4),
+      parallel_for(tasks, grain_for(row_work * columns * kSparseRows, kWork),
                    [&](int64_t begin, int64_t end) {
                      for (int64_t t = begin; t < end; ++t) multiply(row, rows, columns, t, x);
                    });
