@@ -62,23 +62,59 @@ TG_SIMD void load_pair(const T* p, int n, Vec<T>& low, Vec<T>& high) {
   high = 2 * n > W ? load_partial<T>(p + W, 2 * n - W) : Vec<T>{};
 }
 
+// The largest of the windows whose first row has the columns a and b, its second one low_a and low_b, and its tap.
+template <class T>
+TG_SIMD Vec<T> largest(Vec<T> a, Vec<T> b, Vec<T> low_a, Vec<T> low_b, Mask<T>& tap) {
+  const Mask<T> zero = {};
+  Mask<T> low_tap = zero + 2;
+  tap = zero;
+  contend<T>(a, tap, b, zero + 1);
+  contend<T>(low_a, low_tap, low_b, zero + 3);
+  contend<T>(a, tap, low_a, low_tap);
+  return a;
+}
+
+// Whole vectors of windows from several rows, where `cols` divides the lanes and the rows lie without gaps. Returns the
+// number of rows of windows that are done.
+template <class T>
+TG_SIMD int64_t pool_short_rows(const ConvPool<T>& c) {
+  constexpr int W = kLanes<T>;
+  if (c.cols >= W || W % c.cols != 0 || c.in_row != 2 * c.cols) return 0;
+  // Of all elements in even columns: those of a window's first and of its second row.
+  const Mask<T> lane = lane_numbers<T>();
+  const Mask<T> high = lane + (lane & -static_cast<int>(c.cols)),
+                low = high + static_cast<int>(c.cols);
+  const int64_t at_once = W / c.cols, rows = c.rows / at_once * at_once;
+  for (int64_t p = 0; p < rows; p += at_once) {
+    const T* in = c.in + 2 * p * c.in_row;
+    Vec<T> v[4];
+    for (int i = 0; i < 4; ++i) v[i] = load<T>(in + i * W);
+    const Vec<T> a = every_second<T>(v[0], v[1], 0), b = every_second<T>(v[2], v[3], 0);
+    const Vec<T> e = every_second<T>(v[0], v[1], 1), f = every_second<T>(v[2], v[3], 1);
+    Mask<T> tap;
+    const Vec<T> best = largest<T>(__builtin_shuffle(a, b, high), __builtin_shuffle(e, f, high),
+                                   __builtin_shuffle(a, b, low), __builtin_shuffle(e, f, low), tap);
+    const int64_t at = p * c.cols;
+    store<T>(c.out + at, activate<T>(best, c.activation));
+    if (c.taps != nullptr) store_bytes<T>(c.taps + at, tap, W, W);
+  }
+  return rows;
+}
+
 template <class T>
 TG_SIMD void pool(const ConvPool<T>& c) {
   constexpr int W = kLanes<T>;
-  const Mask<T> zero = {};
-  for (int64_t p = 0; p < c.rows; ++p) {
+  for (int64_t p = pool_short_rows<T>(c); p < c.rows; ++p) {
     const T* top = c.in + 2 * p * c.in_row;
     for (int64_t q = 0; q < c.cols; q += W) {
       const int n = static_cast<int>(c.cols - q < W ? c.cols - q : W);
       Vec<T> a, b;
       load_pair<T>(top + 2 * q, n, a, b);
-      Vec<T> best = every_second<T>(a, b, 0);
-      Mask<T> tap = zero, low_tap = zero + 2;
-      contend<T>(best, tap, every_second<T>(a, b, 1), zero + 1);
+      const Vec<T> left = every_second<T>(a, b, 0), right = every_second<T>(a, b, 1);
       load_pair<T>(top + c.in_row + 2 * q, n, a, b);
-      Vec<T> low = every_second<T>(a, b, 0);
-      contend<T>(low, low_tap, every_second<T>(a, b, 1), zero + 3);
-      contend<T>(best, tap, low, low_tap);
+      Mask<T> tap;
+      const Vec<T> best =
+          largest<T>(left, right, every_second<T>(a, b, 0), every_second<T>(a, b, 1), tap);
       store_partial<T>(c.out + p * c.cols + q, activate<T>(best, c.activation), n);
       if (c.taps != nullptr) {
         const int64_t at = p * c.cols + q;
