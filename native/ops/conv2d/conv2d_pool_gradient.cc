@@ -1,8 +1,8 @@
-// For the weights an image is expanded to (output column, row, the row of a patch in all channels), so
-// that a patch is one run of neighbours; each entry adds its patch to the sums of its filter. Parts of the images,
+// For the weights an image is expanded to (output column, row, the row of a patch in all channels), so that
+// a patch is one run of neighbours; each entry adds its patch to the sums of its filter. Parts of the images,
 // whose number depends on the shape alone, have sums of their own, which are added in order.
-// For the input images lie channels last: each window adds the kernels that its entries scale into a tile of rows: kernels are packed with zeros
-// around, so that a tap only moves where they start.
+// For the input an image lies channels last; each window adds the kernels that its entries scale into a tile
+// of rows. Kernels are packed with zeros around, so that a tap only moves where they start.
 #include "ops/conv2d/conv2d_pool_gradient.h"
 
 #include <algorithm>
@@ -18,6 +18,7 @@ namespace tilegrad {
 namespace {
 
 constexpr int64_t kMaxParts = 16;
+constexpr int64_t kPartsElements = 1 << 24;
 constexpr int64_t kCached = 1 << 16;     // elements of an image or of the kernels: a part of L2
 constexpr int64_t kChunkWork = 1 << 17;  // multiply-adds
 constexpr int64_t kSlack = 64;           // elements that vectors may read or write behind an array
@@ -116,7 +117,8 @@ class WeightGradient {
   }
 
   void run(float* dweight, float* dbias) {
-    const int64_t parts = std::min(s_.n, kMaxParts);
+    const int64_t most = std::clamp<int64_t>(kPartsElements / (s_.k * sums_), 1, kMaxParts);
+    const int64_t parts = std::min(s_.n, most);
     const int64_t bias = parts * s_.k * sums_;
     auto* sums = static_cast<float*>(
         scratch(ScratchSlot::region, sizeof(float) * static_cast<size_t>(bias + parts * s_.k)));
