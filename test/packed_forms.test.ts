@@ -37,8 +37,9 @@ manualSeed(11);
 const image = randn([1, 32, 30, 30], { device: place });
 const kernels = (size: number): Tensor => randn([48, 32, size, size], { device: place });
 
-// With filters along the lanes; in panels that are packed for all tasks, or by each task for itself.
+// By Winograd's algorithm; with filters along the lanes; in panels that are packed for all tasks, or by each task for itself.
 const cases: [name: string, x: Tensor, weight: () => Tensor, options: object][] = [
+  ['3 x 3', image, () => kernels(3), { padding: 1 }],
   ['5 x 5', image, () => kernels(5), { padding: 2 }],
   ['3 x 3 of stride 2', image, () => kernels(3), { padding: 1, stride: 2 }],
   ['few filters', image, () => randn([6, 32, 3, 3], { device: place }), { padding: 1, stride: 2 }],

@@ -67,6 +67,7 @@ class Winograd {
  private:
   int64_t units() const { return conv_.images * tile_rows_ * parts_; }
   std::vector<Run> runs(int64_t begin, int64_t end) const;
+  void pack_taps(float* out, int64_t group, int64_t block, int64_t first, int64_t channels) const;
   void transform_weights(float* u) const;
   void transform_block(float* u, int64_t group, int64_t block, int64_t first, int64_t channels,
                        int64_t xi_stride, float* taps) const;
@@ -114,6 +115,7 @@ class Winograd {
   const int64_t lanes_, channel_blocks_, filter_blocks_, tile_rows_, tile_cols_, panels_;
   const int64_t group_kernels_;
   int64_t parts_, part_cols_;  // of a row of tiles
+  PackedForm kept_;            // all kernels as pack_taps writes them, or null
 };
 
 // The tiles of units [begin, end), neighbouring rows of an image together.
@@ -134,23 +136,34 @@ std::vector<Run> Winograd::runs(int64_t begin, int64_t end) const {
   return found;
 }
 
+// The kernels of one block of filters as (channels, 9, lanes).
+void Winograd::pack_taps(float* out, int64_t group, int64_t block, int64_t first,
+                         int64_t channels) const {
+  const GemmKernels<float> gemm_kernels;
+  const int width = static_cast<int>(std::min(lanes_, conv_.rows - block * lanes_));
+  const float* weight = conv_.weight + group * conv_.weight_group +
+                        block * lanes_ * conv_.weight_row + first * conv_.weight_channel;
+  const bool together = conv_.weight_channel == 9;
+  for (int64_t c = 0; c < (together ? 1 : channels); ++c) {
+    gemm_kernels.pack({out + c * 9 * lanes_, static_cast<int>(lanes_), width,
+                       together ? 9 * channels : 9, weight + c * conv_.weight_channel,
+                       conv_.weight_row, 1});
+  }
+}
+
 // Of one block of filters in its panel u (36, count, filters): channels from `first` on.
 void Winograd::transform_block(float* u, int64_t group, int64_t block, int64_t first,
                                int64_t channels, int64_t xi_stride, float* taps) const {
-  const GemmKernels<float> gemm_kernels;
-  const int width = static_cast<int>(std::min(lanes_, conv_.rows - block * lanes_));
-  const float* weight =
-      conv_.weight + group * conv_.weight_group + block * lanes_ * conv_.weight_row;
   float* out = u + block % kPanel * lanes_;
   const int64_t pitch = panel_blocks(block / kPanel) * lanes_;
+  if (kept_ != nullptr) {
+    const int64_t at = (group * filter_blocks_ + block) * conv_.channels + first;
+    const float* kept = static_cast<const float*>(kept_.get()) + at * 9 * lanes_;
+    return kernels_.weights({kept, channels, padding_.flipped, out, xi_stride, pitch});
+  }
   for (int64_t c = 0; c < channels; c += kChannelsAtOnce) {
     const int64_t count = std::min(kChannelsAtOnce, channels - c);
-    const bool together = conv_.weight_channel == 9;
-    for (int64_t i = 0; i < (together ? 1 : count); ++i) {
-      gemm_kernels.pack({taps + i * 9 * lanes_, static_cast<int>(lanes_), width,
-                         together ? 9 * count : 9, weight + (first + c + i) * conv_.weight_channel,
-                         conv_.weight_row, 1});
-    }
+    pack_taps(taps, group, block, first + c, count);
     kernels_.weights({taps, count, padding_.flipped, out + c * pitch, xi_stride, pitch});
   }
 }
@@ -324,7 +337,20 @@ bool Winograd::run_by_panels() const {
   return finite.load(std::memory_order_relaxed);
 }
 
-bool Winograd::run() { return by_panels() ? run_by_panels() : run_by_tiles(); }
+bool Winograd::run() {
+  const int64_t blocks = conv_.groups * filter_blocks_, elements = conv_.channels * 9 * lanes_;
+  kept_ = packed_form(
+      conv_.packed, weight_key(conv_, "winograd", {}),
+      sizeof(float) * static_cast<size_t>(blocks * elements), [&](void* out) {
+        parallel_for(blocks, grain_for(elements, 1 << 14), [&](int64_t begin, int64_t end) {
+          for (int64_t i = begin; i < end; ++i) {
+            pack_taps(static_cast<float*>(out) + i * elements, i / filter_blocks_,
+                      i % filter_blocks_, 0, conv_.channels);
+          }
+        });
+      });
+  return by_panels() ? run_by_panels() : run_by_tiles();
+}
 
 // Blocks must be filled well, and the transformed kernels, four times the size of the others, be used by
 // some tiles.
