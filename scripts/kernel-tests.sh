@@ -87,6 +87,12 @@ caught multicast_empty_wait $plain asan tsan
 caught store_wait_read random1 random2 random3 priority1 priority2 priority3 tsan
 caught proxy_fence $plain asan tsan
 caught cluster_exit random1 random2 random3 priority1 priority2 priority3 asan
+caught box_bytes $plain asan tsan
+caught map_rank $plain asan tsan
+caught im2col_corner $plain asan tsan
+caught grid_barrier_in_branch $plain asan tsan
+caught grid_barrier_before_reads $plain asan tsan
+caught grid_barrier_before_reuse $priorities tsan
 echo "planted bugs: checked"
 
 # The lint names the store with bank conflicts, and is silent about the spread one.

@@ -24,6 +24,12 @@ enum class Bug {
   store_wait_read,
   proxy_fence,
   cluster_exit,
+  box_bytes,
+  map_rank,
+  im2col_corner,
+  grid_barrier_in_branch,
+  grid_barrier_before_reads,
+  grid_barrier_before_reuse,
 };
 
 constexpr const char* kBugNames[] = {
@@ -47,6 +53,12 @@ constexpr const char* kBugNames[] = {
     "store_wait_read",
     "proxy_fence",
     "cluster_exit",
+    "box_bytes",
+    "map_rank",
+    "im2col_corner",
+    "grid_barrier_in_branch",
+    "grid_barrier_before_reads",
+    "grid_barrier_before_reuse",
 };
 constexpr int kBugCount = sizeof(kBugNames) / sizeof(kBugNames[0]);
 

@@ -140,31 +140,77 @@ inline bool on_hopper() {
   return properties.major == 9;
 }
 
+template <class Encode>
+Encode driver(const char* name) {
+  void* entry = nullptr;
+  cudaDriverEntryPointQueryResult found;
+  check(cudaGetDriverEntryPointByVersion(name, &entry, 12000, cudaEnableDefault, &found));
+  return reinterpret_cast<Encode>(entry);
+}
+
+inline void expect_encoded(CUresult result) {
+  if (result == CUDA_SUCCESS) return;
+  std::printf("encoding a tensor map gave %d\n", int(result));
+  std::exit(4);
+}
+
+// Strides in bytes of a contiguous tensor, without the innermost.
+inline Vector<cuuint64_t> strides_of(const Vector<cuuint64_t>& size, cuuint64_t bytes = 2) {
+  Vector<cuuint64_t> strides;
+  for (size_t d = 0; d + 1 < size.size(); d++) strides.push_back(bytes *= size[d]);
+  return strides;
+}
+
+// A contiguous tensor, innermost dimension first.
+inline CUtensorMap tiled_map(CUtensorMapDataType type, int element_bytes, const void* base,
+                             const Vector<cuuint64_t>& size, const Vector<cuuint32_t>& box,
+                             const Vector<cuuint32_t>& steps,
+                             CUtensorMapSwizzle swizzle = CU_TENSOR_MAP_SWIZZLE_128B) {
+  CUtensorMap map;
+  expect_encoded(driver<PFN_cuTensorMapEncodeTiled_v12000>("cuTensorMapEncodeTiled")(
+      &map, type, cuuint32_t(size.size()), const_cast<void*>(base), size.data(),
+      strides_of(size, cuuint64_t(element_bytes)).data(), box.data(), steps.data(),
+      CU_TENSOR_MAP_INTERLEAVE_NONE, swizzle, CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
+      CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE));
+  return map;
+}
+
+inline CUtensorMap tiled_map_bf16(const void* base, const Vector<cuuint64_t>& size,
+                                  const Vector<cuuint32_t>& box, const Vector<cuuint32_t>& steps,
+                                  bool swizzle = true) {
+  return tiled_map(CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 2, base, size, box, steps,
+                   swizzle ? CU_TENSOR_MAP_SWIZZLE_128B : CU_TENSOR_MAP_SWIZZLE_NONE);
+}
+
 inline CUtensorMap tensor_map(CUtensorMapDataType type, int element_bytes, const void* base,
                               int inner, int outer, int box_inner, int box_outer,
                               CUtensorMapSwizzle swizzle = CU_TENSOR_MAP_SWIZZLE_128B) {
-  void* entry = nullptr;
-  cudaDriverEntryPointQueryResult found;
-  check(cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &entry, 12000, cudaEnableDefault,
-                                         &found));
-  const auto encode = reinterpret_cast<PFN_cuTensorMapEncodeTiled_v12000>(entry);
-  const cuuint64_t size[2] = {cuuint64_t(inner), cuuint64_t(outer)},
-                   stride[1] = {cuuint64_t(inner) * cuuint64_t(element_bytes)};
-  const cuuint32_t box[2] = {cuuint32_t(box_inner), cuuint32_t(box_outer)}, step[2] = {1, 1};
-  CUtensorMap map;
-  const CUresult result =
-      encode(&map, type, 2, const_cast<void*>(base), size, stride, box, step,
-             CU_TENSOR_MAP_INTERLEAVE_NONE, swizzle, CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
-             CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-  if (result != CUDA_SUCCESS) {
-    std::printf("cuTensorMapEncodeTiled gave %d\n", int(result));
-    std::exit(4);
-  }
-  return map;
+  return tiled_map(type, element_bytes, base, {cuuint64_t(inner), cuuint64_t(outer)},
+                   {cuuint32_t(box_inner), cuuint32_t(box_outer)}, {1, 1}, swizzle);
 }
 inline CUtensorMap tensor_map_bf16(const void* base, int inner, int outer, int box_inner,
                                    int box_outer) {
   return tensor_map(CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 2, base, inner, outer, box_inner, box_outer);
+}
+
+// Columns of `pixels` pixels by 64 channels of images (channels, width, height, images), corners width first.
+inline CUresult encode_im2col(CUtensorMap* map, const void* base, const Vector<cuuint64_t>& size,
+                              const Vector<int>& lower, const Vector<int>& upper, int pixels,
+                              int stride) {
+  const cuuint32_t steps[4] = {1, cuuint32_t(stride), cuuint32_t(stride), 1};
+  return driver<PFN_cuTensorMapEncodeIm2col_v12000>("cuTensorMapEncodeIm2col")(
+      map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 4, const_cast<void*>(base), size.data(),
+      strides_of(size).data(), lower.data(), upper.data(), 64, cuuint32_t(pixels), steps,
+      CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
+      CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+}
+
+inline CUtensorMap im2col_map_bf16(const void* base, const Vector<cuuint64_t>& size,
+                                   const Vector<int>& lower, const Vector<int>& upper, int pixels,
+                                   int stride) {
+  CUtensorMap map;
+  expect_encoded(encode_im2col(&map, base, size, lower, upper, pixels, stride));
+  return map;
 }
 
 }  // namespace tilegrad::kernel_tests

@@ -230,6 +230,8 @@ int main(int argc, char** argv) {
     run_library_kernels(small);
     run_wgmma_kernels(small);
     run_cluster_kernels(small);
+    run_tensor_maps(small);
+    run_cooperative(small);
   }
   check(cudaDeviceSynchronize());
   std::printf("%d passed, %d failed\n", counts().passed, counts().failed);

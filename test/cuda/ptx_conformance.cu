@@ -7,6 +7,7 @@
 
 #include "core/cuda/ptx_cluster.cuh"
 #include "core/cuda/ptx_store.cuh"
+#include "core/cuda/ptx_tensor.cuh"
 #include "harness.h"
 
 namespace tilegrad::kernel_tests {
@@ -52,13 +53,18 @@ __global__ void __launch_bounds__(kThreads)
 #endif
 }
 
-#define CASE(name, target, ...)            \
-  struct name {                            \
-    static constexpr int kTarget = target; \
-    __device__ static void run(Io io) {    \
-      (void)io;                            \
-      __VA_ARGS__                          \
-    }                                      \
+// The map that most cases get: a box of 64x16 of the matrix.
+CUtensorMap box_of_matrix(const void* matrix) { return tensor_map_bf16(matrix, 72, 20, 64, 16); }
+
+#define CASE(name, target, ...) CASE_WITH_MAP(name, target, box_of_matrix(matrix), __VA_ARGS__)
+#define CASE_WITH_MAP(name, target, of_matrix, ...)                             \
+  struct name {                                                                 \
+    static constexpr int kTarget = target;                                      \
+    static CUtensorMap map([[maybe_unused]] const void* matrix) { return of_matrix; } \
+    __device__ static void run(Io io) {                                         \
+      (void)io;                                                                 \
+      __VA_ARGS__                                                               \
+    }                                                                           \
   };
 
 CASE(ldmatrix_x4, 75, {
@@ -195,6 +201,37 @@ CASE(tma_load_2d, 90, {
   io.write(r);
 #endif
 })
+
+// The matrix as a tensor of more dimensions, or as images: 2 KiB that hang over its edges.
+#if TILEGRAD_SM90A
+#define BOX_BODY(...)                            \
+  uint64_t* barrier = ready_barrier(io, 1);      \
+  if (threadIdx.x == 0) {                        \
+    ptx::mbarrier_expect_bytes(barrier, 2048);   \
+    __VA_ARGS__;                                 \
+  }                                              \
+  ptx::mbarrier_wait(barrier, 0);                \
+  uint32_t r[4];                                 \
+  memcpy(r, io.shared + threadIdx.x * 16, sizeof r); \
+  io.write(r);
+#else
+#define BOX_BODY(...)
+#endif
+CASE_WITH_MAP(tma_load_3d, 90,
+              tiled_map_bf16(matrix, {72, 5, 4}, {64, 4, 4}, {1, 1, 1}),
+              {BOX_BODY(ptx::tma_load_3d(io.shared, io.map, barrier, 16, -1, 2))})
+CASE_WITH_MAP(tma_load_4d, 90,
+              tiled_map_bf16(matrix, {72, 5, 2, 2}, {64, 8, 2, 2}, {1, 2, 1, 1}),
+              {BOX_BODY(ptx::tma_load_4d(io.shared, io.map, barrier, 8, 1, -1, 1))})
+CASE_WITH_MAP(tma_load_5d, 90,
+              tiled_map_bf16(matrix, {72, 5, 2, 1, 2}, {64, 4, 2, 1, 2}, {1, 1, 1, 1, 1}),
+              {BOX_BODY(ptx::tma_load_5d(io.shared, io.map, barrier, 8, 3, 0, 0, 1))})
+CASE_WITH_MAP(tma_load_im2col_4d, 90,
+              im2col_map_bf16(matrix, {72, 5, 4, 1}, {-1, -1}, {-1, -1}, 16, 1),
+              {BOX_BODY(ptx::tma_load_im2col_4d(io.shared, io.map, barrier, 8, 3, 0, 0, 2, 1))})
+CASE_WITH_MAP(im2col_stride_2, 90,
+              im2col_map_bf16(matrix, {72, 5, 2, 2}, {-1, 0}, {-1, -1}, 16, 2),
+              {BOX_BODY(ptx::tma_load_im2col_4d(io.shared, io.map, barrier, 0, 1, 0, 0, 1, 1))})
 
 // wgmma: A is the first 8 KiB of shared memory, B what follows; twice, the second time on top of the first.
 #define WGMMA_CASE(name, type, registers) CASE(name, 90, {WGMMA_BODY(name, type, registers)})
@@ -396,7 +433,7 @@ void ask(const char* name, bool exact) {
   Device<uint32_t> in(operands(name)), result(out);
   Device<uint16_t> matrix(random_bf16(72 * 20));
   CUtensorMap map{};
-  if (Case::kTarget == 90) map = tensor_map_bf16(matrix.p, 72, 20, 64, 16);
+  if (Case::kTarget == 90) map = Case::map(matrix.p);
   auto* kernel = run_wrapper<Case>;
   check(cudaFuncSetAttribute((const void*)kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                              kShared));
@@ -427,6 +464,11 @@ void ask_all() {
   ASK(release_and_acquire, true)
   ASK(mbarrier, true)
   ASK(tma_load_2d, true)
+  ASK(tma_load_3d, true)
+  ASK(tma_load_4d, true)
+  ASK(tma_load_5d, true)
+  ASK(tma_load_im2col_4d, true)
+  ASK(im2col_stride_2, true)
   ASK(wgmma_m64n128k16_bf16, false)
   ASK(wgmma_m64n128k16_f16, false)
   ASK(wgmma_m64n128k8_tf32, false)

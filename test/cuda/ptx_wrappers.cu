@@ -2,6 +2,7 @@
 // that the wrapper claims (KERNEL's first argument: its lowest target).
 #include "core/cuda/ptx_cluster.cuh"
 #include "core/cuda/ptx_store.cuh"
+#include "core/cuda/ptx_tensor.cuh"
 
 using namespace tilegrad;
 
@@ -60,6 +61,11 @@ KERNEL(90, mbarrier_expect_bytes, ptx::mbarrier_expect_bytes(barrier, 128))
 KERNEL(90, mbarrier_arrive, ptx::mbarrier_arrive(barrier))
 KERNEL(90, mbarrier_wait, ptx::mbarrier_wait(barrier, 0))
 KERNEL(90, tma_load_2d, ptx::tma_load_2d(shared + 1024, map, barrier, 0, 0))
+KERNEL(90, tma_load_3d, ptx::tma_load_3d(shared + 1024, map, barrier, 0, 1, 2))
+KERNEL(90, tma_load_4d, ptx::tma_load_4d(shared + 1024, map, barrier, 0, 1, 2, 3))
+KERNEL(90, tma_load_5d, ptx::tma_load_5d(shared + 1024, map, barrier, 0, 1, 2, 3, 4))
+KERNEL(90, tma_load_im2col_4d,
+       ptx::tma_load_im2col_4d(shared + 1024, map, barrier, 0, 1, 2, 3, 4, 5))
 KERNEL(90, stmatrix_x4, ptx::stmatrix_x4(shared + threadIdx.x * 16, o.a))
 KERNEL(90, stmatrix_x4_trans, ptx::stmatrix_x4_trans(shared + threadIdx.x * 16, o.a))
 KERNEL(90, tma_store_2d, ptx::tma_store_2d(map, 0, 0, shared + 1024))

@@ -72,7 +72,7 @@ TILEGRAD_PTX void mbarrier_wait(uint64_t* barrier, int parity TILEGRAD_CALLER) {
 TILEGRAD_PTX void tma_load_2d(void* to, const CUtensorMap* map, uint64_t* barrier, int x,
                               int y TILEGRAD_CALLER) {
   TILEGRAD_PTX_BODY(
-      90, emulator::tma_load_2d(to, map, barrier, x, y, site),
+      90, emulator::tma_load(to, map, barrier, {x, y}, site),
       asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::"
                    "bytes [%0], [%1, {%3, %4}], [%2];" ::"r"(shared_address(to)),
                    "l"(map), "r"(shared_address(barrier)), "r"(x), "r"(y)

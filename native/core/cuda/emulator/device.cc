@@ -12,6 +12,7 @@ namespace tilegrad::emulator {
 namespace {
 
 constexpr size_t kStaticLimit = 48 * 1024;  // beyond it a kernel must opt in
+constexpr int kMultiprocessors = 4;  // few, so that grid-stride loops and persistent kernels loop
 thread_local int device_of_thread = 0;
 thread_local cudaError_t last_error = cudaSuccess;
 
@@ -63,6 +64,13 @@ size_t dynamic_limit(const void* kernel) {
 
 uint64_t count(const dim3& d) { return uint64_t{d.x} * d.y * d.z; }
 
+// As many as there are slots for on all multiprocessors, so that a cooperative grid finds its places.
+int blocks_per_multiprocessor(int threads, size_t dynamic) {
+  const auto by_memory = static_cast<int>((shared_per_block() + 1024) / (dynamic + 1024));
+  return std::min(
+      {options().resident_blocks, kMaxSlots / kMultiprocessors, 2048 / threads, by_memory});
+}
+
 bool launchable(const LaunchShape& s) {
   const uint64_t blocks = count(s.cluster);
   if (blocks < 1 || blocks > kMaxSlots || s.grid.x % s.cluster.x || s.grid.y % s.cluster.y ||
@@ -107,6 +115,11 @@ cudaError_t enqueue_kernel(const LaunchShape& shape, cudaStream_t stream,
                            std::function<void()> body) {
   if (!launchable(shape)) return report(cudaErrorInvalidConfiguration);
   if (shape.shared_bytes > dynamic_limit(shape.kernel)) return report(cudaErrorInvalidValue);
+  const auto most = static_cast<uint64_t>(
+      kMultiprocessors *
+      blocks_per_multiprocessor(static_cast<int>(count(shape.block)), shape.shared_bytes));
+  if (shape.cooperative && count(shape.grid) > most)
+    return report(cudaErrorCooperativeLaunchTooLarge);
   auto target = stream_of(stream);
   if (target && target->device != current_device()) return report(cudaErrorInvalidResourceHandle);
   return push(stream, [shape, body = std::move(body)] { run_kernel(shape, body); });
@@ -171,7 +184,8 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int device) {
   p->maxGridSize[1] = p->maxGridSize[2] = 65535;
   p->major = options().capability / 10;
   p->minor = options().capability % 10;
-  p->multiProcessorCount = 4;  // few, so that grid-stride loops and persistent kernels loop
+  p->multiProcessorCount = kMultiprocessors;
+  p->cooperativeLaunch = 1;
   p->concurrentKernels = 1;
   p->asyncEngineCount = 1;
   p->unifiedAddressing = 1;
@@ -203,6 +217,9 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
       return cudaSuccess;
     case cudaDevAttrWarpSize:
       *value = 32;
+      return cudaSuccess;
+    case cudaDevAttrCooperativeLaunch:
+      *value = p.cooperativeLaunch;
       return cudaSuccess;
     default:
       return report(cudaErrorNotSupported);
@@ -255,8 +272,7 @@ cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void* ke
 cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, const void*, int threads,
                                                           size_t dynamic) {
   if (threads < 1 || threads > 1024) return report(cudaErrorInvalidValue);
-  const auto by_memory = static_cast<int>((shared_per_block() + 1024) / (dynamic + 1024));
-  *blocks = std::min({options().resident_blocks, 2048 / threads, by_memory});
+  *blocks = blocks_per_multiprocessor(threads, dynamic);
   return check_usable();
 }
 
@@ -288,6 +304,8 @@ const char* cudaGetErrorName(cudaError_t error) {
       return "cudaErrorInvalidResourceHandle";
     case cudaErrorNotReady:
       return "cudaErrorNotReady";
+    case cudaErrorCooperativeLaunchTooLarge:
+      return "cudaErrorCooperativeLaunchTooLarge";
     case cudaErrorIllegalAddress:
       return "cudaErrorIllegalAddress";
     case cudaErrorStreamCaptureUnsupported:

@@ -44,6 +44,7 @@ struct LaunchShape {
   size_t shared_bytes;
   const void* kernel;
   dim3 cluster = {1, 1, 1};  // blocks that run together and reach each other's shared memory
+  bool cooperative = false;  // all blocks run together and may meet at the grid's barrier
 };
 
 cudaError_t enqueue_kernel(const LaunchShape& shape, cudaStream_t stream,
@@ -78,6 +79,9 @@ int cluster_size();
 void cluster_arrive(const Site& site);
 void cluster_wait(const Site& site);
 char* cluster_address(const void* own, int rank, const Site& site);  // the same place in a peer
+
+// All threads of a grid that was launched cooperatively.
+void grid_sync(const Site& site);
 
 // The memory-access lint sees vector accesses of the twins through this hook (null elsewhere).
 using AccessHook = void (*)(const void* address, unsigned bytes, bool write, const void* site);

@@ -149,7 +149,10 @@ void run_grid(const LaunchShape& shape, const std::function<void()>& body) {
   begin_grid(body);
   const int size = static_cast<int>(shape.cluster.x * shape.cluster.y * shape.cluster.z);
   Order order(uint64_t{shape.grid.x} * shape.grid.y * shape.grid.z / static_cast<uint64_t>(size));
-  const int resident = options().resident_blocks / size > 1 ? options().resident_blocks / size : 1;
+  int resident = options().resident_blocks / size > 1 ? options().resident_blocks / size : 1;
+  if (shape.cooperative) resident = static_cast<int>(order.total);
+  begin_grid_barrier(shape.cooperative,
+                     resident * static_cast<int>(blockDim.x * blockDim.y * blockDim.z));
   for (int i = 0; i < resident && order.taken < order.total; i++)
     start_cluster(resident_cluster(i, size), shape, order.take());
   while (Block* b = run_until_block_ends()) {

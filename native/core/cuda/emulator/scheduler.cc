@@ -166,6 +166,7 @@ void end_thread(Thread* t) {
     if (jobs > 0) fail("a thread ends with %d TMA stores in flight", jobs);
   }
   leave_cluster(*t);
+  leave_grid();
   if (b.barriers_at_exit >= 0 && b.barriers_at_exit != t->barriers_passed) {
     fail("a thread ends after %d __syncthreads, another of its block after %d", t->barriers_passed,
          b.barriers_at_exit);

@@ -119,6 +119,17 @@ struct Cluster {
   int waiting_count;
 };
 
+// The barrier of a grid that was launched cooperatively.
+struct GridBarrier {
+  bool cooperative;
+  int threads, alive, arrived;
+  unsigned generation;
+  char sync[2];
+  Thread* waiting[kMaxSlots * kMaxThreads];
+  int waiting_count;
+  Site site;
+};
+
 struct Block {
   uint3 index;
   Cluster* cluster;
@@ -169,6 +180,8 @@ void make_slot(int slot);
 Block* run_until_block_ends();  // null when nothing is left
 void finish_async();
 void leave_cluster(Thread& thread);
+void begin_grid_barrier(bool cooperative, int threads);
+void leave_grid();
 
 // Runs all blocks of the grid. The caller holds the execution lock.
 void run_grid(const LaunchShape& shape, const std::function<void()>& body);

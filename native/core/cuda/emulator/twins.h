@@ -3,6 +3,8 @@
 
 #include <cuda.h>
 
+#include <initializer_list>
+
 #include "core/cuda/emulator/emulator.h"
 
 namespace tilegrad::emulator {
@@ -28,8 +30,12 @@ void store_release(unsigned* address, unsigned value);
 void mbarrier_init(uint64_t* barrier, int arrivals);
 void mbarrier_arrive(uint64_t* barrier, int expected_bytes);
 void mbarrier_wait(uint64_t* barrier, int parity, const Site& site);
-void tma_load_2d(void* to, const CUtensorMap* map, uint64_t* barrier, int x, int y,
-                 const Site& site);
+// As many dimensions as coordinates.
+void tma_load(void* to, const CUtensorMap* map, uint64_t* barrier, std::initializer_list<int> at,
+              const Site& site);
+void tma_load_im2col(void* to, const CUtensorMap* map, uint64_t* barrier,
+                     std::initializer_list<int> at, std::initializer_list<uint16_t> tap,
+                     const Site& site);
 void tma_load_2d_multicast(void* to, const CUtensorMap* map, uint64_t* barrier, int x, int y,
                            unsigned ranks, const Site& site);
 void mbarrier_arrive_remote(uint64_t* barrier, int rank, const Site& site);

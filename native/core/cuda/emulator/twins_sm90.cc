@@ -1,5 +1,6 @@
 // Twins of mbarrier and TMA loads. TMA jobs run at a random later step under a TSan fiber of their own: acquired from the
 // issuer, released into the barrier.
+#include <algorithm>
 #include <cstdio>
 
 #include "core/cuda/emulator/scheduler.h"
@@ -46,7 +47,7 @@ struct TmaLoad {
   TensorMap map;
   char* shared;
   uint32_t to;
-  int x, y;
+  BoxPlace place;
   Mbarrier* barrier;
 };
 static_assert(sizeof(TmaLoad) <= sizeof(AsyncJob::payload));
@@ -54,25 +55,25 @@ static_assert(sizeof(TmaLoad) <= sizeof(AsyncJob::payload));
 TILEGRAD_NO_TSAN void run_tma_load(AsyncJob& job) {
   TmaLoad load;
   std::memcpy(&load, job.payload, sizeof(load));
-  copy_box_to_shared(load.map, load.shared, load.to, load.x, load.y);
+  copy_box_to_shared(load.map, load.shared, load.to, load.place);
   Mbarrier& m = *load.barrier;
   release(&m.sync[m.phase]);
-  m.bytes -= static_cast<long>(load.map.box[0]) * load.map.element_bytes * load.map.box[1];
+  m.bytes -= static_cast<long>(box_bytes(load.map));
   complete_if_done(m);
 }
 
-TILEGRAD_NO_TSAN void enqueue_load(Block& target, void* to, const CUtensorMap* map,
-                                   uint64_t* barrier, int x, int y, const Site& site) {
+TILEGRAD_NO_TSAN void enqueue_load(Block& target, void* to, const TensorMap& map, uint64_t* barrier,
+                                   const BoxPlace& place, const Site& site) {
   TmaLoad load;
-  load.map = read_tensor_map(map, site);
+  load.map = map;
+  check_place(map, place, site);
   load.to = static_cast<uint32_t>(static_cast<char*>(to) - target.arena);
   if (load.to & (load.map.swizzle_128b ? 1023 : 127))
     fail("%s:%d: TMA destination is not aligned", site.file_name(), static_cast<int>(site.line()));
   load.shared = target.arena;
-  load.x = x;
-  load.y = y;
+  load.place = place;
   load.barrier = &valid_in(target, barrier);
-  fill_poison(to, size_t{load.map.box[0]} * load.map.element_bytes * load.map.box[1]);
+  fill_poison(to, box_bytes(map));
   AsyncJob& job = enqueue_async();
   job.run = run_tma_load;
   job.late = false;
@@ -113,9 +114,23 @@ TILEGRAD_NO_TSAN void mbarrier_wait(uint64_t* barrier, int parity, const Site& s
   yield_point();
 }
 
-TILEGRAD_NO_TSAN void tma_load_2d(void* to, const CUtensorMap* map, uint64_t* barrier, int x, int y,
-                                  const Site& site) {
-  enqueue_load(*current()->block, to, map, barrier, x, y, site);
+TILEGRAD_NO_TSAN void tma_load(void* to, const CUtensorMap* map, uint64_t* barrier,
+                               std::initializer_list<int> at, const Site& site) {
+  BoxPlace place;
+  std::copy(at.begin(), at.end(), place.at);
+  const TensorMap fields = read_tensor_map(map, static_cast<int>(at.size()), false, site);
+  enqueue_load(*current()->block, to, fields, barrier, place, site);
+  yield_point();
+}
+
+TILEGRAD_NO_TSAN void tma_load_im2col(void* to, const CUtensorMap* map, uint64_t* barrier,
+                                      std::initializer_list<int> at,
+                                      std::initializer_list<uint16_t> tap, const Site& site) {
+  BoxPlace place;
+  std::copy(at.begin(), at.end(), place.at);
+  std::copy(tap.begin(), tap.end(), place.tap);
+  const TensorMap fields = read_tensor_map(map, static_cast<int>(at.size()), true, site);
+  enqueue_load(*current()->block, to, fields, barrier, place, site);
   yield_point();
 }
 
@@ -125,12 +140,14 @@ TILEGRAD_NO_TSAN void tma_load_2d_multicast(void* to, const CUtensorMap* map, ui
   if (ranks == 0 || ranks >> cluster.size)
     fail("%s:%d: multicast to blocks 0x%x of a cluster of %d", site.file_name(),
          static_cast<int>(site.line()), ranks, cluster.size);
+  const TensorMap fields = read_tensor_map(map, 2, false, site);
+  const BoxPlace place{{x, y}, {}};
   for (int rank = 0; rank < cluster.size; rank++) {
     if (!(ranks >> rank & 1)) continue;
     // Each block gets a copy of its own, which completes on its own barrier.
     void* target = cluster_address(to, rank, site);
     auto* remote = reinterpret_cast<uint64_t*>(cluster_address(barrier, rank, site));
-    enqueue_load(*cluster.blocks[rank], target, map, remote, x, y, site);
+    enqueue_load(*cluster.blocks[rank], target, fields, remote, place, site);
   }
   yield_point();
 }

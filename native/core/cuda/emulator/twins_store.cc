@@ -40,7 +40,7 @@ struct TmaStore {
   TensorMap map;
   const char* shared;
   uint32_t from;
-  int x, y;
+  BoxPlace place;
   int* jobs;
   char* sync;
 };
@@ -49,7 +49,7 @@ static_assert(sizeof(TmaStore) <= sizeof(AsyncJob::payload));
 TILEGRAD_NO_TSAN void run_tma_store(AsyncJob& job) {
   TmaStore store;
   std::memcpy(&store, job.payload, sizeof(store));
-  copy_box_to_global(store.map, store.shared, store.from, store.x, store.y);
+  copy_box_to_global(store.map, store.shared, store.from, store.place);
   release(store.sync);
   --*store.jobs;
   note_progress();
@@ -85,13 +85,12 @@ TILEGRAD_NO_TSAN void tma_store_2d(const CUtensorMap* map, int x, int y, const v
     fail("%s:%d: a TMA store of shared memory without fence.proxy.async since the last one",
          site.file_name(), line(site));
   TmaStore store;
-  store.map = read_tensor_map(map, site);
+  store.map = read_tensor_map(map, 2, false, site);
   store.from = shared_offset(from);
   if (store.from & (store.map.swizzle_128b ? 1023 : 127))
     fail("%s:%d: TMA source is not aligned", site.file_name(), line(site));
   store.shared = shared_base();
-  store.x = x;
-  store.y = y;
+  store.place = {{x, y}, {}};
   store.jobs = &t.store_jobs[t.store_groups % 16];
   store.sync = &t.store_sync;
   ++*store.jobs;
