@@ -38,7 +38,7 @@ export interface NativeMemory {
   liveBytes: number;
   cachedBytes: number;
   peakBytes: number;
-  /** Of forms of weights that kernels have packed and keep; on the CPU. */
+  /** Of forms of weights, and on CUDA of images, that kernels have packed and keep. */
   packedBytes: number;
   limitBytes: number;
   liveBuffers: number;

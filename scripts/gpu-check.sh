@@ -131,7 +131,7 @@ step_conformance() {
 }
 
 kernel_sources=(kernel_tests.cu library_kernels.cu wgmma_kernels.cu cluster_kernels.cu tensor_map_kernels.cu
-  cooperative_kernels.cu)
+  cooperative_kernels.cu conv_kernels.cu)
 
 step_kernels() {
   if [ $emulated = yes ]; then scripts/kernel-tests.sh; return; fi

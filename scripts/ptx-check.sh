@@ -32,8 +32,8 @@ done
 # The named kernels keep their sums in registers, and the Hopper ones their setmaxnreg.
 for pair in test/cuda/kernel_tests:90a test/cuda/cluster_kernels:90a test/cuda/library_kernels:80 test/cuda/wgmma_kernels:90a \
   native/core/cuda/gemm_wgmma:90a native/core/cuda/int8_gemm_wgmma:90a native/ops/conv2d/conv2d_mma_cuda:80 \
-  native/ops/conv2d/conv2d_mma_cuda:90a native/ops/semi_structured/semi_structured_cuda:80 \
-  native/ops/semi_structured/semi_structured_cuda:90a; do
+  native/ops/conv2d/conv2d_mma_cuda:90a native/ops/conv2d/conv2d_tma_cuda:90a native/ops/int8_conv2d/int8_conv2d_wgmma_cuda:90a \
+  native/ops/semi_structured/semi_structured_cuda:80 native/ops/semi_structured/semi_structured_cuda:90a; do
   name=${pair%:*} target=${pair#*:}
   log=$("$nvcc" -std=c++20 --expt-relaxed-constexpr -Inative -Itest/cuda -arch="sm_$target" -cubin -Xptxas -v \
     -o "$dir/tests.cubin" "$name.cu" 2>&1)

@@ -1,7 +1,6 @@
 // Matrix products of the sizes that go to the large tiles of the tensor cores, against the CPU's on the same numbers.
 import { afterEach, describe, expect, test } from 'vitest';
 import {
-  conv2d,
   cudaIsAvailable,
   type DeviceName,
   type DType,
@@ -145,22 +144,4 @@ describe.skipIf(!cudaIsAvailable())('large products of bytes on CUDA', () => {
         expect((await raw(results[1]![i]!)).equals(await raw(expected))).toBe(true);
     },
   );
-});
-
-describe.skipIf(!cudaIsAvailable())('large convolutions on CUDA', () => {
-  test.for(['bf16', 'f16'] as const)('%s, with both gradients', async (dtype) => {
-    const results = (['cpu', 'cuda'] as const).map((where) => {
-      const make = (shape: number[], seed: number) => operand(shape, false, seed, where, dtype);
-      const x = make([6, 128, 33, 32], 5).requiresGrad_();
-      const weight = make([128, 128, 2, 1], 6).requiresGrad_();
-      const y = conv2d(x, weight);
-      y.mul(make([6, 128, 32, 32], 7))
-        .sum()
-        .backward();
-      return [y, x.grad as Tensor, weight.grad as Tensor];
-    });
-    const raw = async (t: Tensor) => Buffer.from(((await t.cast('f32').data()) as Float32Array).buffer);
-    for (const [i, expected] of results[0]!.entries())
-      expect((await raw(results[1]![i]!)).equals(await raw(expected)), `result ${i}`).toBe(true);
-  });
 });

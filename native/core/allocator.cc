@@ -1,6 +1,7 @@
 #include "core/allocator.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/device.h"
 #include "core/error.h"
@@ -78,6 +79,12 @@ BufferRef Allocator::allocate(size_t bytes, bool host_idle) {
   int bucket = bucket_of(bytes);
   Buffer* buffer = take_cached(bucket, host_idle);
   if (!buffer) buffer = create(bucket, bucket_bytes(bucket));
+  if (!buffer && stats_.packed_bytes > 0) {
+    lock.unlock();
+    drop_cuda_forms(device_);
+    lock.lock();
+    buffer = take_cached(bucket, host_idle);
+  }
   if (!buffer) {
     // Waiting with the lock held is safe: kernels do not allocate from the pool.
     device_->stream().wait(device_->stream().enqueued());
@@ -103,13 +110,26 @@ void Allocator::release(Buffer* buffer) {
   buffer->packed = PackedSlot();
   std::lock_guard<std::mutex> lock(mutex_);
   buffer->freed_at = device_->stream().enqueued();
-  stats_.live_bytes -= buffer->capacity;
-  stats_.live_buffers -= 1;
+  if (std::exchange(buffer->is_form, false)) {
+    stats_.packed_bytes -= buffer->capacity;
+  } else {
+    stats_.live_bytes -= buffer->capacity;
+    stats_.live_buffers -= 1;
+  }
   stats_.cached_bytes += buffer->capacity;
   free_[buffer->bucket].push_back(buffer);
   // Cached memory is bounded by what was once live, with room for small programs to change their sizes freely.
   size_t most = std::max(stats_.peak_bytes, size_t{256} << 20);
   if (stats_.cached_bytes > most) trim_locked(most / 2, device_->stream().completed());
+}
+
+bool Allocator::keep_packed(Buffer* buffer) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (stats_.packed_bytes + buffer->capacity > stats_.limit_bytes / 4) return false;
+  stats_.live_bytes -= buffer->capacity;
+  stats_.live_buffers -= 1;
+  stats_.packed_bytes += buffer->capacity;
+  return buffer->is_form = true;
 }
 
 void Allocator::trim_locked(size_t keep_bytes, uint64_t completed) {
@@ -130,6 +150,7 @@ void Allocator::trim_locked(size_t keep_bytes, uint64_t completed) {
 }
 
 void Allocator::trim() {
+  if (!keeps_packed_forms()) drop_cuda_forms(device_);
   std::lock_guard<std::mutex> lock(mutex_);
   device_->stream().wait(device_->stream().enqueued());
   trim_locked(0, UINT64_MAX);

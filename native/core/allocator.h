@@ -30,6 +30,9 @@ class Allocator {
   BufferRef allocate(size_t bytes, bool host_idle = false);
   void release(Buffer* buffer);
 
+  /// CUDA: counts a block as a packed form until it is released. False where those would be more than a quarter of the limit.
+  bool keep_packed(Buffer* buffer);
+
   /// Gives every cached block and all packed forms back to the system after waiting for the stream.
   void trim();
   void set_limit(size_t bytes);
@@ -39,8 +42,8 @@ class Allocator {
  private:
   Buffer* take_cached(int bucket, bool host_idle);
   Buffer* create(int bucket, size_t capacity);
-  bool keeps_packed_forms() const;
-  size_t packed() const { return keeps_packed_forms() ? packed_bytes() : 0; }
+  bool keeps_packed_forms() const;  // outside of the pool: on the CPU
+  size_t packed() const { return keeps_packed_forms() ? packed_bytes() : stats_.packed_bytes; }
   void trim_locked(size_t keep_bytes, uint64_t completed);
 
   Device* device_;

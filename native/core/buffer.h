@@ -21,7 +21,8 @@ struct Buffer {
   void* data = nullptr;
   Allocator* allocator = nullptr;
   uint64_t freed_at = 0;  // the stream's last enqueued ticket when the block was freed
-  PackedSlot packed;      // what CPU kernels keep of the contents
+  PackedSlot packed;      // what kernels keep of the contents
+  bool is_form = false;   // holds such a form itself: counted as packed, not as live
 };
 
 /// Intrusive pointer to a Buffer; the last one gives the block back to its allocator.

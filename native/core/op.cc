@@ -97,13 +97,14 @@ struct OpTask final : Task {
   std::unique_ptr<View[]> more;
   Attrs attrs;
   std::shared_ptr<PackedForms> packed;  // of the contents that the task will read
+  PackedForms* forms[2] = {};           // CUDA: tasks run before their inputs are let go
 
   View* views() { return more ? more.get() : few.values; }
   void push(const View& view) { views()[count++] = view; }
 
   void run() override {
-    KernelArgs args{def,   views(), input_count, views() + input_count, count - input_count,
-                    attrs, stream,  packed.get()};
+    KernelArgs args{def,   views(), input_count,  views() + input_count, count - input_count,
+                    attrs, stream,  packed.get(), {forms[0], forms[1]}};
     kernel(args);
   }
 };
@@ -158,6 +159,14 @@ std::shared_ptr<PackedForms> packed_forms(const InferContext& ctx) {
   return input.buffer ? input.buffer->packed.read() : nullptr;
 }
 
+/// Those of input i on CUDA.
+PackedForms* cuda_forms(const InferContext& ctx, int i) {
+  if (!ctx.device->is_cuda() || i >= ctx.op.kept_inputs || !ctx.has(i)) return nullptr;
+  const Tensor& input = *ctx.inputs[i];
+  if (!input.buffer || !input.layout.is_contiguous()) return nullptr;
+  return input.buffer->packed.on_cuda(ctx.device);
+}
+
 // Computes the call into `outputs`: at once where it is small and the stream idle, else on the stream.
 void launch(const InferContext& ctx, Kernel kernel, const std::vector<Tensor>& outputs) {
   const OpDef& op = ctx.op;
@@ -177,6 +186,7 @@ void launch(const InferContext& ctx, Kernel kernel, const std::vector<Tensor>& o
     }
     task.input_count = ctx.input_count;
     task.packed = packed_forms(ctx);
+    for (int i = 0; i < 2; ++i) task.forms[i] = cuda_forms(ctx, i);
     for (int i = 0; i < ctx.output_count; ++i)
       if (ctx.outputs[i].alias < 0) task.push(view_of(outputs[static_cast<size_t>(i)]));
   };

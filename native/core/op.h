@@ -124,6 +124,8 @@ struct KernelArgs {
   const Attrs& attrs;
   Stream* stream;  // on CUDA the kernel launches on it; on the CPU it is running on it
   PackedForms* packed = nullptr;  // of the OpDef's constant input; on the CPU, and null for a while
+  PackedForms* forms[2] =
+      {};  // of the inputs that the OpDef keeps on CUDA, null for copies of strided ones
 
   bool has(int i) const { return i < input_count && inputs[i].data; }
 };
@@ -148,7 +150,8 @@ struct OpDef {
   bool in_place =
       false;  // writes into its inputs (optimisers, assign); implies strided: it gets no copies
   int constant_input =
-      -1;  // often the same from call to call: CPU kernels may keep packed forms of it
+      -1;               // often the same from call to call: CPU kernels may keep packed forms of it
+  int kept_inputs = 0;  // CUDA kernels may keep forms of the first so many, at most 2
 };
 
 // For the `cuda` slot of an OpDef: null in a build without nvcc.

@@ -27,7 +27,7 @@ Registry& registry() {
 
 }  // namespace
 
-PackedForms::PackedForms() {
+PackedForms::PackedForms(const Device* device) : device_(device) {
   std::lock_guard<std::mutex> lock(registry().mutex);
   registry().sets.push_back(this);
 }
@@ -61,6 +61,13 @@ void PackedForms::store(const PackedKey& key, PackedForm form) {
     if (entry.key == key) entry.form = std::move(form);
 }
 
+PackedForm PackedForms::held(const PackedKey& key) {
+  bool make = false;
+  return find(key, &make);
+}
+
+void PackedForms::hold(const PackedKey& key, PackedForm form) { store(key, std::move(form)); }
+
 void PackedForms::clear() {
   std::vector<Entry> dropped;  // freed outside of the lock
   std::lock_guard<std::mutex> lock(mutex_);
@@ -90,6 +97,11 @@ const std::shared_ptr<PackedForms>& PackedSlot::read() {
   return forms_;
 }
 
+PackedForms* PackedSlot::on_cuda(const Device* device) {
+  if (forms_ == nullptr) forms_ = std::make_shared<PackedForms>(device);
+  return forms_.get();
+}
+
 void PackedSlot::written() {
   reads_ = 0;
   if (forms_ == nullptr) return;
@@ -108,8 +120,13 @@ void drop_packed_forms(bool pressure) {
     const size_t most = most_bytes.load(std::memory_order_relaxed);
     most_bytes.store(std::min(most, packed_bytes()) / 2, std::memory_order_relaxed);
   }
+  drop_cuda_forms(nullptr);
+}
+
+void drop_cuda_forms(const Device* device) {
   std::lock_guard<std::mutex> lock(registry().mutex);
-  for (PackedForms* forms : registry().sets) forms->clear();
+  for (PackedForms* forms : registry().sets)
+    if (forms->device() == device) forms->clear();
 }
 
 }  // namespace tilegrad

@@ -10,6 +10,7 @@ void run_wgmma_kernels(bool small);
 void run_cluster_kernels(bool small);
 void run_tensor_maps(bool small);
 void run_cooperative(bool small);
+void run_conv_kernels(bool small);
 // Each group passes on what it does not carry.
 void run_planted_cluster(Bug bug);
 void run_planted_tensor_map(Bug bug);

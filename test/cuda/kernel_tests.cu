@@ -232,6 +232,7 @@ int main(int argc, char** argv) {
     run_cluster_kernels(small);
     run_tensor_maps(small);
     run_cooperative(small);
+    run_conv_kernels(small);
   }
   check(cudaDeviceSynchronize());
   std::printf("%d passed, %d failed\n", counts().passed, counts().failed);

@@ -33,7 +33,8 @@ struct LineSum {
 };
 
 // Problem gives for each batch: a(batch), b(batch), operands of a tile product, epilogue(batch), and rows(), columns(),
-// depth(), the last a multiple of 16 up to which the operands are zero.
+// depth(), the last a multiple of 16 up to which the operands are zero. The operands are the bytes as they are, or, where
+// the problem says kHeld, held as s8.
 template <class Kind, class Shape, class Problem>
 __global__ void __launch_bounds__(Shape::kThreads, 1)
     int8_gemm_mma(const Problem problem, int64_t batches, bool a_signed, bool b_signed) {
@@ -42,10 +43,13 @@ __global__ void __launch_bounds__(Shape::kThreads, 1)
   const int64_t m0 = blockIdx.x / columns * Shape::kM, n0 = blockIdx.x % columns * Shape::kN;
   for (int64_t batch = blockIdx.y; batch < batches; batch += gridDim.y) {
     Int8Epilogue e = problem.epilogue(batch);
-    e.a_signed = e.b_signed = true;  // the products are those of the bytes as they are
     const bool of_a = threadIdx.x < Shape::kM;
-    LineSum<Shape> lines{(of_a ? a_signed : b_signed) ? 0u : 0x80808080u,
-                         (of_a ? e.b_zero.data : e.a_zero.data) != nullptr};
+    bool wanted = (of_a ? e.b_zero.data : e.a_zero.data) != nullptr;
+    if constexpr (requires { Problem::kHeld; })
+      wanted = wanted || !(of_a ? e.b_signed : e.a_signed);
+    else
+      e.a_signed = e.b_signed = true;
+    LineSum<Shape> lines{(of_a ? a_signed : b_signed) ? 0u : 0x80808080u, wanted};
     MmaSums<Kind, Shape> sum = {};
     mma_product<Kind, Shape>(shared, problem.a(batch), problem.b(batch), m0, n0, 0, problem.depth(),
                              sum, lines);

@@ -1,7 +1,7 @@
 // Tiles of C = A B on Hopper's tensor cores, sm_90a, whose operands are gathered in chunks of 16 bytes, as those of
 // convolutions are: 128 x 128 by 3 warpgroups. The 128 threads of the first find the chunks and enqueue them by cp.async,
-// two stages ahead of those that they hand over; the other two multiply 64 rows each by wgmma (wgmma_tile.cuh). 16-bit
-// elements; an operand lies along K or along its lines, as for mma_tile.cuh.
+// two stages ahead of those that they hand over; the other two multiply 64 rows each by wgmma (wgmma_tile.cuh). An operand
+// lies along K or, of 16-bit elements, along its lines, as for mma_tile.cuh.
 #pragma once
 
 #include "core/cuda/wgmma_tile.cuh"
@@ -18,7 +18,7 @@ template <class Operand, class E>
 struct GatherFiller {
   static constexpr bool kAlongK = Operand::kAlongK;
   static constexpr int kPer = 16 / static_cast<int>(sizeof(E)), kCount = 8, kLines = 128;
-  static_assert(sizeof(E) == 2);
+  static_assert(sizeof(E) == 2 || (kAlongK && sizeof(E) == 1));
 
   const Operand& operand;
   int outer, chunk;

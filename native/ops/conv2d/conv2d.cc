@@ -63,7 +63,8 @@ const OpDef conv2d_op = {.name = "conv2d",
                          .infer = conv2d_infer,
                          .cpu = conv2d_cpu,
                          .cuda = TILEGRAD_CUDA_KERNEL(conv2d_cuda),
-                         .constant_input = 1};
+                         .constant_input = 1,
+                         .kept_inputs = 2};
 const OpDef conv2d_input_grad_op = {.name = "conv2d_input_grad",
                                     .inputs = {2, 2},
                                     .attrs = {TG_CONV_ATTRS,
@@ -72,7 +73,8 @@ const OpDef conv2d_input_grad_op = {.name = "conv2d_input_grad",
                                               {"shape", AttrType::integers}},
                                     .infer = conv2d_input_grad_infer,
                                     .cpu = conv2d_input_grad_cpu,
-                                    .cuda = TILEGRAD_CUDA_KERNEL(conv2d_input_grad_cuda)};
+                                    .cuda = TILEGRAD_CUDA_KERNEL(conv2d_input_grad_cuda),
+                                    .kept_inputs = 2};
 const OpDef conv2d_weight_grad_op = {.name = "conv2d_weight_grad",
                                      .inputs = {2, 2},
                                      .attrs = {TG_CONV_ATTRS,
@@ -81,6 +83,7 @@ const OpDef conv2d_weight_grad_op = {.name = "conv2d_weight_grad",
                                                {"shape", AttrType::integers}},
                                      .infer = conv2d_weight_grad_infer,
                                      .cpu = conv2d_weight_grad_cpu,
-                                     .cuda = TILEGRAD_CUDA_KERNEL(conv2d_weight_grad_cuda)};
+                                     .cuda = TILEGRAD_CUDA_KERNEL(conv2d_weight_grad_cuda),
+                                     .kept_inputs = 2};
 
 }  // namespace tilegrad

@@ -214,11 +214,13 @@ void run_weight_grad(cuda::CudaStream& stream, const ConvWeightGrad<T>& problem)
 
 // Enqueues the problem there if device, sizes and precision allow it.
 template <class Problem>
-bool on_tensor_cores(cuda::CudaStream& stream, const Attrs& attrs, const Problem& problem) {
+bool on_tensor_cores(cuda::CudaStream& stream, const KernelArgs& args, const Problem& problem) {
   using T = typename Problem::Element;
   if constexpr (sizeof(T) < 8) {
-    if (!conv2d_mma_takes<T>(stream, problem.z, float32_precision(attrs))) return false;
-    conv2d_mma(stream, problem, float32_precision(attrs));
+    constexpr bool kImages = !std::is_same_v<Problem, ConvInputGrad<T>>;
+    const Float32Precision precision = float32_precision(args.attrs);
+    if (!conv2d_mma_takes<T>(stream, problem.z, kImages, precision)) return false;
+    conv2d_mma(stream, problem, {args.forms[0], args.forms[1]}, precision);
     return true;
   }
   return false;
@@ -236,7 +238,7 @@ void conv2d_cuda(KernelArgs& args) {
     const T* residual = args.has(3) ? args.inputs[3].as<T>() : nullptr;
     const ConvForward<T> conv = {sizes,    x.as<T>(),  weight.as<T>(), bias,
                                  residual, activation, y.as<T>()};
-    if (!on_tensor_cores(stream, args.attrs, conv) && !try_conv2d_channels(stream, conv))
+    if (!on_tensor_cores(stream, args, conv) && !try_conv2d_channels(stream, conv))
       run_product(stream, conv);
   })
 }
@@ -247,7 +249,7 @@ void conv2d_input_grad_cuda(KernelArgs& args) {
   const ConvSizes sizes = sizes_of(args.attrs, dx.shape(), weight.shape());
   TG_DISPATCH_FLOAT(dx.dtype, T, {
     const ConvInputGrad<T> conv = {sizes, dy.as<T>(), weight.as<T>(), dx.as<T>()};
-    if (!on_tensor_cores(stream, args.attrs, conv) && !try_conv2d_channels(stream, conv))
+    if (!on_tensor_cores(stream, args, conv) && !try_conv2d_channels(stream, conv))
       run_product(stream, conv);
   })
 }
@@ -258,7 +260,7 @@ void conv2d_weight_grad_cuda(KernelArgs& args) {
   const ConvSizes sizes = sizes_of(args.attrs, x.shape(), dw.shape());
   TG_DISPATCH_FLOAT(dw.dtype, T, {
     const ConvWeightGrad<T> conv = {sizes, x.as<T>(), dy.as<T>(), dw.as<T>()};
-    if (!on_tensor_cores(stream, args.attrs, conv) && !try_conv2d_channels(stream, conv))
+    if (!on_tensor_cores(stream, args, conv) && !try_conv2d_channels(stream, conv))
       run_weight_grad(stream, conv);
   })
 }

@@ -1,9 +1,11 @@
 // Convolutions on tensor cores, sm_80 and up: bf16, f16, and f32 where its precision allows tf32 or 3xTF32. Implicit matrix
 // products by mma_tile.cuh over images and weights whose channels were brought innermost (padded to 16 bytes): a chunk of
 // 16 bytes is one tap of one pixel, so cp.async gathers the patches and no patch matrix is written. Results go to NCHW as
-// they are. f16 and bf16 take wgmma on sm_90a where there is work enough (conv2d_wgmma.cuh). Rows are channels, columns
+// they are. f16 and bf16 take wgmma on sm_90a where there is work enough, fed by TMA (conv2d_tma.cuh) or, where channels are
+// few or strides stand in the way, gathered (conv2d_wgmma.cuh). Rows are channels, columns
 // pixels (weight gradient: taps and channels); few tiles of a deep product split K, partial sums in f32 are added in order by
-// a second kernel. Bytes moved: the images twice for the change of layout, then A once per tile of columns, B once per tap
+// a second kernel. Bytes moved: the images twice for the change of layout, where no copy
+// is kept from an earlier call, then A once per tile of columns, B once per tap
 // and tile of rows (mostly from L2).
 #include <algorithm>
 
@@ -39,11 +41,7 @@ struct MmaForward {
   __device__ ConvPatches<T, true> b(int group) const {
     return {patches.x + int64_t{group} * patches.z.channels, patches.z};
   }
-  __device__ ConvForward<T> output(int group) const {
-    ConvForward<T> own = out;
-    own.select(group);
-    return own;
-  }
+  __host__ __device__ const ConvForward<T>& output() const { return out; }
 };
 
 template <class T>
@@ -61,23 +59,7 @@ struct MmaInputGrad {
   __device__ ConvGradPatches<T> b(int group) const {
     return {patches.dy + int64_t{group} * patches.z.channels, patches.z};
   }
-  __device__ ConvInputGrad<T> output(int group) const {
-    ConvInputGrad<T> own = out;
-    own.select(group);
-    return own;
-  }
-};
-
-// dw, whose columns the product has as (tap, channel).
-template <class T>
-struct WeightOutput {
-  ConvWeightGrad<T> out;
-  int channels, taps;
-  __device__ void store(int64_t row, int64_t index, float sum) const {
-    const auto tap = static_cast<int>(index) / channels;
-    const int channel = static_cast<int>(index) - tap * channels;
-    if (channel < out.z.c) out.store(row, int64_t{channel} * taps + tap, sum);
-  }
+  __host__ __device__ const ConvInputGrad<T>& output() const { return out; }
 };
 
 template <class T>
@@ -98,10 +80,8 @@ struct MmaWeightGrad {
   __device__ ConvPatches<T, false> b(int group) const {
     return {patches.x + int64_t{group} * patches.z.channels, patches.z};
   }
-  __device__ WeightOutput<T> output(int group) const {
-    WeightOutput<T> own{out, patches.z.channels, patches.z.taps};
-    own.out.select(group);
-    return own;
+  __host__ __device__ WeightOutput<T> output() const {
+    return {out, patches.z.channels, patches.z.taps};
   }
 };
 
@@ -127,7 +107,8 @@ __global__ void __launch_bounds__(Shape::kThreads, 1)
         if (row < rows && column + 1 < columns) out[row * columns + column + 1] = y;
       });
     } else {
-      const auto out = problem.output(group);
+      auto out = problem.output();
+      out.select(group);
       cuda::each_pair<Kind, Shape>(sum, m0, n0, [&](int64_t row, int64_t column, float x, float y) {
         if (row < rows && column < columns) out.store(row, column, x);
         if (row < rows && column + 1 < columns) out.store(row, column + 1, y);
@@ -136,16 +117,18 @@ __global__ void __launch_bounds__(Shape::kThreads, 1)
   }
 }
 
-template <class Problem>
+template <class Out>
 __global__ void __launch_bounds__(256)
-    conv_add_ranges(const Problem problem, int groups, int ranges,
+    conv_add_ranges(const Out out, int64_t rows, int64_t columns, int groups, int ranges,
                     const float* __restrict__ partial) {
-  const int64_t columns = problem.columns(), size = problem.rows() * columns, n = size * groups;
+  const int64_t size = rows * columns, n = size * groups;
   for (int64_t i = int64_t{blockIdx.x} * 256 + threadIdx.x; i < n; i += int64_t{256} * gridDim.x) {
     float sum = 0;
     for (int range = 0; range < ranges; range++) sum += partial[range * n + i];
     const int64_t group = i / size, at = i - group * size, row = at / columns;
-    problem.output(static_cast<int>(group)).store(row, at - row * columns, sum);
+    Out own = out;
+    own.select(static_cast<int>(group));
+    own.store(row, at - row * columns, sum);
   }
 }
 
@@ -178,7 +161,7 @@ bool cut_for_wgmma(const cuda::CudaStream& stream, const Problem& problem, Cut<T
     if (stream.traits().capability != 90 || problem.out.z.groups > 65535 || problem.rows() < 64 ||
         problem.depth() < 128 || !many || !has_code)
       return false;
-    *cut = {conv_wgmma<T, Problem>, tiles, split, cuda::kWgmmaThreads, sizeof(cuda::GatherRing)};
+    *cut = {conv_wgmma<T, Problem>, tiles, split, cuda::kWgmmaThreads, sizeof(ConvGather)};
     cuda::check(cudaFuncSetAttribute(reinterpret_cast<const void*>(cut->kernel),
                                      cudaFuncAttributeMaxDynamicSharedMemorySize,
                                      static_cast<int>(cut->shared)),
@@ -231,11 +214,8 @@ void run(cuda::CudaStream& stream, const Problem& problem, Float32Precision prec
   cuda::check(launch(cut.kernel, grid, dim3(static_cast<unsigned>(cut.threads)), cut.shared,
                      stream.handle(), problem, groups, split, partial),
               "conv_mma");
-  if (partial == nullptr) return;
-  const int blocks = cuda::grid_size(stream, rows * columns * groups, 256);
-  cuda::check(launch(conv_add_ranges<Problem>, dim3(static_cast<unsigned>(blocks)), dim3(256), 0,
-                     stream.handle(), problem, groups, split.ranges, partial),
-              "conv_add_ranges");
+  if (partial != nullptr)
+    add_conv_ranges(stream, problem.output(), rows, columns, groups, split.ranges, partial);
 }
 
 // `channels` are those of one group of the images that are gathered, padded.
@@ -248,81 +228,110 @@ PatchSize patch_size(const ConvSizes& z, int channels) {
 
 }  // namespace
 
+template <class Out>
+void add_conv_ranges(cuda::CudaStream& stream, const Out& out, int64_t rows, int64_t columns,
+                     int groups, int ranges, const float* partial) {
+  const int blocks = cuda::grid_size(stream, rows * columns * groups, 256);
+  cuda::check(launch(conv_add_ranges<Out>, dim3(static_cast<unsigned>(blocks)), dim3(256), 0,
+                     stream.handle(), out, rows, columns, groups, ranges, partial),
+              "conv_add_ranges");
+}
+
 template <class T>
-bool conv2d_mma_takes(const cuda::CudaStream& stream, const ConvSizes& z,
+bool conv2d_mma_takes(const cuda::CudaStream& stream, const ConvSizes& z, bool images,
                       Float32Precision precision) {
   const bool f32 = sizeof(T) == 4 && precision == Float32Precision::highest;
   if (stream.traits().capability < 80 || f32) return false;
   constexpr int kPer = 16 / sizeof(T);
-  // Padded channels would be more than half of the work.
-  if (2 * z.c < kPer || 2 * z.k < kPer) return false;
+  // Padded channels would be more than half of the work; of an image's first layer, with filters enough, the 3 of 8 that do
+  // count are still ahead of SIMT.
+  const bool first = images && 3 * z.c >= kPer && z.k >= 32;
+  if ((2 * z.c < kPer && !first) || 2 * z.k < kPer) return false;
   const int64_t taps = int64_t{z.r} * z.s, most = std::max(z.c, z.k) + int64_t{kPer};
   return taps * most * z.groups < INT32_MAX && z.n * z.p * z.q < INT32_MAX - 256;
 }
 
 template <class T>
-void conv2d_mma(cuda::CudaStream& stream, const ConvForward<T>& conv, Float32Precision precision) {
-  const ConvSizes& z = conv.z;
-  constexpr int kBytes = sizeof(T);
-  const int channels = static_cast<int>(cuda::padded_channels(z.c, kBytes));
-  BufferRef kept[2];
-  const void* x =
-      cuda::channels_last(stream, conv.x, z.n, z.groups, z.c, int64_t{z.h} * z.w, kBytes, &kept[0]);
-  const void* weight = cuda::packed_weight(stream, conv.weight, z.groups, z.k, z.c,
-                                           int64_t{z.r} * z.s, false, kBytes, &kept[1]);
-  run<T>(
-      stream,
-      MmaForward<T>{
-          static_cast<const T*>(weight), {static_cast<const T*>(x), patch_size(z, channels)}, conv},
-      precision);
-}
-
-template <class T>
-void conv2d_mma(cuda::CudaStream& stream, const ConvInputGrad<T>& conv,
-                Float32Precision precision) {
-  const ConvSizes& z = conv.z;
-  constexpr int kBytes = sizeof(T);
-  const int filters = static_cast<int>(cuda::padded_channels(z.k, kBytes));
-  BufferRef kept[2];
-  const void* dy = cuda::channels_last(stream, conv.dy, z.n, z.groups, z.k, int64_t{z.p} * z.q,
-                                       kBytes, &kept[0]);
-  const void* weight = cuda::packed_weight(stream, conv.weight, z.groups, z.k, z.c,
-                                           int64_t{z.r} * z.s, true, kBytes, &kept[1]);
-  run<T>(
-      stream,
-      MmaInputGrad<T>{
-          static_cast<const T*>(weight), {static_cast<const T*>(dy), patch_size(z, filters)}, conv},
-      precision);
-}
-
-template <class T>
-void conv2d_mma(cuda::CudaStream& stream, const ConvWeightGrad<T>& conv,
+void conv2d_mma(cuda::CudaStream& stream, const ConvForward<T>& conv, const ConvForms& forms,
                 Float32Precision precision) {
   const ConvSizes& z = conv.z;
   constexpr int kBytes = sizeof(T);
   const int channels = static_cast<int>(cuda::padded_channels(z.c, kBytes));
-  const int filters = static_cast<int>(cuda::padded_channels(z.k, kBytes));
-  BufferRef kept[2];
-  const void* x =
-      cuda::channels_last(stream, conv.x, z.n, z.groups, z.c, int64_t{z.h} * z.w, kBytes, &kept[0]);
-  const void* dy = cuda::channels_last(stream, conv.dy, z.n, z.groups, z.k, int64_t{z.p} * z.q,
-                                       kBytes, &kept[1]);
+  const PackedForm x = cuda::channels_last(stream, conv.x, z.n, z.groups, z.c, int64_t{z.h} * z.w,
+                                           kBytes, forms.first);
+  const PackedForm weight = cuda::packed_weight(stream, conv.weight, z.groups, z.k, z.c,
+                                                int64_t{z.r} * z.s, false, kBytes, forms.second);
+  if constexpr (kBytes == 2)
+    if (try_conv2d_tma(stream, conv, x.get(), weight.get(), channels)) return;
   run<T>(stream,
-         MmaWeightGrad<T>{static_cast<const T*>(dy),
+         MmaForward<T>{static_cast<const T*>(weight.get()),
+                       {static_cast<const T*>(x.get()), patch_size(z, channels)},
+                       conv},
+         precision);
+}
+
+template <class T>
+void conv2d_mma(cuda::CudaStream& stream, const ConvInputGrad<T>& conv, const ConvForms& forms,
+                Float32Precision precision) {
+  const ConvSizes& z = conv.z;
+  constexpr int kBytes = sizeof(T);
+  const int filters = static_cast<int>(cuda::padded_channels(z.k, kBytes));
+  const PackedForm dy = cuda::channels_last(stream, conv.dy, z.n, z.groups, z.k, int64_t{z.p} * z.q,
+                                            kBytes, forms.first);
+  const PackedForm weight = cuda::packed_weight(stream, conv.weight, z.groups, z.k, z.c,
+                                                int64_t{z.r} * z.s, true, kBytes, forms.second);
+  if constexpr (kBytes == 2)
+    if (try_conv2d_tma(stream, conv, dy.get(), weight.get(), filters)) return;
+  run<T>(stream,
+         MmaInputGrad<T>{static_cast<const T*>(weight.get()),
+                         {static_cast<const T*>(dy.get()), patch_size(z, filters)},
+                         conv},
+         precision);
+}
+
+template <class T>
+void conv2d_mma(cuda::CudaStream& stream, const ConvWeightGrad<T>& conv, const ConvForms& forms,
+                Float32Precision precision) {
+  const ConvSizes& z = conv.z;
+  constexpr int kBytes = sizeof(T);
+  const int channels = static_cast<int>(cuda::padded_channels(z.c, kBytes));
+  const int filters = static_cast<int>(cuda::padded_channels(z.k, kBytes));
+  const PackedForm x = cuda::channels_last(stream, conv.x, z.n, z.groups, z.c, int64_t{z.h} * z.w,
+                                           kBytes, forms.first);
+  const PackedForm dy = cuda::channels_last(stream, conv.dy, z.n, z.groups, z.k, int64_t{z.p} * z.q,
+                                            kBytes, forms.second);
+  if constexpr (kBytes == 2)
+    if (try_conv2d_tma(stream, conv, x.get(), dy.get(), channels, filters)) return;
+  run<T>(stream,
+         MmaWeightGrad<T>{static_cast<const T*>(dy.get()),
                           filters,
-                          {static_cast<const T*>(x), patch_size(z, channels)},
+                          {static_cast<const T*>(x.get()), patch_size(z, channels)},
                           conv},
          precision);
 }
 
-#define TG_CONV_MMA(T)                                                                            \
-  template bool conv2d_mma_takes<T>(const cuda::CudaStream&, const ConvSizes&, Float32Precision); \
-  template void conv2d_mma(cuda::CudaStream&, const ConvForward<T>&, Float32Precision);           \
-  template void conv2d_mma(cuda::CudaStream&, const ConvInputGrad<T>&, Float32Precision);         \
-  template void conv2d_mma(cuda::CudaStream&, const ConvWeightGrad<T>&, Float32Precision);
+#define TG_CONV_MMA(T)                                                                             \
+  template void add_conv_ranges(cuda::CudaStream&, const ConvForward<T>&, int64_t, int64_t, int,   \
+                                int, const float*);                                                \
+  template void add_conv_ranges(cuda::CudaStream&, const ConvInputGrad<T>&, int64_t, int64_t, int, \
+                                int, const float*);                                                \
+  template void add_conv_ranges(cuda::CudaStream&, const WeightOutput<T>&, int64_t, int64_t, int,  \
+                                int, const float*);                                                \
+  template bool conv2d_mma_takes<T>(const cuda::CudaStream&, const ConvSizes&, bool,               \
+                                    Float32Precision);                                             \
+  template void conv2d_mma(cuda::CudaStream&, const ConvForward<T>&, const ConvForms&,             \
+                           Float32Precision);                                                      \
+  template void conv2d_mma(cuda::CudaStream&, const ConvInputGrad<T>&, const ConvForms&,           \
+                           Float32Precision);                                                      \
+  template void conv2d_mma(cuda::CudaStream&, const ConvWeightGrad<T>&, const ConvForms&,          \
+                           Float32Precision);
 TG_CONV_MMA(float)
 TG_CONV_MMA(f16)
 TG_CONV_MMA(bf16)
 #undef TG_CONV_MMA
+template void add_conv_ranges(cuda::CudaStream&, const PhaseOutput<f16>&, int64_t, int64_t, int,
+                              int, const float*);
+template void add_conv_ranges(cuda::CudaStream&, const PhaseOutput<bf16>&, int64_t, int64_t, int,
+                              int, const float*);
 
 }  // namespace tilegrad

@@ -39,6 +39,16 @@ struct ConvSizes {
   __host__ __device__ int64_t y_image() const { return int64_t{k} * groups * p * q; }
 };
 
+// Where pixel `index` of all images lies in the first channel. 32-bit division where it can be used.
+__device__ inline int64_t image_offset(int64_t index, int64_t area, int64_t image_size) {
+  if (index <= INT32_MAX && area <= INT32_MAX) {
+    const uint32_t image = static_cast<uint32_t>(index) / static_cast<uint32_t>(area);
+    return image * image_size + (index - image * area);
+  }
+  const int64_t image = index / area;
+  return image * image_size + (index - image * area);
+}
+
 // y (k, (n, p, q)) = weight (k, (c, r, s)) patches of x ((c, r, s), (n, p, q)) + bias (k) + residual,
 // then the activation, which keeps NaN.
 template <class T>
@@ -85,15 +95,21 @@ struct ConvForward {
     const bool inside = h >= 0 && h < z.h && w >= 0 && w < z.w;
     return inside ? x[column.offset + step.offset + int64_t{h} * z.w + w] : T(0.0f);
   }
+  __device__ int64_t place(int64_t index) const {
+    return image_offset(index, int64_t{z.p} * z.q, z.y_image());
+  }
   template <class Sum>
-  __device__ void store(int64_t row, int64_t index, Sum sum) const {
+  __device__ void put(int64_t row, int64_t place, Sum sum) const {
     if (bias) sum += static_cast<Sum>(bias[row]);
-    const int64_t area = int64_t{z.p} * z.q, image = index / area;
-    const int64_t at = image * z.y_image() + row * area + index - image * area;
+    const int64_t at = place + row * z.p * z.q;
     if (residual) sum += static_cast<Sum>(residual[at]);
     if (activation != ConvActivation::none && sum < Sum(0)) sum = Sum(0);
     if (activation == ConvActivation::relu6 && sum > Sum(6)) sum = Sum(6);
     y[at] = static_cast<T>(sum);
+  }
+  template <class Sum>
+  __device__ void store(int64_t row, int64_t index, Sum sum) const {
+    put(row, place(index), sum);
   }
 };
 
@@ -147,10 +163,16 @@ struct ConvInputGrad {
     inside = inside && h < z.p && w < z.q;
     return inside ? dy[column.offset + step.dy + int64_t{h} * z.q + w] : T(0.0f);
   }
+  __device__ int64_t place(int64_t index) const {
+    return image_offset(index, int64_t{z.h} * z.w, z.x_image());
+  }
+  template <class Sum>
+  __device__ void put(int64_t row, int64_t place, Sum sum) const {
+    dx[place + row * z.h * z.w] = static_cast<T>(sum);
+  }
   template <class Sum>
   __device__ void store(int64_t row, int64_t index, Sum sum) const {
-    const int64_t area = int64_t{z.h} * z.w, image = index / area;
-    dx[image * z.x_image() + row * area + index - image * area] = static_cast<T>(sum);
+    put(row, place(index), sum);
   }
 };
 

@@ -4,8 +4,14 @@
 
 #include "core/cuda/split_k.h"
 #include "core/cuda/wgmma_gather.cuh"
+#include "ops/conv2d/conv2d_mma.cuh"
 
 namespace tilegrad {
+
+struct ConvGather {
+  cuda::GatherRing ring;
+  cuda::WgmmaRows<float> sums;
+};
 
 template <class E, class Problem>
 __global__ void __launch_bounds__(cuda::kWgmmaThreads, 1)
@@ -16,7 +22,8 @@ __global__ void __launch_bounds__(cuda::kWgmmaThreads, 1)
   using B = decltype(problem.b(0));
   constexpr int kColumns = cuda::kGatherColumns;
   using Kind = cuda::WgmmaFloats<E, kColumns, !A::kAlongK, !B::kAlongK>;
-  DYNAMIC_SHARED(cuda::GatherRing, ring);
+  DYNAMIC_SHARED(ConvGather, shared);
+  cuda::GatherRing* ring = &shared->ring;
   cuda::gather_ring_init(*ring);
   const int64_t rows = problem.rows(), columns = problem.columns();
   const int64_t down = ceil_div<int64_t>(rows, cuda::kWgmmaRows);
@@ -37,25 +44,12 @@ __global__ void __launch_bounds__(cuda::kWgmmaThreads, 1)
     for (int i = 0; i < kColumns / 2; i++) sum[i] = 0.0f;
     cuda::wgmma_sum_tile<Kind>(*ring, at, sum, warpgroup - 1, end - begin);
     const int64_t row0 = m0 + (warpgroup - 1) * 64;
-    if (partial != nullptr) {
-      float* out = partial + (int64_t{blockIdx.y} * groups + group) * rows * columns;
-      cuda::each_wgmma_pair<kColumns>(sum, row0, n0,
-                                      [&](int64_t row, int64_t column, float x, float y) {
-                                        if (row < rows && column < columns)
-                                          out[row * columns + column] = x;
-                                        if (row < rows && column + 1 < columns)
-                                          out[row * columns + column + 1] = y;
-                                      });
-    } else {
-      const auto out = problem.output(group);
-      cuda::each_wgmma_pair<kColumns>(sum, row0, n0,
-                                      [&](int64_t row, int64_t column, float x, float y) {
-                                        if (row < rows && column < columns)
-                                          out.store(row, column, x);
-                                        if (row < rows && column + 1 < columns)
-                                          out.store(row, column + 1, y);
-                                      });
-    }
+    auto out = problem.output();
+    out.select(group);
+    float* to = partial == nullptr
+                    ? nullptr
+                    : partial + (int64_t{blockIdx.y} * groups + group) * rows * columns;
+    store_conv_rows(sum, shared->sums.rows[warpgroup - 1], row0, n0, rows, columns, out, to);
   }
 #endif
 }

@@ -39,7 +39,8 @@ const OpDef int8_conv2d_op = {.name = "int8_conv2d",
                               .infer = int8_conv2d_infer,
                               .cpu = int8_conv2d_cpu,
                               .cuda = TILEGRAD_CUDA_KERNEL(int8_conv2d_cuda),
-                              .constant_input = kInt8Second};
+                              .constant_input = kInt8Second,
+                              .kept_inputs = 2};
 
 const OpDef int8_conv2d_dynamic_op = {.name = "int8_conv2d_dynamic",
                                       .inputs = {3, 4},

@@ -40,7 +40,7 @@ TensorMap read_tensor_map(const CUtensorMap* map, int rank, bool im2col, const S
 uint32_t box_bytes(const TensorMap& map);
 /// im2col: fails unless the first pixel lies in the bounding box, on one of its steps.
 void check_place(const TensorMap& map, const BoxPlace& place, const Site& site);
-// Copies the map's box to or from shared memory element by element, so that TSan and ASan see each access; what lies
+// Copies the map's box to or from shared memory byte by byte, so that TSan and ASan see each access; what lies
 // outside of the tensor is read as zeros and not written.
 void copy_box_to_shared(const TensorMap& map, char* shared, uint32_t offset, const BoxPlace& place);
 void copy_box_to_global(const TensorMap& map, const char* shared, uint32_t offset,

@@ -1,4 +1,5 @@
-// Boxes of tensor maps, between global and shared memory. Compiled with the sanitizer flags of the kernels.
+// Boxes of tensor maps, between global and shared memory. Compiled with the sanitizer flags of the kernels; TSan looks at
+// the copied bytes alone, not at the emulator's own scratch.
 #include "core/cuda/emulator/tensor_map.h"
 
 namespace tilegrad::emulator {
@@ -7,20 +8,20 @@ namespace {
 // The places of the box's rows, one after the other: dimensions 1 and up of its elements.
 class Rows {
  public:
-  Rows(const TensorMap& map, const BoxPlace& place) : m_(map) {
+  TILEGRAD_NO_TSAN Rows(const TensorMap& map, const BoxPlace& place) : m_(map) {
     for (int d = 1; d < m_.rank; d++) at_[d] = place.at[d];
     for (int d = 1; d < m_.rank; d++) first_[d] = m_.im2col ? m_.lower[d - 1] : at_[d];
     for (int d = 1; m_.im2col && d < m_.rank - 1; d++) tap_[d] = place.tap[d - 1];
   }
 
-  static uint32_t count(const TensorMap& m) {
+  TILEGRAD_NO_TSAN static uint32_t count(const TensorMap& m) {
     uint32_t rows = 1;
     for (int d = 1; d < (m.im2col ? 2 : m.rank); d++) rows *= m.box[d];
     return rows;
   }
 
   // Null where the row lies outside of the tensor.
-  const char* row() const {
+  TILEGRAD_NO_TSAN const char* row() const {
     const char* row = m_.base;
     for (int d = 1; d < m_.rank; d++) {
       const long at = at_[d] + tap_[d];
@@ -31,7 +32,7 @@ class Rows {
   }
 
   // im2col: the next pixel of the bounding box, then of the next image, which has no end here.
-  void advance() {
+  TILEGRAD_NO_TSAN void advance() {
     for (int d = 1; d < m_.rank; d++) {
       at_[d] += m_.step[d];
       const bool last = m_.im2col && d == m_.rank - 1;
@@ -47,20 +48,41 @@ class Rows {
   long at_[kMostDimensions] = {}, first_[kMostDimensions] = {}, tap_[kMostDimensions] = {};
 };
 
-// Calls copy(global, shared offset, inside) for each element of the box.
-template <class F>
-void each_element(const TensorMap& m, uint32_t offset, const BoxPlace& place, F&& copy) {
-  const auto bytes = static_cast<uint32_t>(m.stride[0]);
+// Alone instrumented.
+__attribute__((noinline)) void copy_bytes(char* to, const char* from, int first, int end) {
+  for (int b = first; b < end; b++) to[b] = from[b];
+}
+__attribute__((noinline)) void clear_bytes(char* to, int first, int end) {
+  for (int b = first; b < end; b++) to[b] = 0;
+}
+
+TILEGRAD_NO_TSAN int within_chunk(long byte) {
+  return static_cast<int>(byte < 0 ? 0 : byte > 16 ? 16 : byte);
+}
+
+// Chunks of 16 bytes, which the swizzle moves whole: those from `first` to `end` lie inside of the tensor.
+TILEGRAD_NO_TSAN void copy_box(const TensorMap& m, char* shared, uint32_t offset,
+                               const BoxPlace& place, bool to_shared) {
+  const auto bytes = static_cast<long>(m.stride[0]);
+  const long row_bytes = m.box[0] * bytes, row_end = static_cast<long>(m.size[0]) * bytes;
   const uint32_t count = Rows::count(m);
   Rows rows(m, place);
   for (uint32_t r = 0; r < count; r++, rows.advance()) {
     const char* row = rows.row();
-    for (uint32_t column = 0; column < m.box[0]; column++) {
-      const uint32_t at = offset + (r * m.box[0] + column) * bytes;
-      const long x = long{place.at[0]} + column;
-      const bool inside = row != nullptr && x >= 0 && static_cast<uint64_t>(x) < m.size[0];
-      const char* global = inside ? row + x * static_cast<long>(bytes) : m.base;
-      copy(const_cast<char*>(global), m.swizzle_128b ? swizzled(at) : at, inside);
+    for (long column = 0; column < row_bytes; column += 16) {
+      const uint32_t at = offset + static_cast<uint32_t>(r * row_bytes + column);
+      const long from = place.at[0] * bytes + column;
+      const int end = row == nullptr ? 0 : within_chunk(row_end - from);
+      const int first = row == nullptr ? 0 : within_chunk(-from);
+      const char* global = row == nullptr ? m.base : row + from;
+      char* chunk = shared + (m.swizzle_128b ? swizzled(at) : at);
+      if (to_shared) {
+        clear_bytes(chunk, 0, first);
+        copy_bytes(chunk, global, first, end);
+        clear_bytes(chunk, end, 16);
+      } else {
+        copy_bytes(const_cast<char*>(global), chunk, first, end);
+      }
     }
   }
 }
@@ -69,20 +91,14 @@ int line(const Site& site) { return static_cast<int>(site.line()); }
 
 }  // namespace
 
-__attribute__((noinline)) void copy_box_to_shared(const TensorMap& map, char* shared,
-                                                  uint32_t offset, const BoxPlace& place) {
-  const auto bytes = static_cast<uint32_t>(map.stride[0]);
-  each_element(map, offset, place, [&](const char* global, uint32_t at, bool inside) {
-    for (uint32_t b = 0; b < bytes; b++) shared[at + b] = inside ? global[b] : 0;
-  });
+TILEGRAD_NO_TSAN void copy_box_to_shared(const TensorMap& map, char* shared, uint32_t offset,
+                                         const BoxPlace& place) {
+  copy_box(map, shared, offset, place, true);
 }
 
-__attribute__((noinline)) void copy_box_to_global(const TensorMap& map, const char* shared,
-                                                  uint32_t offset, const BoxPlace& place) {
-  const auto bytes = static_cast<uint32_t>(map.stride[0]);
-  each_element(map, offset, place, [&](char* global, uint32_t at, bool inside) {
-    for (uint32_t b = 0; b < bytes && inside; b++) global[b] = shared[at + b];
-  });
+TILEGRAD_NO_TSAN void copy_box_to_global(const TensorMap& map, const char* shared, uint32_t offset,
+                                         const BoxPlace& place) {
+  copy_box(map, const_cast<char*>(shared), offset, place, false);
 }
 
 TILEGRAD_NO_TSAN uint32_t box_bytes(const TensorMap& map) {
