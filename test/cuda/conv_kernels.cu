@@ -56,13 +56,18 @@ void test_forward(const Layer& z, bool flat) {
   const Vector<uint16_t> weight = random_bf16(size_t(z.k) * z.taps() * z.c);
   const int area = z.p() * z.q();
   Device<uint16_t> dx(x), dweight(weight), dy(size_t(z.n) * z.k * area);
-  const ConvForward<bf16> out = {z.sizes(), nullptr, nullptr, nullptr, nullptr,
-                                 ConvActivation::none, reinterpret_cast<bf16*>(dy.p)};
-  const ConvTiles tiles = {z.k, int64_t{z.n} * area, z.taps() * ceil_div(z.c, 64) * 64, 1,
+  const ConvForward<bf16> out = {z.sizes(),
+                                 nullptr,
+                                 nullptr,
+                                 nullptr,
+                                 nullptr,
+                                 ConvActivation::none,
+                                 reinterpret_cast<bf16*>(dy.p)};
+  const ConvTiles tiles = {z.k,  int64_t{z.n} * area, z.taps() * ceil_div(z.c, 64) * 64, 1,
                            flat, {INT32_MAX, 1}};
-  const CUtensorMap a = tiled_map_bf16(
-      dweight.p, {cuuint64_t(z.c), cuuint64_t(z.taps()), cuuint64_t(z.k)},
-      {64, 1, cuuint32_t(tiles.tile_rows())}, {1, 1, 1});
+  const CUtensorMap a =
+      tiled_map_bf16(dweight.p, {cuuint64_t(z.c), cuuint64_t(z.taps()), cuuint64_t(z.k)},
+                     {64, 1, cuuint32_t(tiles.tile_rows())}, {1, 1, 1});
   run_conv(a, z.images(dx.p, tiles.tile_columns()), TapLoads{z.walk()}, out, tiles, nullptr);
   Vector<uint16_t> y;
   dy.read(y);
@@ -87,8 +92,8 @@ void test_weight_grad(const Layer& z, bool flat) {
   const Vector<uint16_t> dy = random_bf16(size_t(pixels) * z.k);
   Device<uint16_t> dx(x), ddy(dy);
   Device<float> partial(size_t(2) * z.k * columns);
-  const WeightOutput<bf16> out = {{z.sizes(), nullptr, nullptr, nullptr}, columns / z.taps(),
-                                  z.taps()};
+  const WeightOutput<bf16> out = {
+      {z.sizes(), nullptr, nullptr, nullptr}, columns / z.taps(), z.taps()};
   const ConvTiles tiles = {z.k, columns, pixels, 1, flat, {length, 2}};
   const CUtensorMap a = tensor_map_bf16(ddy.p, z.k, pixels, 64, 64);
   run_conv(a, z.images(dx.p, 64), PixelLoads{z.walk(), z.k}, out, tiles, partial.p);
@@ -110,19 +115,23 @@ void test_weight_grad(const Layer& z, bool flat) {
 
 void run_conv_kernels(bool small) {
   if (!on_hopper()) return;
-  run_case("conv_wgmma_tma forward",
-           [] { test_forward({1, 64, 7, 6, 24, 3, 3, 1, 1, 1}, false); });
-  run_case("conv_wgmma_tma flat tiles",
-           [] { test_forward({2, 56, 6, 5, 20, 2, 3, 1, 2, 1}, true); });
-  run_case("conv_wgmma_tma weight gradient",
-           [] { test_weight_grad({2, 24, 7, 8, 16, 2, 2, 1, 0, 1}, true); });
+  run_case("conv_wgmma_tma forward", [] { test_forward({1, 64, 7, 6, 24, 3, 3, 1, 1, 1}, false); });
+  run_case("conv_wgmma_tma flat tiles", [] {
+    test_forward({2, 56, 6, 5, 20, 2, 3, 1, 2, 1}, true);
+  });
+  run_case("conv_wgmma_tma weight gradient", [] {
+    test_weight_grad({2, 24, 7, 8, 16, 2, 2, 1, 0, 1}, true);
+  });
   if (small) return;
-  run_case("conv_wgmma_tma stride 2",
-           [] { test_forward({3, 128, 13, 12, 136, 3, 2, 2, 1, 1}, false); });
-  run_case("conv_wgmma_tma dilation 2",
-           [] { test_forward({2, 72, 13, 12, 72, 3, 2, 1, 2, 2}, true); });
-  run_case("conv_wgmma_tma weight gradient, stride 2",
-           [] { test_weight_grad({3, 64, 13, 15, 136, 3, 3, 2, 1, 1}, false); });
+  run_case("conv_wgmma_tma stride 2", [] {
+    test_forward({3, 128, 13, 12, 136, 3, 2, 2, 1, 1}, false);
+  });
+  run_case("conv_wgmma_tma dilation 2", [] {
+    test_forward({2, 72, 13, 12, 72, 3, 2, 1, 2, 2}, true);
+  });
+  run_case("conv_wgmma_tma weight gradient, stride 2", [] {
+    test_weight_grad({3, 64, 13, 15, 136, 3, 3, 2, 1, 1}, false);
+  });
 }
 
 }  // namespace tilegrad::kernel_tests

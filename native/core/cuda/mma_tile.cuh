@@ -258,4 +258,37 @@ __device__ void each_pair_by_rows(unsigned char* shared, const MmaSums<Kind, Sha
   }
 }
 
+// The same where it takes work to find a column's place: put(row, at(column), sum), where `at` is asked once for a column.
+// A warp goes through 16 rows of `shared` that nobody else may touch until all have come to a barrier.
+constexpr int kMmaRowPitch = 40;  // pairs of 4 rows meet no bank twice
+template <class Kind, class Shape, class At, class Put>
+__device__ void each_mma_row(const MmaSums<Kind, Shape>& sum, unsigned char* shared, int64_t row0,
+                             int64_t column0, const At& at, const Put& put) {
+  using Sum = typename Kind::Sum;
+  static_assert(Shape::kWarpN == 32 && sizeof(Sum) == 4 &&
+                Shape::kThreads / 32 * 16 * kMmaRowPitch * 4 <= Shape::kSharedBytes);
+  struct alignas(2 * sizeof(Sum)) Pair {
+    Sum first, second;
+  };
+  const int lane = threadIdx.x % 32;
+  auto* rows = reinterpret_cast<Sum(*)[kMmaRowPitch]>(shared) + threadIdx.x / 32 * 16;
+  const auto place = at(column0 + Shape::warp_n() + lane);
+  row0 += Shape::warp_m();
+#pragma unroll 1
+  for (int fragment = 0; fragment < Shape::kFragmentsM; fragment++) {
+#pragma unroll
+    for (int i = 0; i < Shape::kFragmentsM; i++) {
+      if (i != fragment) continue;
+#pragma unroll
+      for (int j = 0; j < 8; j++)
+        *reinterpret_cast<Pair*>(&rows[lane / 4 + j % 2 * 8][j / 2 * 8 + lane % 4 * 2]) = {
+            sum[i][j / 2][j % 2 * 2], sum[i][j / 2][j % 2 * 2 + 1]};
+    }
+    __syncwarp();
+#pragma unroll 1
+    for (int row = 0; row < 16; row++) put(row0 + fragment * 16 + row, place, rows[row][lane]);
+    __syncwarp();
+  }
+}
+
 }  // namespace tilegrad::cuda

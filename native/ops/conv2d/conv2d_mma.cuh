@@ -79,20 +79,36 @@ struct PhaseOutput {
   }
 };
 
-/// Stores a warpgroup's sums: where the output wants them, or as partial sums (row, column) where `partial` is not null.
+// Stores sums row by row: where the output wants them, or as partial sums (row, column) where `partial` is not null.
+template <class Out>
+struct ConvColumns {
+  int64_t columns;
+  const Out& out;
+  const float* partial;
+  __device__ int64_t operator()(int64_t column) const {
+    return column >= columns ? -1 : partial != nullptr ? column : out.place(column);
+  }
+};
+template <class Out>
+struct ConvPut {
+  int64_t rows, columns;
+  const Out& out;
+  float* partial;
+  __device__ void operator()(int64_t row, int64_t place, float sum) const {
+    if (row >= rows || place < 0) return;
+    if (partial != nullptr)
+      partial[row * columns + place] = sum;
+    else
+      out.put(row, place, sum);
+  }
+};
+
+/// Those of a warpgroup.
 template <class Out>
 __device__ void store_conv_rows(const float (&sum)[64], float* space, int64_t row0, int64_t column0,
                                 int64_t rows, int64_t columns, const Out& out, float* partial) {
-  const auto at = [&](int64_t column) -> int64_t {
-    return column >= columns ? -1 : partial != nullptr ? column : out.place(column);
-  };
-  cuda::each_wgmma_row(sum, space, row0, column0, at, [&](int64_t row, int64_t place, float x) {
-    if (row >= rows || place < 0) return;
-    if (partial != nullptr)
-      partial[row * columns + place] = x;
-    else
-      out.put(row, place, x);
-  });
+  cuda::each_wgmma_row(sum, space, row0, column0, ConvColumns<Out>{columns, out, partial},
+                       ConvPut<Out>{rows, columns, out, partial});
 }
 
 /// Enqueues the sum of partial products (range, group, row, column), range by range, into the output: ConvForward,

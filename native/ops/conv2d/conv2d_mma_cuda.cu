@@ -100,20 +100,15 @@ __global__ void __launch_bounds__(Shape::kThreads, 1)
     cuda::MmaSums<Kind, Shape> sum = {};
     cuda::mma_product<Kind, Shape>(shared, problem.a(group), problem.b(group), m0, n0, begin, end,
                                    sum);
-    if (partial != nullptr) {
-      float* out = partial + (int64_t{blockIdx.y} * groups + group) * rows * columns;
-      cuda::each_pair<Kind, Shape>(sum, m0, n0, [&](int64_t row, int64_t column, float x, float y) {
-        if (row < rows && column < columns) out[row * columns + column] = x;
-        if (row < rows && column + 1 < columns) out[row * columns + column + 1] = y;
-      });
-    } else {
-      auto out = problem.output();
-      out.select(group);
-      cuda::each_pair<Kind, Shape>(sum, m0, n0, [&](int64_t row, int64_t column, float x, float y) {
-        if (row < rows && column < columns) out.store(row, column, x);
-        if (row < rows && column + 1 < columns) out.store(row, column + 1, y);
-      });
-    }
+    auto out = problem.output();
+    out.select(group);
+    float* to = partial == nullptr
+                    ? nullptr
+                    : partial + (int64_t{blockIdx.y} * groups + group) * rows * columns;
+    cuda::each_mma_row<Kind, Shape>(sum, shared, m0, n0,
+                                    ConvColumns<decltype(out)>{columns, out, to},
+                                    ConvPut<decltype(out)>{rows, columns, out, to});
+    __syncthreads();
   }
 }
 

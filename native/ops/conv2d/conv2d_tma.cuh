@@ -14,15 +14,15 @@
 
 namespace tilegrad {
 
-constexpr int kConvStep = 64;                  // elements of K of a stage
-constexpr int kConvPart = 64 * kConvStep * 2;  // bytes of 64 lines of a stage
-constexpr int kConvStages = 5;
+constexpr int kTmaStep = 64;                 // elements of K of a stage
+constexpr int kTmaPart = 64 * kTmaStep * 2;  // bytes of 64 lines of a stage
+constexpr int kTmaStages = 5;
 
 // A's lines, then B's: 2 and 2 parts, or 1 and 4.
 struct ConvRing {
-  unsigned char stage[kConvStages][5 * kConvPart];
+  unsigned char stage[kTmaStages][5 * kTmaPart];
   cuda::WgmmaRows<float> sums;
-  uint64_t full[kConvStages], empty[kConvStages];
+  uint64_t full[kTmaStages], empty[kTmaStages];
 };
 
 // What the blocks share out: tiles of one range of columns together, then ranges of K, then groups.
@@ -71,7 +71,7 @@ struct TapWalk {
   __device__ Tap tap(int block) const {
     const int index = block / blocks, r = index / s, column = index - r * s;
     return {weight + r * weight_step_h + column * weight_step_w,
-            (block - index * blocks) * kConvStep, static_cast<uint16_t>(first_h + r * step_h),
+            (block - index * blocks) * kTmaStep, static_cast<uint16_t>(first_h + r * step_h),
             static_cast<uint16_t>(first_w + column * step_w)};
   }
   struct Window {
@@ -93,11 +93,11 @@ struct TapLoads {
   __device__ void load(unsigned char* to, uint64_t* full, const CUtensorMap& map_a,
                        const CUtensorMap& map_b, const ConvTiles& t, const ConvItem& item,
                        int k) const {
-    const TapWalk::Tap tap = walk.tap(k / kConvStep);
+    const TapWalk::Tap tap = walk.tap(k / kTmaStep);
     const TapWalk::Window at = walk.window(item.column);
     const auto row = static_cast<int>(item.group * t.rows + item.row);
     ptx::tma_load_3d(to, &map_a, full, tap.channel, tap.weight, row);
-    ptx::tma_load_im2col_4d(to + t.tile_rows() / 64 * kConvPart, &map_b, full,
+    ptx::tma_load_im2col_4d(to + t.tile_rows() / 64 * kTmaPart, &map_b, full,
                             item.group * walk.channels + tap.channel, at.w, at.h, at.image, tap.w,
                             tap.h);
   }
@@ -116,11 +116,11 @@ struct PixelLoads {
                        const CUtensorMap& map_b, const ConvTiles& t, const ConvItem& item,
                        int k) const {
     const auto filter = static_cast<int>(item.group * filters + item.row);
-    for (int part = 0; part < t.tile_rows() / 64; part++, to += kConvPart)
+    for (int part = 0; part < t.tile_rows() / 64; part++, to += kTmaPart)
       ptx::tma_load_2d(to, &map_a, full, filter + part * 64, k);
     const TapWalk::Window at = walk.window(k);
-    const auto block = static_cast<int>(item.column / kConvStep);
-    for (int part = 0; part < t.tile_columns() / 64; part++, to += kConvPart) {
+    const auto block = static_cast<int>(item.column / kTmaStep);
+    for (int part = 0; part < t.tile_columns() / 64; part++, to += kTmaPart) {
       // Columns behind the last tap are not stored; what they hold does not matter.
       const bool exists = block + part < walk.taps * walk.blocks;
       const TapWalk::Tap tap = walk.tap(exists ? block + part : 0);
@@ -136,13 +136,13 @@ struct PixelLoads {
 template <class Loads>
 __device__ void conv_load(ConvRing& ring, const CUtensorMap& map_a, const CUtensorMap& map_b,
                           const Loads& loads, const ConvTiles& t) {
-  cuda::RingPlace<kConvStages> at;
-  const int bytes = (t.tile_rows() + t.tile_columns()) / 64 * kConvPart;
+  cuda::RingPlace<kTmaStages> at;
+  const int bytes = (t.tile_rows() + t.tile_columns()) / 64 * kTmaPart;
 #pragma unroll 1
   for (int64_t index = blockIdx.x; index < t.items(); index += gridDim.x) {
     const ConvItem item(t, index);
 #pragma unroll 1
-    for (int k = item.begin; k < item.end; k += kConvStep) {
+    for (int k = item.begin; k < item.end; k += kTmaStep) {
       ptx::mbarrier_wait(&ring.empty[at.stage], at.parity ^ 1);
       ptx::mbarrier_expect_bytes(&ring.full[at.stage], bytes);
       loads.load(ring.stage[at.stage], &ring.full[at.stage], map_a, map_b, t, item, k);
@@ -153,7 +153,7 @@ __device__ void conv_load(ConvRing& ring, const CUtensorMap& map_a, const CUtens
 
 // The sums of a warpgroup's 64 x 128. A stage is given back once the next one's products are enqueued.
 template <class Kind>
-__device__ void conv_sum(ConvRing& ring, cuda::RingPlace<kConvStages>& at, float (&sum)[64],
+__device__ void conv_sum(ConvRing& ring, cuda::RingPlace<kTmaStages>& at, float (&sum)[64],
                          int part_a, int part_b, int depth) {
   constexpr bool kTransposed = Kind::kATransposed;
   constexpr int kAdvance = cuda::kWgmmaAdvance<kTransposed>;
@@ -161,11 +161,11 @@ __device__ void conv_sum(ConvRing& ring, cuda::RingPlace<kConvStages>& at, float
   int before = -1;
   ptx::accumulator_fence(sum);
 #pragma unroll 1
-  for (int k = 0; k < depth; k += kConvStep) {
+  for (int k = 0; k < depth; k += kTmaStep) {
     ptx::mbarrier_wait(&ring.full[at.stage], at.parity);
     const unsigned char* stage = ring.stage[at.stage];
-    const uint64_t a = cuda::wgmma_tile<kTransposed>(stage + part_a * kConvPart);
-    const uint64_t b = cuda::wgmma_tile<kTransposed>(stage + part_b * kConvPart);
+    const uint64_t a = cuda::wgmma_tile<kTransposed>(stage + part_a * kTmaPart);
+    const uint64_t b = cuda::wgmma_tile<kTransposed>(stage + part_b * kTmaPart);
     ptx::wgmma_fence();
 #pragma unroll
     for (int i = 0; i < 4; i++)
@@ -193,7 +193,7 @@ __global__ void __launch_bounds__(cuda::kWgmmaThreads, 1)
   using Kind = cuda::WgmmaFloats<E, 128, Loads::kTransposed, Loads::kTransposed>;
   DYNAMIC_SHARED(ConvRing, ring);
   if (threadIdx.x == 0) {
-    for (int i = 0; i < kConvStages; i++) {
+    for (int i = 0; i < kTmaStages; i++) {
       ptx::mbarrier_init(&ring->full[i], 1);
       ptx::mbarrier_init(&ring->empty[i], 2);
     }
@@ -206,7 +206,7 @@ __global__ void __launch_bounds__(cuda::kWgmmaThreads, 1)
     if (threadIdx.x == 0) conv_load(*ring, map_a, map_b, loads, t);
   } else {
     const int part = warpgroup - 1;
-    cuda::RingPlace<kConvStages> at;
+    cuda::RingPlace<kTmaStages> at;
     for (int64_t index = blockIdx.x; index < t.items(); index += gridDim.x) {
       const ConvItem item(t, index);
       float sum[64];

@@ -21,7 +21,7 @@ constexpr CUtensorMapDataType kMapType<bf16> = CU_TENSOR_MAP_DATA_TYPE_BFLOAT16;
 // Channels in whole stages waste little, and what a stage holds beyond a group's channels is not another group's, unless
 // the product does not store it.
 bool channels_fit(int channels, int groups, bool stored) {
-  const int whole = ceil_div(channels, kConvStep) * kConvStep;
+  const int whole = ceil_div(channels, kTmaStep) * kTmaStep;
   return whole * 4 <= channels * 5 && (whole == channels || groups == 1 || !stored);
 }
 
@@ -45,7 +45,7 @@ PixelWindow forward_window(const ConvSizes& z, int channels) {
 TapWalk walk_of(const ConvSizes& z, const PixelWindow& window, int channels) {
   TapWalk walk = {};
   walk.s = z.s, walk.taps = z.r * z.s, walk.channels = channels;
-  walk.blocks = ceil_div(channels, kConvStep);
+  walk.blocks = ceil_div(channels, kTmaStep);
   walk.step_h = z.dilation_h, walk.step_w = z.dilation_w;
   walk.weight_step_h = z.s, walk.weight_step_w = 1;
   walk.rows = window.rows, walk.columns = window.columns;
@@ -97,7 +97,7 @@ Phase phase_of(const ConvSizes& z, int filters, int phase_h, int phase_w) {
 
 ConvTiles tiles_of(int64_t rows, int64_t columns, int64_t depth, int groups) {
   ConvTiles t = {rows, columns, static_cast<int>(depth), groups, (rows - 1) / 64 % 2 == 0, {}};
-  t.split = cuda::split_depth(t.tiles() * groups, depth, kConvStep, 256);
+  t.split = cuda::split_depth(t.tiles() * groups, depth, kTmaStep, 256);
   return t;
 }
 
@@ -143,7 +143,7 @@ CUtensorMap weight_map(const void* weight, int taps, int channels, const ConvTil
 
 ConvTiles tap_tiles(int64_t rows, const PixelWindow& window, const TapWalk& walk, int groups) {
   return tiles_of(rows, window.n * window.rows * window.columns,
-                  int64_t{walk.taps} * walk.blocks * kConvStep, groups);
+                  int64_t{walk.taps} * walk.blocks * kTmaStep, groups);
 }
 
 template <class T, class Out>
@@ -202,15 +202,15 @@ bool try_conv2d_tma(cuda::CudaStream& stream, const ConvWeightGrad<T>& conv, con
   const PixelWindow window = forward_window(z, channels);
   if (!cuda::window_fits(window) || !channels_fit(channels, z.groups, false)) return false;
   const PixelLoads loads = {walk_of(z, window, channels), filters};
-  const int whole = loads.walk.blocks * kConvStep;
+  const int whole = loads.walk.blocks * kTmaStep;
   const ConvTiles t =
       tiles_of(conv.rows(), int64_t{loads.walk.taps} * whole, conv.depth(), z.groups);
   const WeightOutput<T> out = {conv, whole, loads.walk.taps};
   if (!takes<T, PixelLoads, WeightOutput<T>>(stream, t)) return false;
   const CUtensorMap map_a =
       cuda::swizzled_map(kMapType<T>, dy, int64_t{filters} * z.groups, conv.depth(),
-                         int64_t{filters} * z.groups, sizeof(T), kConvStep);
-  const CUtensorMap map_b = cuda::pixel_map(kMapType<T>, x, window, sizeof(T), kConvStep);
+                         int64_t{filters} * z.groups, sizeof(T), kTmaStep);
+  const CUtensorMap map_b = cuda::pixel_map(kMapType<T>, x, window, sizeof(T), kTmaStep);
   run<T>(stream, map_a, map_b, loads, out, t);
   return true;
 }
