@@ -24,7 +24,7 @@ describe.skipIf(!cudaIsAvailable())('copies that convolutions on CUDA keep', () 
     tidy(() => randn(shape, { device: place }).cast(dtype));
   const bits = async (x: Tensor) => Buffer.from(((await x.cast('f32').data()) as Float32Array).slice().buffer);
   /** Of new tensors, of which nothing is kept yet. */
-  const once = (x: Tensor, weight: Tensor) => noGrad(() => conv2d(x.add(0), weight.add(0), { padding: 1 }));
+  const once = (x: Tensor, weight: Tensor) => tidy(() => noGrad(() => conv2d(x.add(0), weight.add(0), { padding: 1 })));
   const convolve = (x: Tensor, weight: Tensor) => noGrad(() => conv2d(x, weight, { padding: 1 }));
 
   test('serve the next call, and go with their tensor', async () => {

@@ -124,8 +124,8 @@ struct KernelArgs {
   const Attrs& attrs;
   Stream* stream;  // on CUDA the kernel launches on it; on the CPU it is running on it
   PackedForms* packed = nullptr;  // of the OpDef's constant input; on the CPU, and null for a while
-  PackedForms* forms[2] =
-      {};  // of the inputs that the OpDef keeps on CUDA, null for copies of strided ones
+  // Of the inputs that the OpDef keeps on CUDA; null for copies of strided ones.
+  PackedForms* forms[2] = {};
 
   bool has(int i) const { return i < input_count && inputs[i].data; }
 };
