@@ -17,7 +17,7 @@ export function product(
     name,
     // f64 has half the lanes: its multiply-adds count twice against the f32 peak.
     flops: 2 * batch * m * k * n * (dtype === 'f64' ? 2 : 1),
-    bytes: batch * (m * k + k * n + m * n) * (dtype === 'f64' ? 8 : 4),
+    bytes: batch * (m * k + k * n + m * n) * (dtype === 'f64' ? 8 : dtype === 'f32' ? 4 : 2),
     prepare: (device) => {
       const a = randomTensor([...lead, m, k], device, dtype);
       const b = randomTensor([...lead, ...(transposed ? [n, k] : [k, n])], device, dtype);
@@ -51,6 +51,12 @@ export const matmul: BenchSuite = {
     product(64, 1024, 1024),
     product(1, 4096, 4096),
     product(1, 4096, 4096, { transposed: true }),
+    product(1, 4096, 4096, { dtype: 'bf16' }),
+    product(1, 4096, 4096, { transposed: true, dtype: 'f16' }),
+    product(4, 4096, 4096),
+    product(16, 4096, 4096),
+    product(16, 4096, 4096, { transposed: true }),
+    product(16, 4096, 4096, { transposed: true, dtype: 'bf16' }),
     product(64, 64, 64, { batch: 64 }),
     layer(64, 256, 120),
     layer(64, 120, 84),

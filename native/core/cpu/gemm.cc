@@ -5,10 +5,12 @@
 #include "core/cpu/gemm.h"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "core/cpu/gemm_blocked.h"
 #include "core/cpu/gemm_kernels.h"
 #include "core/cpu/scratch.h"
+#include "core/dtype.h"
 #include "core/parallel.h"
 
 namespace tilegrad {
@@ -16,10 +18,15 @@ namespace {
 
 constexpr int64_t kParallelWork = 1 << 18;  // multiply-adds of a chunk: about 3 to 10 us
 
+constexpr int64_t kStreamColumns = 4096;
+constexpr int64_t kStreamParts = 16;
+constexpr int64_t kStrip = 32, kStripColumns = 1024;
+constexpr int64_t kCachedBytes = 1 << 20;  // of B: more is read in the order of memory
+
 // C^T = B^T A^T: a single column of C becomes a single row.
-template <class T>
-Gemm<T> transposed(const Gemm<T>& g) {
-  Gemm<T> t = g;
+template <class T, class S>
+Gemm<T, S> transposed(const Gemm<T, S>& g) {
+  Gemm<T, S> t = g;
   t.m = g.n, t.n = g.m;
   t.a = g.b, t.a_row = g.b_col, t.a_col = g.b_row;
   t.b = g.a, t.b_row = g.a_col, t.b_col = g.a_row;
@@ -30,9 +37,9 @@ Gemm<T> transposed(const Gemm<T>& g) {
 }
 
 // Columns [begin, end) of C.
-template <class T>
-Gemm<T> columns(const Gemm<T>& g, int64_t begin, int64_t end) {
-  Gemm<T> part = g;
+template <class T, class A, class B>
+Gemm<T, A, B> columns(const Gemm<T, A, B>& g, int64_t begin, int64_t end) {
+  Gemm<T, A, B> part = g;
   part.n = end - begin;
   part.b += begin * g.b_col;
   part.c += begin;
@@ -50,27 +57,109 @@ Gemm<T> rows(const Gemm<T>& g, int64_t begin, int64_t end) {
   return part;
 }
 
-// 512 to 2048 columns: long runs of each row of B, and a row of C that stays in L1.
-template <class T>
-void few_rows_stream(const Gemm<T>& g, const GemmKernels<T>& kernels) {
-  const int64_t grain = std::clamp<int64_t>(kParallelWork / std::max<int64_t>(g.k, 1), 512, 2048);
-  parallel_for(g.n, grain,
-               [&](int64_t begin, int64_t end) { kernels.stream(columns(g, begin, end)); });
+// The part of the sums that k in [begin, end) gives, without the epilogue.
+template <class T, class A, class B>
+Gemm<T, A, B> depths(const Gemm<T, A, B>& g, int64_t begin, int64_t end) {
+  Gemm<T, A, B> part = g;
+  part.k = end - begin;
+  part.a += begin * g.a_col;
+  part.b += begin * g.b_row;
+  part.bias_axis = BiasAxis::none;
+  part.relu = false;
+  return part;
 }
 
-template <class T>
-void few_rows_dot(const Gemm<T>& g, const GemmKernels<T>& kernels) {
-  Gemm<T> straight = g;
-  if (g.a_col != 1) {
-    T* a = static_cast<T*>(scratch(ScratchSlot::region, sizeof(T) * g.m * g.k));
-    for (int64_t i = 0; i < g.m; ++i) {
-      for (int64_t p = 0; p < g.k; ++p) a[i * g.k + p] = g.a[i * g.a_row + p * g.a_col];
+// How few rows are shared out: parts of k, so that each task reads whole rows of B, or columns where those are many.
+struct StreamParts {
+  int64_t depth, count, columns;
+
+  StreamParts(int64_t n, int64_t k) : depth(k), count(1), columns(std::min(n, kStreamColumns)) {
+    const int64_t groups = (n + columns - 1) / columns;
+    if (groups < kStreamParts / 2) {
+      const int64_t least = std::max<int64_t>(kParallelWork / columns, 32);
+      depth = std::max(least, (k + kStreamParts - 1) / kStreamParts);
+      depth = (depth + 3) / 4 * 4;
+      count = std::max<int64_t>((k + depth - 1) / depth, 1);
     }
-    straight.a = a, straight.a_row = g.k, straight.a_col = 1;
+    if (count == 1) {
+      columns = std::clamp<int64_t>(kParallelWork / std::max<int64_t>(k, 1), 512, kStreamColumns);
+    }
   }
+  int64_t sums(int64_t m, int64_t n) const { return count > 1 ? count * m * n : 0; }
+};
+
+// C from the sums of each part (count, m, n), in their order.
+template <class T, class S>
+void add_parts(const Gemm<T, T, S>& g, const T* sums, int64_t count) {
+  parallel_for(g.n, kStreamColumns, [&](int64_t begin, int64_t end) {
+    for (int64_t i = 0; i < g.m; ++i) {
+      T* c = g.c + i * g.c_row;
+      for (int64_t part = 0; part < count; ++part) {
+        const T* from = sums + (part * g.m + i) * g.n;
+        if (part == 0 && !g.accumulate) {
+          std::copy(from + begin, from + end, c + begin);
+        } else {
+          for (int64_t j = begin; j < end; ++j) c[j] += from[j];
+        }
+      }
+      if (g.bias_axis == BiasAxis::none && !g.relu) continue;
+      for (int64_t j = begin; j < end; ++j) {
+        if (g.bias_axis == BiasAxis::row) c[j] += g.bias[i];
+        if (g.bias_axis == BiasAxis::col) c[j] += g.bias[j];
+        if (g.relu && c[j] < T{}) c[j] = T{};
+      }
+    }
+  });
+}
+
+template <class T, class S, class Kernels>
+void few_rows_stream(const Gemm<T, T, S>& g, const StreamParts& parts, T* sums,
+                     const Kernels& kernels) {
+  const int64_t groups = (g.n + parts.columns - 1) / parts.columns;
+  parallel_for(parts.count * groups, 1, [&](int64_t task, int64_t) {
+    const int64_t part = task / groups, begin = task % groups * parts.columns;
+    const int64_t end = std::min(g.n, begin + parts.columns);
+    if (parts.count == 1) return kernels.stream(columns(g, begin, end));
+    const int64_t k = part * parts.depth;
+    Gemm<T, T, S> some = depths(g, k, std::min(g.k, k + parts.depth));
+    some.c = sums + part * g.m * g.n, some.c_row = g.n;
+    some.accumulate = false;
+    kernels.stream(columns(some, begin, end));
+  });
+  if (parts.count > 1) add_parts(g, sums, parts.count);
+}
+
+template <class T, class S, class Kernels>
+void few_rows_dot(const Gemm<T, T, S>& g, const Kernels& kernels) {
   const int64_t work = kParallelWork / std::max<int64_t>(g.k * g.m, 1);
-  parallel_for(g.n, std::max<int64_t>(4, work / 4 * 4),
-               [&](int64_t begin, int64_t end) { kernels.dot(columns(straight, begin, end)); });
+  parallel_for(g.n, std::max<int64_t>(8, work / 8 * 8),
+               [&](int64_t begin, int64_t end) { kernels.dot(columns(g, begin, end)); });
+}
+
+// Streams B past the rows of A, which are laid out as computed with, and contiguous where dot asks for it.
+template <class T, class S, class Kernels>
+void few_rows(const Gemm<T, S>& g, bool dot, const Kernels& kernels) {
+  const StreamParts parts(g.n, g.k);
+  const bool straighten = !std::is_same_v<T, S> || (dot && g.a_col != 1);
+  const int64_t a_elements = straighten ? (g.m * g.k + 15) / 16 * 16 : 0;
+  const int64_t elements = a_elements + (dot ? 0 : parts.sums(g.m, g.n));
+  T* room = nullptr;
+  if (elements > 0)
+    room = static_cast<T*>(scratch(ScratchSlot::region, sizeof(T) * static_cast<size_t>(elements)));
+  Gemm<T, T, S> few;
+  few.m = g.m, few.n = g.n, few.k = g.k;
+  few.b = g.b, few.b_row = g.b_row, few.b_col = g.b_col;
+  few.c = g.c, few.c_row = g.c_row, few.accumulate = g.accumulate;
+  few.bias_axis = g.bias_axis, few.bias = g.bias, few.relu = g.relu;
+  if constexpr (std::is_same_v<T, S>) few.a = g.a, few.a_row = g.a_row, few.a_col = g.a_col;
+  if (straighten) {
+    for (int64_t i = 0; i < g.m; ++i) {
+      for (int64_t p = 0; p < g.k; ++p) room[i * g.k + p] = T(g.a[i * g.a_row + p * g.a_col]);
+    }
+    few.a = room, few.a_row = g.k, few.a_col = 1;
+  }
+  if (dot) return few_rows_dot(few, kernels);
+  few_rows_stream(few, parts, room + a_elements, kernels);
 }
 
 // Where B is small and its rows are contiguous, packing costs more than it saves.
@@ -90,20 +179,41 @@ void small(const Gemm<T>& g, const GemmKernels<T>& kernels) {
   parallel_for(g.m, grain, [&](int64_t begin, int64_t end) { kernels.small(rows(g, begin, end)); });
 }
 
+// Some rows, and B beyond the caches: strips of B a few rows high are read along the rows.
 template <class T>
-void run(const Gemm<T>& g) {
+void strips(const Gemm<T>& g, const GemmKernels<T>& kernels) {
+  parallel_for(g.n, kStripColumns, [&](int64_t begin, int64_t end) {
+    const Gemm<T> part = columns(g, begin, end);
+    for (int64_t p = 0; p < g.k; p += kStrip) {
+      Gemm<T> strip = depths(part, p, std::min(g.k, p + kStrip));
+      strip.accumulate = g.accumulate || p > 0;
+      if (p + kStrip >= g.k) strip.bias_axis = g.bias_axis, strip.relu = g.relu;
+      kernels.small(strip);
+    }
+  });
+}
+
+template <class T, class S>
+void run(const Gemm<T, S>& g) {
   if (g.m <= 0 || g.n <= 0) return;
   if (g.n == 1 && g.m > 1 && g.c_row == 1) return run(transposed(g));
-  const GemmKernels<T> kernels;
-  if (g.m <= kFewRows && (g.b_col == 1 || g.n == 1)) return few_rows_stream(g, kernels);
-  if (g.m <= kFewRows && g.b_row == 1) return few_rows_dot(g, kernels);
-  if (suits_small(g, kernels.geometry)) return small(g, kernels);
+  const GemmKernels<T, S> kernels;
+  if (g.m <= kFewRows && (g.b_col == 1 || g.n == 1)) return few_rows(g, false, kernels);
+  const int64_t bytes = g.k * g.n * static_cast<int64_t>(sizeof(S));
+  if (g.m <= (bytes > kCachedBytes ? kDotRows : kFewRows) && g.b_row == 1) {
+    return few_rows(g, true, kernels);
+  }
+  if constexpr (std::is_same_v<T, S>) {
+    if (suits_small(g, kernels.geometry)) {
+      return bytes > kCachedBytes ? strips(g, kernels) : small(g, kernels);
+    }
+  }
   gemm_blocked(g, kernels);
 }
 
 // Leading batch dimensions over which B does not change only make A and C taller.
-template <class T>
-bool merge_into_rows(Gemm<T>& g, GemmBatch& batch) {
+template <class T, class S>
+bool merge_into_rows(Gemm<T, S>& g, GemmBatch& batch) {
   const int last = batch.rank - 1;
   if (last < 0) return false;
   if (batch.size[last] == 1) return --batch.rank, true;
@@ -115,9 +225,9 @@ bool merge_into_rows(Gemm<T>& g, GemmBatch& batch) {
   return true;
 }
 
-template <class T>
-Gemm<T> at(const Gemm<T>& first, const GemmBatch& batch, int64_t index) {
-  Gemm<T> g = first;
+template <class T, class S>
+Gemm<T, S> at(const Gemm<T, S>& first, const GemmBatch& batch, int64_t index) {
+  Gemm<T, S> g = first;
   for (int d = batch.rank - 1; d >= 0; --d) {
     const int64_t i = index % batch.size[d];
     index /= batch.size[d];
@@ -129,8 +239,8 @@ Gemm<T> at(const Gemm<T>& first, const GemmBatch& batch, int64_t index) {
 }
 
 // Many products share out whole products; few large ones are each shared out by themselves.
-template <class T>
-void run_batched(Gemm<T> g, GemmBatch batch) {
+template <class T, class S>
+void run_batched(Gemm<T, S> g, GemmBatch batch) {
   while (merge_into_rows(g, batch)) {
   }
   int64_t count = 1;
@@ -150,7 +260,15 @@ void run_batched(Gemm<T> g, GemmBatch batch) {
 
 void gemm(const Gemm<float>& g) { run(g); }
 void gemm(const Gemm<double>& g) { run(g); }
+void gemm(const Gemm<float, bf16>& g) { run(g); }
+void gemm(const Gemm<float, f16>& g) { run(g); }
 void gemm_batched(const Gemm<float>& first, const GemmBatch& batch) { run_batched(first, batch); }
 void gemm_batched(const Gemm<double>& first, const GemmBatch& batch) { run_batched(first, batch); }
+void gemm_batched(const Gemm<float, bf16>& first, const GemmBatch& batch) {
+  run_batched(first, batch);
+}
+void gemm_batched(const Gemm<float, f16>& first, const GemmBatch& batch) {
+  run_batched(first, batch);
+}
 
 }  // namespace tilegrad

@@ -5,16 +5,20 @@
 
 namespace tilegrad {
 
+struct bf16;
+struct f16;
+
 enum class BiasAxis : uint8_t { none, row, col };  // one value per row of C, or per column
 
 // Strides in elements, any order and 0 allowed, so that transposed and broadcast views need no copy.
-// C is row-major with c_row >= n and overlaps neither A nor B.
-template <class T>
+// C is row-major with c_row >= n and overlaps neither A nor B. A and B may be stored as another type than the
+// T that is computed with.
+template <class T, class A = T, class B = A>
 struct Gemm {
   int64_t m = 0, n = 0, k = 0;
-  const T* a = nullptr;  // (m, k)
+  const A* a = nullptr;  // (m, k)
   int64_t a_row = 0, a_col = 0;
-  const T* b = nullptr;  // (k, n)
+  const B* b = nullptr;  // (k, n)
   int64_t b_row = 0, b_col = 0;
   T* c = nullptr;  // (m, n)
   int64_t c_row = 0;
@@ -27,6 +31,8 @@ struct Gemm {
 // k = 0 gives zeros (and the epilogue). The bits do not depend on the number of threads.
 void gemm(const Gemm<float>& g);
 void gemm(const Gemm<double>& g);
+void gemm(const Gemm<float, bf16>& g);
+void gemm(const Gemm<float, f16>& g);
 
 // Up to 8 batch dimensions, outermost first, over `first`. Strides of A and B may be 0 (broadcast),
 // those of C may not.
@@ -37,5 +43,7 @@ struct GemmBatch {
 };
 void gemm_batched(const Gemm<float>& first, const GemmBatch& batch);
 void gemm_batched(const Gemm<double>& first, const GemmBatch& batch);
+void gemm_batched(const Gemm<float, bf16>& first, const GemmBatch& batch);
+void gemm_batched(const Gemm<float, f16>& first, const GemmBatch& batch);
 
 }  // namespace tilegrad

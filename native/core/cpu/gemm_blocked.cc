@@ -1,4 +1,6 @@
-// C in super-blocks of up to 4096 x 4096; in each, k in blocks. Per block one region packs B into panels, a
+// Rows of A and B that lie contiguous and are not too many: each task takes a chunk of rows and some panels of B, reads
+// A where it lies and packs each panel as its first tiles multiply it, so that packing costs next to nothing.
+// Else C in super-blocks of up to 4096 x 4096; in each, k in blocks. Per block one region packs B into panels, a
 // second multiplies tile by tile: a tile takes up to row_block rows, which its thread packs into its own
 // L2, and one or more panels of B. Where all rows make one tile, B is packed by the task that uses it,
 // and A for many blocks of k at once, or, where it is small, by each thread for itself. Packing moves
@@ -7,8 +9,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <type_traits>
 
 #include "core/cpu/scratch.h"
+#include "core/dtype.h"
 #include "core/parallel.h"
 
 namespace tilegrad {
@@ -20,23 +24,32 @@ constexpr int64_t kPackWork = 1 << 15;  // elements
 constexpr int64_t kSmallTaskWork = 1 << 18;
 constexpr int64_t kOwnRowsLimit = 1 << 16;     // elements of A that each thread packs for itself
 constexpr int64_t kPackedRowsLimit = 1 << 20;  // elements of A that one-tile products pack at once
+constexpr int64_t kChunkRows = 512;
+constexpr int64_t kUnpackedBytes = 1 << 20;  // of a chunk of rows
+constexpr int64_t kRowsDepth = 256;
+constexpr int64_t kRowsTaskWork = 1 << 22;
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-template <class T>
+template <class T, class S>
 class Blocked {
  public:
-  Blocked(const Gemm<T>& g, const GemmKernels<T>& kernels)
+  Blocked(const Gemm<T, S>& g, const GemmKernels<T, S>& kernels)
       : g_(g),
         kernels_(kernels),
         geometry_(kernels.geometry),
-        blocks_(depth_blocks(g.k, one_tile() ? geometry_.one_tile_depth : geometry_.depth_block)),
+        blocks_(depth_blocks(g.k, unpacked(g)  ? kRowsDepth
+                                  : one_tile() ? geometry_.one_tile_depth
+                                               : geometry_.depth_block)),
         cols_(geometry_.tile_cols) {
     const int64_t panels = ceil_div(g.m, geometry_.tile_rows);
     panel_rows_ = ceil_div(g.m, panels);  // evenly: 64 rows as 8 x 8, not 7 x 9 and 1
   }
 
   void run() {
+    if constexpr (std::is_same_v<T, S>) {
+      if (unpacked(g_)) return run_rows();
+    }
     if (one_tile() && g_.m * g_.k <= kOwnRowsLimit) return run_own_rows();
     if (one_tile()) return run_one_tile();
     const int64_t super_rows = std::max<int64_t>(kSuperBlock / panel_rows_, 1) * panel_rows_;
@@ -54,6 +67,12 @@ class Blocked {
     int64_t row, rows, col, cols;
   };
 
+  // Rows of A are read where they lie as long as a chunk of them stays in L2; those of B are packed on the way.
+  static bool unpacked(const Gemm<T, S>& g) {
+    return std::is_same_v<T, S> && g.a_col == 1 && g.b_col == 1 && g.a_row != 0 && g.b_row != 0 &&
+           std::min(g.m, kChunkRows) * g.k * static_cast<int64_t>(sizeof(T)) <=
+               (g.m > kChunkRows ? kUnpackedBytes / 2 : kUnpackedBytes);
+  }
   bool one_tile() const { return g_.m <= geometry_.row_block; }
 
   int64_t depth_of(int64_t block) const {
@@ -70,7 +89,7 @@ class Blocked {
   // Short runs of k over several panels: each row of B is read in long pieces.
   void pack_b(T* out, int64_t col, int64_t cols, int64_t block) const {
     const int64_t depth = depth_of(block);
-    const T* in = g_.b + block * blocks_.depth * g_.b_row + col * g_.b_col;
+    const S* in = g_.b + block * blocks_.depth * g_.b_row + col * g_.b_col;
     constexpr int64_t kRun = 32;
     for (int64_t k = 0; k < depth; k += kRun) {
       for (int64_t j = 0; j < cols; j += cols_) {
@@ -81,29 +100,35 @@ class Blocked {
     }
   }
 
-  void multiply(const T* a, const T* b, Area area, int64_t block, bool more = false) const {
-    PackedGemm<T> p = {};
+  GemmPanels<T> panels_of(Area area, int64_t block) const {
+    GemmPanels<T> p = {};
     p.m = area.rows, p.n = area.cols, p.k = depth_of(block);
     p.panel_rows = static_cast<int>(std::min<int64_t>(panel_rows_, area.rows));
-    p.a = a, p.b = b;
     p.c = g_.c + area.row * g_.c_row + area.col;
     p.c_row = g_.c_row;
-    p.more = more;
     p.accumulate = g_.accumulate || block > 0;
     if (block == blocks_.count - 1) {
       if (g_.bias_axis == BiasAxis::row) p.bias_row = g_.bias + area.row;
       if (g_.bias_axis == BiasAxis::col) p.bias_col = g_.bias + area.col;
       p.relu = g_.relu;
     }
-    kernels_.packed(p);
+    return p;
   }
 
+  void multiply(const T* a, const T* b, Area area, int64_t block, bool more = false) const {
+    GemmPanels<T> p = panels_of(area, block);
+    p.a = a, p.b = b;
+    if (more) p.next = b + ceil_div(area.cols, cols_) * cols_ * p.k;
+    kernels_.panels(p);
+  }
+
+  void run_rows();
   void run_own_rows();
   void run_one_tile();
   void run_super_block(const Area& area, int64_t block);
 
-  const Gemm<T>& g_;
-  const GemmKernels<T>& kernels_;
+  const Gemm<T, S>& g_;
+  const GemmKernels<T, S>& kernels_;
   const GemmGeometry geometry_;
   const DepthBlocks blocks_;
   const int cols_;
@@ -114,8 +139,34 @@ class Blocked {
 std::atomic<uint64_t> g_calls{0};
 thread_local uint64_t t_packed_call = 0;
 
-template <class T>
-void Blocked<T>::run_own_rows() {
+// A task is a chunk of rows times one or more panels of B, over all of k: its C stays in L2.
+template <class T, class S>
+void Blocked<T, S>::run_rows() {
+  const int64_t chunks =
+      std::max<int64_t>(ceil_div(g_.m, kChunkRows), g_.m >= kChunkRows / 2 ? 2 : 1);
+  const int64_t rows = ceil_div(g_.m, chunks);
+  const int64_t panels = std::min<int64_t>(grain_for(rows * g_.k * cols_, kRowsTaskWork), 5);
+  const int64_t group = panels * cols_, groups = ceil_div(g_.n, group);
+  parallel_for(chunks * groups, 1, [&](int64_t task, int64_t) {
+    const int64_t row = task / groups * rows, col = task % groups * group;
+    if (row >= g_.m) return;
+    const Area area = {row, std::min(rows, g_.m - row), col, std::min(group, g_.n - col)};
+    T* panel = static_cast<T*>(
+        scratch(ScratchSlot::chunk, sizeof(T) * static_cast<size_t>(cols_ * blocks_.depth)));
+    for (int64_t block = 0; block < blocks_.count; ++block) {
+      const int64_t k = block * blocks_.depth;
+      GemmPanels<T> p = panels_of(area, block);
+      p.a = g_.a + row * g_.a_row + k, p.a_row = g_.a_row;
+      p.b = g_.b + k * g_.b_row + col, p.b_row = g_.b_row;
+      p.panel = panel;
+      if (block + 1 < blocks_.count) p.next = p.b + p.k * g_.b_row;
+      kernels_.panels(p);
+    }
+  });
+}
+
+template <class T, class S>
+void Blocked<T, S>::run_own_rows() {
   const uint64_t call = g_calls.fetch_add(1, std::memory_order_relaxed) + 1;
   const int64_t a_elements = (g_.m * g_.k + 63) / 64 * 64;
   const int64_t group =
@@ -138,8 +189,8 @@ void Blocked<T>::run_own_rows() {
   });
 }
 
-template <class T>
-void Blocked<T>::run_one_tile() {
+template <class T, class S>
+void Blocked<T, S>::run_one_tile() {
   const int64_t at_once = std::max<int64_t>(kPackedRowsLimit / (g_.m * blocks_.depth), 1);
   const int64_t group = 4 * cols_;
   const int64_t panels = ceil_div(g_.m, panel_rows_);
@@ -168,8 +219,8 @@ void Blocked<T>::run_one_tile() {
 
 // A task is one tile of rows times some panels of B. Its thread packs the rows where the task before it
 // had others: they are then in its own L2.
-template <class T>
-void Blocked<T>::run_super_block(const Area& area, int64_t block) {
+template <class T, class S>
+void Blocked<T, S>::run_super_block(const Area& area, int64_t block) {
   const int64_t depth = depth_of(block);
   const int64_t b_panels = ceil_div(area.cols, cols_);
   T* b = static_cast<T*>(
@@ -214,10 +265,16 @@ DepthBlocks depth_blocks(int64_t k, int64_t most) {
 }
 
 void gemm_blocked(const Gemm<float>& g, const GemmKernels<float>& kernels) {
-  Blocked<float>(g, kernels).run();
+  Blocked<float, float>(g, kernels).run();
 }
 void gemm_blocked(const Gemm<double>& g, const GemmKernels<double>& kernels) {
-  Blocked<double>(g, kernels).run();
+  Blocked<double, double>(g, kernels).run();
+}
+void gemm_blocked(const Gemm<float, bf16>& g, const GemmKernels<float, bf16>& kernels) {
+  Blocked<float, bf16>(g, kernels).run();
+}
+void gemm_blocked(const Gemm<float, f16>& g, const GemmKernels<float, f16>& kernels) {
+  Blocked<float, f16>(g, kernels).run();
 }
 
 }  // namespace tilegrad

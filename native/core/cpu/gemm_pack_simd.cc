@@ -1,8 +1,8 @@
 // Packs one panel of A or B: element (k, w) goes to out[k * pitch + w]. Contiguous along the width it
 // is copied in vectors, contiguous along k it is transposed in blocks of lanes x lanes registers, else
-// it goes element by element. Moves 2 * depth * width elements.
+// it goes element by element; 16-bit floats are widened on the way. Moves 2 * depth * width elements.
 #include "core/cpu/gemm_simd.h"
-#include "core/cpu/simd.h"
+#include "core/cpu/stored.h"
 #include "core/cpu/transpose.h"
 
 namespace tilegrad::TILEGRAD_ISA {
@@ -10,8 +10,8 @@ namespace {
 
 // A store of whole vectors may run past the row into the next one, which is written later; the last
 // rows must not run past the panel.
-template <class T>
-TG_SIMD void put(const PackPanel<T>& p, int64_t k, int w, Vec<T> v) {
+template <class T, class S>
+TG_SIMD void put(const PackPanel<T, S>& p, int64_t k, int w, Vec<T> v) {
   constexpr int W = kLanes<T>;
   T* out = p.out + k * p.pitch + w;
   if (p.out + p.depth * p.pitch - out >= W) {
@@ -22,10 +22,10 @@ TG_SIMD void put(const PackPanel<T>& p, int64_t k, int w, Vec<T> v) {
 }
 
 // Panels of B: whole vectors, several rows under way at once.
-template <class T, int NV>
-TG_SIMD void pack_whole_rows(const PackPanel<T>& p) {
+template <int NV, class T, class S>
+TG_SIMD void pack_whole_rows(const PackPanel<T, S>& p) {
   constexpr int W = kLanes<T>;
-  const T* in = p.in;
+  const S* in = p.in;
   T* out = p.out;
 #pragma GCC unroll 4
   for (int64_t k = 0; k < p.depth; ++k) {
@@ -34,27 +34,27 @@ TG_SIMD void pack_whole_rows(const PackPanel<T>& p) {
 #pragma GCC unroll 4
     for (int v = 0; v < NV; ++v) {
       __builtin_prefetch(out + 16 * NV * W + v * W, 1);
-      store<T>(out + v * W, load<T>(in + v * W));
+      store<T>(out + v * W, load_stored(in + v * W));
     }
     in += p.depth_stride;
     out += NV * W;
   }
 }
 
-template <class T>
-TG_SIMD void pack_rows(const PackPanel<T>& p) {
+template <class T, class S>
+TG_SIMD void pack_rows(const PackPanel<T, S>& p) {
   constexpr int W = kLanes<T>;
-  if (p.width == 2 * W && p.pitch == 2 * W) return pack_whole_rows<T, 2>(p);
-  if (p.width == 3 * W && p.pitch == 3 * W) return pack_whole_rows<T, 3>(p);
+  if (p.width == 2 * W && p.pitch == 2 * W) return pack_whole_rows<2>(p);
+  if (p.width == 3 * W && p.pitch == 3 * W) return pack_whole_rows<3>(p);
   for (int64_t k = 0; k < p.depth; ++k) {
-    const T* in = p.in + k * p.depth_stride;
+    const S* in = p.in + k * p.depth_stride;
     for (int w = 0; w < p.pitch; w += W) {
       const int left = p.width - w;
       __builtin_prefetch(in + 8 * p.depth_stride + w);
-      put<T>(p, k, w,
-             left >= W  ? load<T>(in + w)
-             : left > 0 ? load_partial<T>(in + w, left)
-                        : Vec<T>{});
+      put(p, k, w,
+          left >= W  ? load_stored(in + w)
+          : left > 0 ? load_stored_partial(in + w, left)
+                     : Vec<T>{});
     }
   }
 }
@@ -105,17 +105,19 @@ TG_SIMD void pack_tall(const float* in, int64_t stride, float* out, int pitch, i
 #endif
 
 // Blocks of lanes x lanes from k on; `rows` of the panel's width, at w.
-template <class T>
-TG_SIMD void pack_blocks(const PackPanel<T>& p, int64_t k, int w, int rows) {
+template <class T, class S>
+TG_SIMD void pack_blocks(const PackPanel<T, S>& p, int64_t k, int w, int rows) {
   constexpr int W = kLanes<T>;
   for (; k < p.depth; k += W) {
     const int deep = static_cast<int>(p.depth - k < W ? p.depth - k : W);
     Vec<T> v[W];
 #pragma GCC unroll 16
     for (int i = 0; i < W; ++i) {
-      const T* in = p.in + (w + i) * p.width_stride + k;
+      const S* in = p.in + (w + i) * p.width_stride + k;
       __builtin_prefetch(in + 4 * W);
-      v[i] = w + i >= p.width ? Vec<T>{} : deep == W ? load<T>(in) : load_partial<T>(in, deep);
+      v[i] = w + i >= p.width ? Vec<T>{}
+             : deep == W      ? load_stored(in)
+                              : load_stored_partial(in, deep);
     }
     transpose<T>(v);
 #pragma GCC unroll 16
@@ -124,7 +126,7 @@ TG_SIMD void pack_blocks(const PackPanel<T>& p, int64_t k, int w, int rows) {
       if (rows == W) {
         store<T>(p.out + (k + i) * p.pitch + w, v[i]);
       } else if (w == 0) {
-        put<T>(p, k + i, 0, v[i]);
+        put(p, k + i, 0, v[i]);
       } else {
         store_partial<T>(p.out + (k + i) * p.pitch + w, v[i], rows);  // row k + i + 1 has begun
       }
@@ -132,14 +134,14 @@ TG_SIMD void pack_blocks(const PackPanel<T>& p, int64_t k, int w, int rows) {
   }
 }
 
-template <class T>
-TG_SIMD void pack_transposed(const PackPanel<T>& p) {
+template <class T, class S>
+TG_SIMD void pack_transposed(const PackPanel<T, S>& p) {
   constexpr int W = kLanes<T>;
   for (int w = 0; w < p.pitch; w += W) {
     const int rows = p.pitch - w < W ? p.pitch - w : W;
     int64_t k = 0;
 #if defined(TILEGRAD_ISA_AVX512)
-    if constexpr (sizeof(T) == 4) {
+    if constexpr (sizeof(S) == 4) {
       const bool whole = w + rows <= p.width && rows >= 12 && (rows == W || w == 0);
       const int64_t blocks = whole ? (rows == W ? p.depth : p.depth - 1) / W : 0;
       if (blocks > 0) {
@@ -148,22 +150,22 @@ TG_SIMD void pack_transposed(const PackPanel<T>& p) {
       k = blocks * W;
     }
 #endif
-    pack_blocks<T>(p, k, w, rows);
+    pack_blocks(p, k, w, rows);
   }
 }
 
-template <class T>
-TG_SIMD void pack_elements(const PackPanel<T>& p) {
+template <class T, class S>
+TG_SIMD void pack_elements(const PackPanel<T, S>& p) {
   for (int64_t k = 0; k < p.depth; ++k) {
     for (int w = 0; w < p.pitch; ++w) {
-      const T* in = p.in + w * p.width_stride + k * p.depth_stride;
-      p.out[k * p.pitch + w] = w < p.width ? *in : T{};
+      const S* in = p.in + w * p.width_stride + k * p.depth_stride;
+      p.out[k * p.pitch + w] = w < p.width ? widened(*in) : T{};
     }
   }
 }
 
-template <class T>
-TG_SIMD void pack(const PackPanel<T>& p) {
+template <class T, class S>
+TG_SIMD void pack(const PackPanel<T, S>& p) {
   if (p.width_stride == 1) return pack_rows(p);
   if (p.depth_stride == 1) return pack_transposed(p);
   pack_elements(p);
@@ -173,5 +175,7 @@ TG_SIMD void pack(const PackPanel<T>& p) {
 
 void pack_panel_f32(const PackPanel<float>& p) { pack(p); }
 void pack_panel_f64(const PackPanel<double>& p) { pack(p); }
+void pack_panel_bf16(const PackPanel<float, bf16>& p) { pack(p); }
+void pack_panel_f16(const PackPanel<float, f16>& p) { pack(p); }
 
 }  // namespace tilegrad::TILEGRAD_ISA

@@ -20,46 +20,55 @@ struct GemmGeometry {
 
 // Packs one panel: element (k, w) of `width` x `depth` goes to out[k * pitch + w], zeros fill up to
 // `pitch`. `out` holds depth * pitch elements.
-template <class T>
+template <class T, class S = T>
 struct PackPanel {
   T* out;
   int pitch, width;
   int64_t depth;
-  const T* in;
+  const S* in;
   int64_t width_stride, depth_stride;
 };
 
+// One block of k. Operands are packed or rows where they lie.
 template <class T>
-struct PackedGemm {
+struct GemmPanels {
   int64_t m, n, k;
   int panel_rows;  // rows of every A panel but the last
-  const T* a;      // packed, panel p at p * panel_rows * k
-  const T* b;      // packed, panel p at p * tile_cols * k
-  T* c;            // (m, n)
+  const T* a;  // packed (a_row = 0): panel p at p * panel_rows * k; else rows, contiguous along k
+  int64_t a_row;
+  const T* b;  // packed (b_row = 0): panel p at p * tile_cols * k; else rows, contiguous along n
+  int64_t b_row;
+  T* panel;  // for rows of B: room for tile_cols * k, into which each panel is packed as it is first used
+  T* c;  // (m, n)
   int64_t c_row;
   bool accumulate;
   const T* bias_row;  // or null
   const T* bias_col;  // or null
   bool relu;
-  bool more;  // another panel of B, which a later call will use, follows those of this one
+  const T* next;  // what the next call will find in b, or null
 };
 
 TILEGRAD_SIMD_DECLARE(GemmGeometry, gemm_geometry_f32, ())
 TILEGRAD_SIMD_DECLARE(GemmGeometry, gemm_geometry_f64, ())
 TILEGRAD_SIMD_DECLARE(void, pack_panel_f32, (const PackPanel<float>& p))
 TILEGRAD_SIMD_DECLARE(void, pack_panel_f64, (const PackPanel<double>& p))
-TILEGRAD_SIMD_DECLARE(void, gemm_packed_f32, (const PackedGemm<float>& g))
-TILEGRAD_SIMD_DECLARE(void, gemm_packed_f64, (const PackedGemm<double>& g))
+TILEGRAD_SIMD_DECLARE(void, pack_panel_bf16, (const PackPanel<float, bf16>& p))
+TILEGRAD_SIMD_DECLARE(void, pack_panel_f16, (const PackPanel<float, f16>& p))
+TILEGRAD_SIMD_DECLARE(void, gemm_panels_f32, (const GemmPanels<float>& g))
+TILEGRAD_SIMD_DECLARE(void, gemm_panels_f64, (const GemmPanels<double>& g))
 // No packing; needs b_col == 1.
 TILEGRAD_SIMD_DECLARE(void, gemm_small_f32, (const Gemm<float>& g))
 TILEGRAD_SIMD_DECLARE(void, gemm_small_f64, (const Gemm<double>& g))
-// At most kFewRows rows; B is read once. needs b_col == 1 (stream) or b_row == 1 and a_col == 1
-// (dot).
+// B is read once. stream: at most kFewRows rows, b_col == 1. dot: at most kDotRows rows, b_row == 1 and a_col == 1.
 TILEGRAD_SIMD_DECLARE(void, gemm_rows_stream_f32, (const Gemm<float>& g))
 TILEGRAD_SIMD_DECLARE(void, gemm_rows_stream_f64, (const Gemm<double>& g))
+TILEGRAD_SIMD_DECLARE(void, gemm_rows_stream_bf16, (const Gemm<float, float, bf16>& g))
+TILEGRAD_SIMD_DECLARE(void, gemm_rows_stream_f16, (const Gemm<float, float, f16>& g))
 TILEGRAD_SIMD_DECLARE(void, gemm_rows_dot_f32, (const Gemm<float>& g))
 TILEGRAD_SIMD_DECLARE(void, gemm_rows_dot_f64, (const Gemm<double>& g))
+TILEGRAD_SIMD_DECLARE(void, gemm_rows_dot_bf16, (const Gemm<float, float, bf16>& g))
+TILEGRAD_SIMD_DECLARE(void, gemm_rows_dot_f16, (const Gemm<float, float, f16>& g))
 
-constexpr int64_t kFewRows = 4;
+constexpr int64_t kFewRows = 4, kDotRows = 8;
 
 }  // namespace tilegrad

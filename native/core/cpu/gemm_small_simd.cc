@@ -22,7 +22,7 @@ TG_SIMD void small(const Gemm<T>& g) {
   for (int64_t j = 0; j < g.n; j += kCols) {
     const int cols = static_cast<int>(g.n - j < kCols ? g.n - j : kCols);
     const int vectors = (cols + W - 1) / W;
-    t.b = g.b + j;
+    t.b_rows = g.b + j;
     t.last = cols - (vectors - 1) * W;
     t.bias_col = g.bias_axis == BiasAxis::col ? g.bias + j : nullptr;
     for (int64_t i = 0; i < g.m; i += rows) {
@@ -30,7 +30,7 @@ TG_SIMD void small(const Gemm<T>& g) {
       t.a = g.a + i * g.a_row;
       t.c = g.c + i * g.c_row + j;
       t.bias_row = g.bias_axis == BiasAxis::row ? g.bias + i : nullptr;
-      tile_function<T, false>(static_cast<int>(height), vectors)(t);
+      tile_function<T, TileA::strided, TileB::rows>(static_cast<int>(height), vectors)(t);
     }
   }
 }

@@ -28,12 +28,19 @@ template <class T>
 constexpr int kTileCols = kTileVectors* kLanes<T>;
 constexpr int kVectorsPerLine = 64 / kVectorBytes;
 
+// Where a tile finds its operands. A: packed as [k][MR]; rows where they lie; or rows whose elements are a_col apart.
+// B: a packed panel; rows where they lie; or such rows that are packed on the way, for the tiles to come.
+enum class TileA { packed, rows, strided };
+enum class TileB { panel, rows, fill };
+
 template <class T>
 struct TileArgs {
   int64_t k;
-  const T* a;  // packed: [k][MR]; else a_row, a_col
+  const T* a;
   int64_t a_row, a_col;
-  const T* b;  // row p at b + p * b_row
+  const T* b;       // row p of the panel at b + p * kTileCols
+  T* fill;          // the same panel, to be filled
+  const T* b_rows;  // row p at b_rows + p * b_row
   int64_t b_row;
   T* c;
   int64_t c_row;
@@ -41,8 +48,9 @@ struct TileArgs {
   bool accumulate, relu;
   const T* bias_row;
   const T* bias_col;
-  const T* next;  // of the next panel of B: this tile brings next_pairs pairs of lines into L2
-  int64_t next_pairs;
+  const T*
+      next;  // rows, next_row apart, that later tiles will read: this one brings next_rows of them into L2
+  int64_t next_row, next_rows;
 };
 
 // Adds what the epilogue asks for and writes one vector of C.
@@ -101,73 +109,107 @@ TG_SIMD void finish_tile(const TileArgs<T>& t, const Vec<T> (&acc)[MR][NV]) {
 
 constexpr int kStep = 4;  // k per round of the loop; a round asks for at most a handful of lines
 
-template <class T, int MR, int NV>
-TG_SIMD void prefetch_row(const TileArgs<T>& t, int row) {
+template <class T, int NV>
+TG_SIMD void prefetch_row(const T* c) {
 #pragma GCC unroll 4
-  for (int v = 0; v < NV; v += kVectorsPerLine) {
-    __builtin_prefetch(t.c + row * t.c_row + v * kLanes<T>, 1);
-  }
+  for (int v = 0; v < NV; v += kVectorsPerLine) __builtin_prefetch(c + v * kLanes<T>, 1);
 }
 
-// acc += A[k] B[k] for one k.
-template <class T, int MR, int NV, bool Packed>
-TG_SIMD void multiply_step(const TileArgs<T>& t, const T* a, const T* b, Vec<T> (&acc)[MR][NV]) {
-  constexpr int W = kLanes<T>;
-  Vec<T> bv[NV];
-#pragma GCC unroll 4
-  for (int v = 0; v < NV; ++v) {
-    bv[v] = Packed || v < NV - 1 ? load<T>(b + v * W) : load_partial<T>(b + v * W, t.last);
+// sum += a * b in the order of the source and without a copy of the sum: left to itself the compiler brings operands of
+// later steps forward and spills sums.
+template <class T>
+TG_SIMD void multiply_add(Vec<T>& sum, Vec<T> a, Vec<T> b) {
+#if defined(TILEGRAD_ISA_AVX512) || defined(TILEGRAD_ISA_AVX2)
+  if constexpr (sizeof(T) == 4) {
+    asm volatile("vfmadd231ps %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
+  } else {
+    asm volatile("vfmadd231pd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
   }
-#pragma GCC unroll 16
-  for (int i = 0; i < MR; ++i) {
-    const Vec<T> av = broadcast<T>(Packed ? a[i] : a[i * t.a_row]);
-#pragma GCC unroll 4
-    for (int v = 0; v < NV; ++v) acc[i][v] += av * bv[v];
-  }
+#else
+  sum += a * b;
+#endif
 }
 
-// A is [k][MR], rows of B hold whole vectors. The lines of C, of A some rounds on and of the next panel of
-// B are asked for a few at a time: all at once they would fill the line buffers and hold
-// up the loads of A.
-template <class T, int MR, int NV>
-TG_SIMD void multiply_packed(const TileArgs<T>& t, Vec<T> (&acc)[MR][NV]) {
-  constexpr int kAhead = 32 * MR, kLine = 64 / sizeof(T);
-  const T *a = t.a, *b = t.b, *next = t.next;
-  const int64_t rounds = t.k / kStep;
-  int64_t left = t.next_pairs;
-  const auto round = [&]() __attribute__((always_inline)) {
-#pragma GCC unroll 4
-    for (int i = 0; i < kStep * MR; i += kLine) __builtin_prefetch(a + kAhead + i);
-    if (left > 0) {
-      __builtin_prefetch(next, 0, 2);
-      __builtin_prefetch(next + kLine, 0, 2);
-      next += 2 * kLine, --left;
+// acc += A B over k. Lines of C, of A some rounds on, of rows of B that are being packed and of what `next` names
+// are asked for a few at a time: all at once they would fill the line buffers and hold up the loads.
+template <class T, int MR, int NV, TileA A, TileB B>
+TG_SIMD void multiply(const TileArgs<T>& t, Vec<T> (&acc)[MR][NV]) {
+  constexpr int W = kLanes<T>, kLine = 64 / sizeof(T), kCols = kTileCols<T>;
+  // Rows of A by threes: the stride gives the addresses of the second and third of each three.
+  constexpr int kThrees = A == TileA::packed ? 1 : (MR + 2) / 3;
+  const T* a[kThrees];
+#pragma GCC unroll 8
+  for (int i = 0; i < kThrees; ++i) a[i] = t.a + 3 * i * t.a_row;
+  const int64_t a_row = t.a_row;
+  const T *b = t.b, *rows = t.b_rows, *next = t.next;
+  T* fill = t.fill;
+  const auto advance = [&](int64_t by) __attribute__((always_inline)) {
+#pragma GCC unroll 8
+    for (int i = 0; i < kThrees; ++i) {
+      a[i] += by;
+      if (A != TileA::packed) keep_address(a[i]);
     }
-#pragma GCC unroll 4
-    for (int p = 0; p < kStep; ++p) {
-      multiply_step<T, MR, NV, true>(t, a + p * MR, b + p * kTileCols<T>, acc);
-    }
-    a += kStep * MR;
-    b += kStep * kTileCols<T>;
   };
-  const int spread = static_cast<int>(rounds < MR ? rounds : MR);
-  for (int i = spread; i < MR; ++i) prefetch_row<T, MR, NV>(t, i);
+  const auto step = [&](int p) __attribute__((always_inline)) {
+    Vec<T> bv[NV];
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; ++v) {
+      if constexpr (B == TileB::panel) {
+        bv[v] = load<T>(b + p * kCols + v * W);
+      } else {
+        bv[v] = v < NV - 1 ? load<T>(rows + v * W) : load_partial<T>(rows + v * W, t.last);
+        if constexpr (B == TileB::fill) {
+          __builtin_prefetch(rows + 8 * t.b_row + v * W);
+          store<T>(fill + p * kCols + v * W, bv[v]);
+        }
+      }
+    }
+    if constexpr (B != TileB::panel) rows += t.b_row;
+#pragma GCC unroll 16
+    for (int i = 0; i < MR; ++i) {
+      const T* at = A == TileA::packed ? a[0] + p * MR + i : a[i / 3] + i % 3 * a_row;
+      const Vec<T> av = broadcast<T>(A == TileA::rows ? at[p] : *at);
+#pragma GCC unroll 4
+      for (int v = 0; v < NV; ++v) multiply_add<T>(acc[i][v], av, bv[v]);
+    }
+    if constexpr (A == TileA::strided) advance(t.a_col);
+  };
+  const auto end_steps = [&](int steps) __attribute__((always_inline)) {
+    if constexpr (A != TileA::strided) advance(A == TileA::packed ? steps * MR : steps);
+    b += steps * kCols;
+    fill += steps * kCols;
+  };
+  const int64_t rounds = t.k / kStep;
+  int64_t left = t.next_rows;
+  T* c = t.c;
+  for (int64_t i = rounds; i < MR; ++i) prefetch_row<T, NV>(c + i * t.c_row);
 #pragma GCC unroll 1
-  for (int i = 0; i < spread; ++i) {
-    prefetch_row<T, MR, NV>(t, i);
-    round();
+  for (int64_t r = 0; r < rounds; ++r) {
+    if (r < MR) {
+      prefetch_row<T, NV>(c);
+      c += t.c_row;
+    }
+    if constexpr (A == TileA::packed) {
+#pragma GCC unroll 4
+      for (int i = 0; i < kStep * MR; i += kLine) __builtin_prefetch(a[0] + 32 * MR + i);
+    }
+    if (r < left) {
+#pragma GCC unroll 4
+      for (int v = 0; v < NV; v += kVectorsPerLine) __builtin_prefetch(next + v * W, 0, 2);
+      next += t.next_row;
+    }
+#pragma GCC unroll 4
+    for (int p = 0; p < kStep; ++p) step(p);
+    end_steps(kStep);
   }
 #pragma GCC unroll 1
-  for (int64_t r = spread; r < rounds; ++r) round();
   for (int64_t p = rounds * kStep; p < t.k; ++p) {
-    multiply_step<T, MR, NV, true>(t, a, b, acc);
-    a += MR;
-    b += kTileCols<T>;
+    step(0);
+    end_steps(1);
   }
 }
 
-// Packed, or A with strides and B where it lies: then only `last` lanes of its last vector are read.
-template <class T, int MR, int NV, bool Packed>
+template <class T, int MR, int NV, TileA A, TileB B>
 __attribute__((noinline)) static void gemm_tile(const TileArgs<T>& t) {
   Vec<T> acc[MR][NV];
 #pragma GCC unroll 16
@@ -175,31 +217,21 @@ __attribute__((noinline)) static void gemm_tile(const TileArgs<T>& t) {
 #pragma GCC unroll 4
     for (int v = 0; v < NV; ++v) acc[i][v] = Vec<T>{};
   }
-  if constexpr (Packed) {
-    multiply_packed<T, MR, NV>(t, acc);
-  } else {
-    const T *a = t.a, *b = t.b;
-#pragma GCC unroll 2
-    for (int64_t p = 0; p < t.k; ++p) {
-      multiply_step<T, MR, NV, false>(t, a, b, acc);
-      a += t.a_col;
-      b += t.b_row;
-    }
-  }
+  multiply<T, MR, NV, A, B>(t, acc);
   finish_tile<T, MR, NV>(t, acc);
 }
 
 template <class T>
 using TileFunction = void (*)(const TileArgs<T>&);
 
-template <class T, bool Packed, int MR = Packed ? kTileRows : kSmallRows>
+template <class T, TileA A, TileB B, int MR = B == TileB::rows ? kSmallRows : kTileRows>
 static TileFunction<T> tile_function(int rows, int vectors) {
-  constexpr int kMost = Packed ? kTileVectors : kSmallVectors;
+  constexpr int kMost = B == TileB::rows ? kSmallVectors : kTileVectors;
   if (rows == MR) {
-    if (vectors == 1) return gemm_tile<T, MR, 1, Packed>;
-    return vectors == 2 ? gemm_tile<T, MR, 2, Packed> : gemm_tile<T, MR, kMost, Packed>;
+    if (vectors == 1) return gemm_tile<T, MR, 1, A, B>;
+    return vectors == 2 ? gemm_tile<T, MR, 2, A, B> : gemm_tile<T, MR, kMost, A, B>;
   }
-  if constexpr (MR > 1) return tile_function<T, Packed, MR - 1>(rows, vectors);
+  if constexpr (MR > 1) return tile_function<T, A, B, MR - 1>(rows, vectors);
   return nullptr;
 }
 

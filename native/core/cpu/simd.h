@@ -89,6 +89,12 @@ TG_SIMD void keep(V& v) {
 #endif
 }
 
+// The same for an address: else the compiler keeps one per row of a tile, more than there are registers.
+template <class T>
+TG_SIMD void keep_address(const T*& p) {
+  asm("" : "+r"(p));
+}
+
 // 0, 1, 2, ... Written out: elements that a loop sets one by one are inserted one by one where the vector is used, as GCC
 // 12 does not see the constant.
 template <class T>

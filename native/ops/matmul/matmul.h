@@ -14,16 +14,17 @@ void matmul_cpu(KernelArgs& args);
 void matmul_cuda(KernelArgs& args);
 
 // The product as the kernels of the core take it. bias must be contiguous, or null.
-template <class T>
-Gemm<T> matmul_product(const View& a, const View& b, const T* bias, const View& out,
-                       GemmBatch* batch) {
+// a and b hold S, bias and out T.
+template <class T, class S = T>
+Gemm<T, S> matmul_product(const View& a, const View& b, const T* bias, const View& out,
+                          GemmBatch* batch) {
   const Shape& shape = out.shape();
   const int a_rank = a.layout.rank(), b_rank = b.layout.rank(), rank = shape.rank;
-  Gemm<T> g = {};
+  Gemm<T, S> g = {};
   g.m = shape[rank - 2], g.n = shape[rank - 1], g.k = a.shape()[a_rank - 1];
-  g.a = a.as<T>();
+  g.a = a.as<S>();
   g.a_row = a.layout.strides[a_rank - 2], g.a_col = a.layout.strides[a_rank - 1];
-  g.b = b.as<T>();
+  g.b = b.as<S>();
   g.b_row = b.layout.strides[b_rank - 2], g.b_col = b.layout.strides[b_rank - 1];
   g.c = out.as<T>();
   g.c_row = g.n;

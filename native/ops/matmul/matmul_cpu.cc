@@ -1,62 +1,44 @@
-// matmul on the CPU: the strides go to the product of the core as they are. 16-bit floats are widened to f32 once, computed in f32 and rounded once.
+// matmul on the CPU: the strides go to the product of the core as they are. 16-bit floats are widened as they are packed
+// or streamed, computed in f32 and rounded once.
 #include <memory>
+#include <type_traits>
 
-#include "core/cpu/copy.h"
 #include "core/cpu/gemm.h"
 #include "core/cpu/half.h"
-#include "core/parallel.h"
+#include "core/cpu/scratch.h"
 #include "ops/matmul/matmul.h"
 
 namespace tilegrad {
 namespace {
 
-template <class T>
-void multiply(const View& a, const View& b, const View* bias, const View& out) {
-  std::unique_ptr<T[]> straight;  // the kernel reads bias without a stride
-  const T* values = bias != nullptr ? bias->as<T>() : nullptr;
-  if (bias != nullptr && !bias->layout.is_contiguous()) {
-    const int64_t n = bias->numel();
-    straight.reset(new T[static_cast<size_t>(n)]);
-    for (int64_t j = 0; j < n; ++j) straight[j] = values[j * bias->layout.strides[0]];
-    values = straight.get();
+// The kernels read bias without a stride, as what they compute with.
+template <class T, class S>
+const T* straight_bias(const View& bias, std::unique_ptr<T[]>* kept) {
+  if constexpr (std::is_same_v<T, S>) {
+    if (bias.layout.is_contiguous()) return bias.as<T>();
   }
+  const int64_t n = bias.numel(), stride = bias.layout.strides[0];
+  kept->reset(new T[static_cast<size_t>(n)]);
+  for (int64_t j = 0; j < n; ++j) (*kept)[j] = T(bias.as<S>()[j * stride]);
+  return kept->get();
+}
+
+template <class T, class S = T>
+void multiply(const View& a, const View& b, const View* bias, const View& out) {
+  std::unique_ptr<T[]> kept;
+  const T* values = bias != nullptr ? straight_bias<T, S>(*bias, &kept) : nullptr;
   GemmBatch batch;
-  const Gemm<T> g = matmul_product(a, b, values, out, &batch);
+  const Gemm<T, S> g = matmul_product<T, S>(a, b, values, out, &batch);
   gemm_batched(g, batch);
 }
 
-// A contiguous f32 copy of a 16-bit view.
-class Widened {
- public:
-  explicit Widened(const View& view)
-      : view_{nullptr, Layout::contiguous(view.shape()), DType::f32} {
-    const int64_t n = view.numel();
-    data_.reset(new float[static_cast<size_t>(n)]);
-    view_.data = data_.get();
-    if (view.layout.is_contiguous()) {
-      widen(view.dtype, view.as<uint16_t>(), data_.get(), n);
-      return;
-    }
-    const std::unique_ptr<uint16_t[]> straight(new uint16_t[static_cast<size_t>(n)]);
-    copy_strided_cpu(view, {straight.get(), view_.layout, view.dtype});
-    widen(view.dtype, straight.get(), data_.get(), n);
-  }
-  const View& view() const { return view_; }
-
- private:
-  View view_;
-  std::unique_ptr<float[]> data_;
-};
-
+template <class S>
 void multiply_16_bit(const View& a, const View& b, const View* bias, const View& out) {
-  const Widened wide_a(a), wide_b(b);
-  std::unique_ptr<Widened> wide_bias;
-  if (bias != nullptr) wide_bias = std::make_unique<Widened>(*bias);
   const int64_t n = out.numel();
-  const std::unique_ptr<float[]> result(new float[static_cast<size_t>(n)]);
-  multiply<float>(wide_a.view(), wide_b.view(), wide_bias ? &wide_bias->view() : nullptr,
-                  {result.get(), Layout::contiguous(out.shape()), DType::f32});
-  narrow(out.dtype, result.get(), out.as<uint16_t>(), n);
+  float* sums =
+      static_cast<float*>(scratch(ScratchSlot::whole, sizeof(float) * static_cast<size_t>(n)));
+  multiply<float, S>(a, b, bias, {sums, Layout::contiguous(out.shape()), DType::f32});
+  narrow(out.dtype, sums, out.as<uint16_t>(), n);
 }
 
 }  // namespace
@@ -69,8 +51,10 @@ void matmul_cpu(KernelArgs& args) {
       return multiply<float>(a, b, bias, out);
     case DType::f64:
       return multiply<double>(a, b, bias, out);
+    case DType::bf16:
+      return multiply_16_bit<bf16>(a, b, bias, out);
     default:
-      return multiply_16_bit(a, b, bias, out);
+      return multiply_16_bit<f16>(a, b, bias, out);
   }
 }
 

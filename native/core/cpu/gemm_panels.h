@@ -1,0 +1,73 @@
+// The loops over the tiles of panels. For *_simd.cc files only.
+#pragma once
+
+#include "core/cpu/gemm_tile.h"
+
+namespace tilegrad::TILEGRAD_ISA {
+
+template <class T>
+TG_SIMD GemmGeometry gemm_geometry() {
+  // A block of A takes row_block * depth elements of L2, a panel of B one_tile_depth * tile_cols of L1. Where
+  // many panels of A pass, a deeper B may come from L2: C is then read and written less often.
+#if defined(TILEGRAD_ISA_AVX512)
+  constexpr int depth = 512 * 4 / sizeof(T), row_block = kTileRows * 28;
+  constexpr int one_tile_depth = 208 * 4 / sizeof(T);
+#elif defined(TILEGRAD_ISA_AVX2)
+  constexpr int depth = 256 * 4 / sizeof(T), row_block = kTileRows * 24, one_tile_depth = depth;
+#else
+  constexpr int depth = 256, row_block = kTileRows * 32, one_tile_depth = depth;
+#endif
+  return {kTileRows, kTileCols<T>, kSmallRows, kLanes<T>, depth, one_tile_depth, row_block};
+}
+
+// B panel by B panel, while the panels of A stream past it. Rows of B are packed into the panel as the first panel
+// of A is multiplied. Meanwhile the next panel of B comes into L2, a part with each panel of A.
+template <class T, TileA A>
+TG_SIMD void panels_of(const GemmPanels<T>& g) {
+  constexpr int W = kLanes<T>, kCols = kTileCols<T>;
+  const bool rows = g.b_row != 0;
+  TileArgs<T> t = {};
+  t.k = g.k;
+  t.a_row = g.a_row, t.a_col = 1;
+  t.b_row = g.b_row;
+  t.c_row = g.c_row;
+  t.accumulate = g.accumulate;
+  t.relu = g.relu;
+  t.next_row = rows ? g.b_row : kCols;
+  const int64_t panels = (g.m + g.panel_rows - 1) / g.panel_rows;
+  const int last_rows = static_cast<int>(g.m - (panels - 1) * g.panel_rows);
+  const int64_t share = (g.k + panels - 1) / panels;
+  for (int64_t j = 0; j < g.n; j += kCols) {
+    const int cols = static_cast<int>(g.n - j < kCols ? g.n - j : kCols);
+    const int vectors = (cols + W - 1) / W;
+    const TileFunction<T> whole = tile_function<T, A, TileB::panel>(g.panel_rows, vectors);
+    const TileFunction<T> last = tile_function<T, A, TileB::panel>(last_rows, vectors);
+    t.b_rows = g.b + j;
+    t.b = rows ? g.panel : g.b + j * g.k;
+    t.fill = g.panel;
+    t.last = cols - (vectors - 1) * W;
+    t.bias_col = g.bias_col != nullptr ? g.bias_col + j : nullptr;
+    const T* next = j + kCols < g.n ? (rows ? g.b + j + kCols : g.b + (j + kCols) * g.k) : g.next;
+    t.next_rows = next != nullptr ? share : 0;
+    for (int64_t p = 0; p < panels; ++p) {
+      const int64_t i = p * g.panel_rows;
+      t.a = A == TileA::packed ? g.a + i * g.k : g.a + i * g.a_row;
+      t.c = g.c + i * g.c_row + j;
+      t.bias_row = g.bias_row != nullptr ? g.bias_row + i : nullptr;
+      if (next != nullptr) t.next = next + p * share * t.next_row;
+      if (rows && p == 0) {
+        tile_function<T, A, TileB::fill>(panels > 1 ? g.panel_rows : last_rows, vectors)(t);
+      } else {
+        (p + 1 < panels ? whole : last)(t);
+      }
+    }
+  }
+}
+
+template <class T>
+TG_SIMD void gemm_panels(const GemmPanels<T>& g) {
+  if (g.a_row != 0) return panels_of<T, TileA::rows>(g);
+  panels_of<T, TileA::packed>(g);
+}
+
+}  // namespace tilegrad::TILEGRAD_ISA

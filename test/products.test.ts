@@ -1,0 +1,75 @@
+// Products of the sizes that the CPU takes different paths for, beyond those of the generated tests: B streamed in parts
+// of k or in strips, dots with rows of weights, rows of A unpacked, and whole blocks.
+import { type DType, getNumThreads, manualSeed, matmul, randn, setNumThreads, type Tensor, transpose } from 'tilegrad';
+import { afterAll, describe, expect, test } from 'vitest';
+
+interface Product {
+  path: string;
+  size: [m: number, k: number, n: number];
+  transposed?: 'a' | 'b';
+}
+
+const products: Product[] = [
+  { path: 'one row, in parts of k', size: [1, 2050, 300] },
+  { path: 'few rows, in parts of k', size: [3, 301, 4100] },
+  { path: 'one row, dots', size: [1, 517, 83], transposed: 'b' },
+  { path: 'some rows, dots', size: [7, 1031, 300], transposed: 'b' },
+  { path: 'some rows, strips', size: [9, 301, 1030] },
+  { path: 'rows as they lie', size: [67, 300, 100] },
+  { path: 'chunks of rows as they lie', size: [300, 517, 70] },
+  { path: 'A transposed', size: [130, 300, 50], transposed: 'a' },
+  { path: 'B transposed', size: [130, 300, 50], transposed: 'b' },
+  { path: 'blocks of rows', size: [520, 1100, 50] },
+];
+
+/** How far a rounded result may lie off, relative to itself. */
+const rounding: Partial<Record<DType, number>> = { f64: 0, f32: 0, bf16: 2 ** -8, f16: 2 ** -11 };
+
+function operands({ size: [m, k, n], transposed }: Product, dtype: DType): [a: Tensor, b: Tensor] {
+  manualSeed(5);
+  const drawn = (rows: number, columns: number) => randn([rows, columns], { dtype, device: 'cpu' });
+  return [
+    transposed === 'a' ? transpose(drawn(k, m)) : drawn(m, k),
+    transposed === 'b' ? transpose(drawn(n, k)) : drawn(k, n),
+  ];
+}
+
+const values = (x: Tensor): Float64Array => Float64Array.from(x.to('f64').dataSync() as Float64Array);
+
+/** Row by row in f64: k is the middle loop, so that B is read along its rows. */
+function reference(a: Float64Array, b: Float64Array, [m, k, n]: Product['size']): Float64Array {
+  const c = new Float64Array(m * n);
+  for (let i = 0; i < m; i++) {
+    for (let p = 0; p < k; p++) {
+      const factor = a[i * k + p] as number;
+      for (let j = 0; j < n; j++) (c[i * n + j] as number) += factor * (b[p * n + j] as number);
+    }
+  }
+  return c;
+}
+
+const threads = getNumThreads();
+afterAll(() => setNumThreads(threads));
+
+describe.each(products)('$path', (product) => {
+  test.each(['f32', 'f64', 'bf16', 'f16'] as const)('%s', (dtype) => {
+    const [a, b] = operands(product, dtype);
+    const expected = reference(values(a), values(b), product.size);
+    const largest = expected.reduce((most, y) => Math.max(most, Math.abs(y)), 0);
+    const sums = largest * (dtype === 'f64' ? 1e-14 : 2e-6);
+    const wrong = values(matmul(a, b)).findIndex((y, i) => {
+      const wanted = expected[i] as number;
+      return !(Math.abs(y - wanted) <= sums + Math.abs(wanted) * (rounding[dtype] as number));
+    });
+    expect(wrong).toBe(-1);
+  });
+
+  test('same bits at any number of threads', () => {
+    const [a, b] = operands(product, 'f32');
+    const [first, ...others] = [1, 2, 5].map((count) => {
+      setNumThreads(count);
+      return matmul(a, b).dataSync();
+    });
+    for (const other of others) expect(other).toEqual(first);
+  });
+});
