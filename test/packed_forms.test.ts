@@ -8,6 +8,7 @@ import {
   int8Conv2d,
   int8LinearDynamic,
   int8Matmul,
+  linear,
   manualSeed,
   memory,
   nn,
@@ -68,6 +69,23 @@ describe.each(cases)('conv2d of %s', (_, x, make, options) => {
     weight.dispose();
     expect(packed()).toBe(before);
   });
+});
+
+test('linear gives the same bits with a kept form', () => {
+  const before = packed();
+  const x = randn([3, 40, 300], { device: place });
+  const weight = randn([70, 300], { device: place });
+  const bias = randn([70], { device: place });
+  const call = (w: Tensor): Uint32Array => noGrad(() => tidy(() => bits(linear(x, w, bias))));
+  const plain = tidy(() => call(weight.add(0)));
+  expect(packed()).toBe(before);
+  for (let i = 0; i < 4; i++) expect(call(weight)).toEqual(plain);
+  expect(packed() - before).toBeGreaterThanOrEqual(4 * weight.numel);
+  tidy(() => assign(weight, weight.mul(2)));
+  expect(packed()).toBe(before);
+  for (let i = 0; i < 20; i++) expect(call(weight)).not.toEqual(plain);
+  weight.dispose();
+  expect(packed()).toBe(before);
 });
 
 describe('a kept form', () => {

@@ -31,6 +31,7 @@ Gemm<T, S> transposed(const Gemm<T, S>& g) {
   t.a = g.b, t.a_row = g.b_col, t.a_col = g.b_row;
   t.b = g.a, t.b_row = g.a_col, t.b_col = g.a_row;
   t.c_row = g.m;
+  t.packed_b = nullptr;
   if (g.bias_axis == BiasAxis::row) t.bias_axis = BiasAxis::col;
   if (g.bias_axis == BiasAxis::col) t.bias_axis = BiasAxis::row;
   return t;

@@ -26,6 +26,8 @@ struct Gemm {
   BiasAxis bias_axis = BiasAxis::none;
   const T* bias = nullptr;
   bool relu = false;  // keeps NaN
+  const T* packed_b =
+      nullptr;  // what pack_b made of b, taken in its place; where packed_b_elements says so
 };
 
 // k = 0 gives zeros (and the epilogue). The bits do not depend on the number of threads.
@@ -33,6 +35,11 @@ void gemm(const Gemm<float>& g);
 void gemm(const Gemm<double>& g);
 void gemm(const Gemm<float, bf16>& g);
 void gemm(const Gemm<float, f16>& g);
+
+// B packed once for many products with the same B and k: how many elements it takes, 0 where the product
+// would not use them. The result has the same bits as without.
+int64_t packed_b_elements(const Gemm<float>& g);
+void pack_b(const Gemm<float>& g, float* out);
 
 // Up to 8 batch dimensions, outermost first, over `first`. Strides of A and B may be 0 (broadcast),
 // those of C may not.

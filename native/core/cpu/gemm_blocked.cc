@@ -62,17 +62,21 @@ class Blocked {
     }
   }
 
+  // Rows of A are read where they lie as long as a chunk of them stays in L2; those of B are packed on the way.
+  static bool unpacked(const Gemm<T, S>& g) {
+    const int64_t bytes = std::min(g.m, kChunkRows) * g.k * static_cast<int64_t>(sizeof(T));
+    return std::is_same_v<T, S> && g.a_col == 1 && g.a_row != 0 &&
+           (g.b_col == 1 ? g.b_row != 0 : g.b_row == 1) &&
+           bytes <= (g.m > kChunkRows ? kUnpackedBytes / 2 : kUnpackedBytes);
+  }
+  int64_t padded_cols() const { return ceil_div(g_.n, cols_) * cols_; }
+  void pack_whole_b(T* out) const;
+
  private:
   struct Area {
     int64_t row, rows, col, cols;
   };
 
-  // Rows of A are read where they lie as long as a chunk of them stays in L2; those of B are packed on the way.
-  static bool unpacked(const Gemm<T, S>& g) {
-    return std::is_same_v<T, S> && g.a_col == 1 && g.b_col == 1 && g.a_row != 0 && g.b_row != 0 &&
-           std::min(g.m, kChunkRows) * g.k * static_cast<int64_t>(sizeof(T)) <=
-               (g.m > kChunkRows ? kUnpackedBytes / 2 : kUnpackedBytes);
-  }
   bool one_tile() const { return g_.m <= geometry_.row_block; }
 
   int64_t depth_of(int64_t block) const {
@@ -122,6 +126,7 @@ class Blocked {
     kernels_.panels(p);
   }
 
+  void multiply_rows(const Area& area, int64_t block, T* panel) const;
   void run_rows();
   void run_own_rows();
   void run_one_tile();
@@ -139,6 +144,34 @@ class Blocked {
 std::atomic<uint64_t> g_calls{0};
 thread_local uint64_t t_packed_call = 0;
 
+// One block of k of one task: B as it was kept, or in rows, or packed panel by panel.
+template <class T, class S>
+void Blocked<T, S>::multiply_rows(const Area& area, int64_t block, T* panel) const {
+  const int64_t k = block * blocks_.depth;
+  GemmPanels<T> p = panels_of(area, block);
+  p.a = g_.a + area.row * g_.a_row + k, p.a_row = g_.a_row;
+  p.panel = panel;
+  if (g_.packed_b != nullptr) {
+    p.b = g_.packed_b + k * padded_cols() + area.col * p.k;
+    if (block + 1 < blocks_.count) {
+      p.next = p.b + p.k * (padded_cols() - area.col) + area.col * depth_of(block + 1);
+    }
+    return kernels_.panels(p);
+  }
+  if (g_.b_col == 1) {
+    p.b = g_.b + k * g_.b_row + area.col, p.b_row = g_.b_row;
+    if (block + 1 < blocks_.count) p.next = p.b + p.k * g_.b_row;
+    return kernels_.panels(p);
+  }
+  for (int64_t j = 0; j < area.cols; j += cols_) {
+    const Area part = {area.row, area.rows, area.col + j, std::min<int64_t>(cols_, area.cols - j)};
+    pack_b(panel, part.col, part.cols, block);
+    GemmPanels<T> one = panels_of(part, block);
+    one.a = p.a, one.a_row = p.a_row, one.b = panel;
+    kernels_.panels(one);
+  }
+}
+
 // A task is a chunk of rows times one or more panels of B, over all of k: its C stays in L2.
 template <class T, class S>
 void Blocked<T, S>::run_rows() {
@@ -153,16 +186,21 @@ void Blocked<T, S>::run_rows() {
     const Area area = {row, std::min(rows, g_.m - row), col, std::min(group, g_.n - col)};
     T* panel = static_cast<T*>(
         scratch(ScratchSlot::chunk, sizeof(T) * static_cast<size_t>(cols_ * blocks_.depth)));
-    for (int64_t block = 0; block < blocks_.count; ++block) {
-      const int64_t k = block * blocks_.depth;
-      GemmPanels<T> p = panels_of(area, block);
-      p.a = g_.a + row * g_.a_row + k, p.a_row = g_.a_row;
-      p.b = g_.b + k * g_.b_row + col, p.b_row = g_.b_row;
-      p.panel = panel;
-      if (block + 1 < blocks_.count) p.next = p.b + p.k * g_.b_row;
-      kernels_.panels(p);
-    }
+    for (int64_t block = 0; block < blocks_.count; ++block) multiply_rows(area, block, panel);
   });
+}
+
+template <class T, class S>
+void Blocked<T, S>::pack_whole_b(T* out) const {
+  const int64_t panels = padded_cols() / cols_;
+  parallel_for(panels * blocks_.count, grain_for(cols_ * blocks_.depth, kPackWork),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t i = begin; i < end; ++i) {
+                   const int64_t block = i / panels, col = i % panels * cols_;
+                   pack_b(out + block * blocks_.depth * padded_cols() + col * depth_of(block), col,
+                          std::min<int64_t>(cols_, g_.n - col), block);
+                 }
+               });
 }
 
 template <class T, class S>
@@ -256,6 +294,17 @@ void Blocked<T, S>::run_super_block(const Area& area, int64_t block) {
 }
 
 }  // namespace
+
+int64_t packed_b_elements(const Gemm<float>& g) {
+  if (g.m <= kDotRows || g.b_row != 1 || !Blocked<float, float>::unpacked(g)) return 0;
+  const GemmKernels<float> kernels;
+  return Blocked<float, float>(g, kernels).padded_cols() * g.k;
+}
+
+void pack_b(const Gemm<float>& g, float* out) {
+  const GemmKernels<float> kernels;
+  Blocked<float, float>(g, kernels).pack_whole_b(out);
+}
 
 DepthBlocks depth_blocks(int64_t k, int64_t most) {
   const int64_t count = std::max<int64_t>(ceil_div(k, most), 1);

@@ -80,9 +80,7 @@ TG_SIMD void sum_each(const Vec<T>* acc, T* sums) {
     for (int n = 0; n < N; ++n) v[n] = acc[n];
 #pragma GCC unroll 4
     for (int count = N, half = W / 2; count > 1; count /= 2, half /= 2) {
-      Mask<T> low;
-#pragma GCC unroll 16
-      for (int i = 0; i < W; ++i) low[i] = i / half * 2 * half + i % half;
+      const Mask<T> low = lane_numbers<T>() + (lane_numbers<T>() & -half);
 #pragma GCC unroll 8
       for (int n = 0; n < count / 2; ++n) {
         v[n] = __builtin_shuffle(v[2 * n], v[2 * n + 1], low) +
@@ -91,9 +89,7 @@ TG_SIMD void sum_each(const Vec<T>* acc, T* sums) {
     }
 #pragma GCC unroll 4
     for (int half = W / N / 2; half > 0; half /= 2) {
-      Mask<T> from;
-#pragma GCC unroll 16
-      for (int i = 0; i < W; ++i) from[i] = i ^ half;
+      const Mask<T> from = lane_numbers<T>() ^ half;
       v[0] += __builtin_shuffle(v[0], from);
     }
     for (int n = 0; n < N; ++n) sums[n] = v[0][n * (W / N)];

@@ -58,6 +58,7 @@ const OpDef linear_op = {.name = "linear",
                          .infer = linear_infer,
                          .cpu = linear_cpu,
                          .cuda = TILEGRAD_CUDA_KERNEL(linear_cuda),
-                         .strided = true};
+                         .strided = true,
+                         .constant_input = 1};
 
 }  // namespace tilegrad

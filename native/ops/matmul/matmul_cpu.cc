@@ -6,6 +6,7 @@
 #include "core/cpu/gemm.h"
 #include "core/cpu/half.h"
 #include "core/cpu/scratch.h"
+#include "core/packed_forms.h"
 #include "ops/matmul/matmul.h"
 
 namespace tilegrad {
@@ -23,12 +24,32 @@ const T* straight_bias(const View& bias, std::unique_ptr<T[]>* kept) {
   return kept->get();
 }
 
+// A weight that stays the same is packed once. Its rows are those of all batches together.
+PackedForm kept_weight(PackedForms* forms, Gemm<float>* g, const GemmBatch& batch) {
+  Gemm<float> whole = *g;
+  for (int d = 0; d < batch.rank; ++d) whole.m *= batch.size[d];
+  const int64_t elements = forms != nullptr ? packed_b_elements(whole) : 0;
+  if (elements == 0) return nullptr;
+  const PackedKey key = {
+      "gemm_b",
+      {static_cast<int64_t>(reinterpret_cast<intptr_t>(g->b)), g->k, g->n, g->b_row, g->b_col}};
+  PackedForm kept = packed_form(forms, key, sizeof(float) * static_cast<size_t>(elements),
+                                [&](void* out) { pack_b(whole, static_cast<float*>(out)); });
+  g->packed_b = static_cast<const float*>(kept.get());
+  return kept;
+}
+
 template <class T, class S = T>
-void multiply(const View& a, const View& b, const View* bias, const View& out) {
-  std::unique_ptr<T[]> kept;
-  const T* values = bias != nullptr ? straight_bias<T, S>(*bias, &kept) : nullptr;
+void multiply(const View& a, const View& b, const View* bias, const View& out,
+              PackedForms* forms = nullptr) {
+  std::unique_ptr<T[]> straight;
+  const T* values = bias != nullptr ? straight_bias<T, S>(*bias, &straight) : nullptr;
   GemmBatch batch;
-  const Gemm<T, S> g = matmul_product<T, S>(a, b, values, out, &batch);
+  Gemm<T, S> g = matmul_product<T, S>(a, b, values, out, &batch);
+  PackedForm kept;
+  if constexpr (std::is_same_v<S, float>) {
+    if (b.layout.rank() == 2) kept = kept_weight(forms, &g, batch);
+  }
   gemm_batched(g, batch);
 }
 
@@ -48,7 +69,7 @@ void matmul_cpu(KernelArgs& args) {
   const View* bias = args.has(2) ? &args.inputs[2] : nullptr;
   switch (out.dtype) {
     case DType::f32:
-      return multiply<float>(a, b, bias, out);
+      return multiply<float>(a, b, bias, out, args.packed);
     case DType::f64:
       return multiply<double>(a, b, bias, out);
     case DType::bf16:
