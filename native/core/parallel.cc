@@ -82,7 +82,7 @@ int64_t cores_by_quota(int64_t cores) {
   return limited ? std::min<int64_t>(cores, (quota + period - 1) / period) : cores;
 }
 
-int available_cores() {
+int count_cores() {
   int64_t cores = static_cast<int64_t>(std::thread::hardware_concurrency());
 #if defined(__linux__)
   cpu_set_t set;
@@ -108,8 +108,7 @@ std::atomic<Clock::rep> g_asker_until{0};
 
 // True where so many threads and the one that asks for work are more than there are cores.
 bool crowded(int64_t threads) {
-  static const int cores = available_cores();
-  return threads >= cores &&
+  return threads >= available_cores() &&
          Clock::now().time_since_epoch().count() < g_asker_until.load(std::memory_order_relaxed);
 }
 
@@ -310,6 +309,11 @@ bool Pool::try_run(const Job& job, int64_t threads) {
 std::atomic<int> g_threads{0};  // 0: not asked for yet
 
 }  // namespace
+
+int available_cores() {
+  static const int cores = count_cores();
+  return cores;
+}
 
 int num_threads() {
   int n = g_threads.load(std::memory_order_relaxed);

@@ -14,8 +14,11 @@
 
 namespace tilegrad {
 
-// Threads that a region may use, the caller included. Default: the cores that this process may run
-// on (affinity and cgroup quota), or TILEGRAD_NUM_THREADS.
+// Cores that this process may run on, by affinity and cgroup quota.
+int available_cores();
+
+// Threads that a region may use, the caller included. Default: the available cores, or
+// TILEGRAD_NUM_THREADS.
 int num_threads();
 
 // From the next region on. Throws for n < 1.

@@ -92,7 +92,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 // A timed wait: condition_variable::wait would need a newer libstdc++ than the oldest supported one.
 constexpr auto kNap = std::chrono::seconds(1);
-constexpr int kSpin = 60;  // microseconds
+// Microseconds that a thread looks for what another one does, before it sleeps.
+int spin_time() { return available_cores() > 1 ? 60 : 0; }
 // Who has enqueued within this time has more to enqueue.
 constexpr int kBusy = 40;
 // Pooled memory makes running ahead cheap, but a queue without end hides errors and latency.
@@ -142,8 +143,8 @@ class CpuStream final : public Stream {
 
   void wait(uint64_t ticket) override {
     if (completed() >= ticket) return;
-    const auto until = Clock::now() + std::chrono::microseconds(kSpin);
-    set_asker_busy(kSpin);
+    const auto until = Clock::now() + std::chrono::microseconds(spin_time());
+    set_asker_busy(spin_time());
     while (completed() < ticket && Clock::now() < until) relax();
     set_asker_busy(0);
     while (completed() < ticket) {
@@ -166,7 +167,7 @@ class CpuStream final : public Stream {
  private:
   /// The waiting tasks and, in the same order, the threads that asked for them.
   Task* next_batch(std::vector<uint32_t>* askers) {
-    auto until = Clock::now() + std::chrono::microseconds(kSpin);
+    const auto until = Clock::now() + std::chrono::microseconds(spin_time());
     for (;;) {
       if (enqueued() != completed() || Clock::now() > until) {
         std::unique_lock<std::mutex> lock(mutex_);

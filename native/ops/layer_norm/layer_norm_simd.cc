@@ -88,8 +88,8 @@ TG_SIMD void forward_row(const T* x, T* y, const NormRows& rows, double eps, com
   auto* bias = static_cast<const T*>(rows.bias);
   for_each_vector<C>(
       n, [&](int64_t i, int, int count) __attribute__((always_inline)) {
-        __builtin_prefetch(x + n + i);  // of the next row
-        __builtin_prefetch(y + n + i, 1);
+        // Of the next row; that of y costs more than it saves.
+        __builtin_prefetch(x + n + i);
         Vec<C> v = (load_wide(x + i, count) - around) * scale;
         if (weight) v *= load_wide(weight + i, count);
         if (bias) v += load_wide(bias + i, count);

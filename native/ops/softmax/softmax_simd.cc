@@ -127,6 +127,9 @@ void softmax_grad_rows(const void* dout_data, const void* y_data, void* dx_data,
     const Vec<C> total = broadcast<C>(sum);
     for_each_vector<C>(
         n, [&](int64_t i, int, int count) __attribute__((always_inline)) {
+          __builtin_prefetch(dout + n + i);  // of the next row
+          __builtin_prefetch(y + n + i);
+          __builtin_prefetch(dx + n + i, 1);
           store_narrow<T>(
               dx + i, gradient<C, kLog>(load_wide(dout + i, count), load_wide(y + i, count), total),
               count);
