@@ -187,3 +187,21 @@ test('every float function keeps NaN', () => {
     for (const fn of [...functions, t.abs, t.clamp, t.hardswish, t.logsigmoid, t.floor])
       expect(fn(tensor([Number.NaN], { dtype })).itemSync()).toBeNaN();
 });
+
+test('results larger than the caches are those of their parts', () => {
+  const n = 2 ** 23 + 4099;
+  const x = t.randn([n], { device: 'cpu' }).mul(2);
+  const bytes = (y: t.Tensor) => Buffer.from((y.dataSync() as Float32Array).buffer);
+  const functions = [t.relu, t.gelu, t.sin, (y: t.Tensor) => t.add(y, y), (y: t.Tensor) => t.lt(y, 0)];
+  for (const fn of functions)
+    t.tidy(() => {
+      const whole = bytes(fn(x));
+      const size = whole.length / n;
+      for (const [from, to] of [
+        [0, 70_001],
+        [4_000_003, 4_100_000],
+        [n - 5000, n],
+      ] as const)
+        expect(Buffer.compare(whole.subarray(from * size, to * size), bytes(fn(t.slice(x, [from], [to]))))).toBe(0);
+    });
+});
