@@ -58,10 +58,10 @@ const settings = ({ stride, padding, dilation, groups, winograd }: Attrs): Attrs
 let winograd = true;
 
 /**
- * Whether convolutions of f32, f16 and bf16 may compute 3 x 3 kernels of stride 1 on the CPU by Winograd's F(4x4, 3x3),
- * which takes a quarter of the multiplications; true at first. Its rounding errors are a few times those of plain sums:
- * up to about 5e-6 of the largest output. Infinite, NaN and overflowing sums come out as in the plain sum. What was recorded for a
- * gradient keeps to the choice at its call. Throws ERR_ARGUMENT unless `enabled` is a boolean.
+ * Whether convolutions of f32, f16 and bf16, and their gradients, may compute 3 x 3 kernels of stride 1 on the CPU by
+ * Winograd's F(4x4, 3x3), which takes a quarter of the multiplications; true at first. Its rounding errors are a few times
+ * those of plain sums: up to about 5e-6 of the largest output. Infinite, NaN and overflowing sums come out as in the plain
+ * sum. What was recorded for a gradient keeps to the choice at its call. Throws ERR_ARGUMENT unless `enabled` is a boolean.
  */
 export function setWinograd(enabled: boolean): void {
   if (typeof enabled !== 'boolean')

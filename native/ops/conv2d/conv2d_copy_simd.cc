@@ -75,6 +75,25 @@ TG_SIMD void copy_rows(const CopyRows<T>& c) {
 }
 
 template <class T>
+TG_SIMD void copy_shifted(const CopyShifted<T>& c) {
+  const int64_t shift_plane = c.rows * c.pitch;
+  const bool halves = kSplitVectors && 2 * c.pitch == kLanes<T>;
+  for (int64_t plane = 0; plane < c.planes; ++plane) {
+    const T* in = c.in + plane * c.in_plane;
+    T* out = c.out + plane * c.shifts * shift_plane;
+    int64_t i = 0;
+    for (; halves && i + 2 <= c.rows; i += 2, in += 2 * c.in_row, out += 2 * c.pitch) {
+      for (int64_t s = 0; s < c.shifts; ++s) {
+        store<T>(out + s * shift_plane, load_halves<T>(in + s, in + s + c.in_row));
+      }
+    }
+    for (; i < c.rows; ++i, in += c.in_row, out += c.pitch) {
+      for (int64_t s = 0; s < c.shifts; ++s) copy_run<T>(in + s, out + s * shift_plane, c.pitch);
+    }
+  }
+}
+
+template <class T>
 TG_SIMD void copy_image(const CopyImage<T>& c) {
   for (int64_t plane = 0; plane < c.planes; ++plane) {
     T* out = c.out + plane * c.out_plane;
@@ -137,6 +156,8 @@ void conv_gather_columns_f32(const GatherColumns<float>& c) { gather_columns(c);
 void conv_gather_columns_f64(const GatherColumns<double>& c) { gather_columns(c); }
 void conv_copy_rows_f32(const CopyRows<float>& c) { copy_rows(c); }
 void conv_copy_rows_f64(const CopyRows<double>& c) { copy_rows(c); }
+void conv_copy_shifted_f32(const CopyShifted<float>& c) { copy_shifted(c); }
+void conv_copy_shifted_f64(const CopyShifted<double>& c) { copy_shifted(c); }
 void conv_copy_image_f32(const CopyImage<float>& c) { copy_image(c); }
 void conv_copy_image_f64(const CopyImage<double>& c) { copy_image(c); }
 

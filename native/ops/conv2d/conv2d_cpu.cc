@@ -61,8 +61,9 @@ void conv2d_input_grad_cpu(KernelArgs& args) {
 
 void conv2d_weight_grad_cpu(KernelArgs& args) {
   const ConvShape s = conv_shape(args.attrs, args.inputs[0].shape(), args.outputs[0].shape());
+  const bool winograd = args.attrs.boolean("winograd");
   with_pointers<2>(args, [&](auto& in, auto* dw) {
-    conv2d_weight_gradient(s, in[0], {in[1], s.p, s.q}, dw);
+    conv2d_weight_gradient(s, in[0], {in[1], s.p, s.q}, winograd, dw);
   });
 }
 

@@ -196,12 +196,14 @@ PackedForm Direct<T>::kept_weights() const {
 // Cuts flat vectors where rows of the output end.
 template <class T>
 void Direct<T>::cut_segments(Vectors& v, int64_t length, int64_t pitch) const {
+  int64_t cols = conv_.out_w;
+  if (pitch == cols && pitch == conv_.out_row) cols = pitch = length;  // rows without a gap are one
   for (const int64_t base : v.image_base) {
     v.first_segment.push_back(static_cast<int64_t>(v.segments.size()));
     const int64_t end = std::min(base + lanes(), length);
     for (int64_t row = base / pitch; row * pitch < end; ++row) {
       const int64_t from = std::max(base, row * pitch);
-      const int64_t to = std::min(end, row * pitch + conv_.out_w);
+      const int64_t to = std::min(end, row * pitch + cols);
       if (from >= to) continue;
       v.segments.push_back({row * conv_.out_row + base - row * pitch,
                             static_cast<int32_t>(from - base), static_cast<int32_t>(to - base)});

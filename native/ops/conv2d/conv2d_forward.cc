@@ -2,16 +2,25 @@
 // j * dilation_w columns further.
 #include <algorithm>
 #include <type_traits>
-#include <utility>
 #include <vector>
 
 #include "ops/conv2d/conv2d_direct.h"
 #include "ops/conv2d/conv2d_filters.h"
 #include "ops/conv2d/conv2d_kernels.h"
+#include "ops/conv2d/conv2d_pointwise.h"
 #include "ops/conv2d/conv2d_winograd.h"
 
 namespace tilegrad {
 namespace {
+
+// Rows of half a vector: two of them are one load where each column of taps has its own copy.
+template <class T>
+bool shifts_pay(const ConvShape& s) {
+  const ConvGeometry geometry = ConvKernels<T>().geometry;
+  const bool inside = s.pad_top == 0 && s.pad_left == 0 && s.p + s.r - 1 <= s.h;
+  return geometry.split_vectors && 2 * s.q == geometry.lanes && s.s > 1 && inside &&
+         s.stride_h * s.stride_w * s.dilation_h * s.dilation_w == 1 && s.q + s.s - 1 <= s.w;
+}
 
 template <class T>
 void forward(const ConvShape& s, const T* x, const T* weight, const ConvEpilogue<T>& epilogue,
@@ -44,12 +53,14 @@ void forward(const ConvShape& s, const T* x, const T* weight, const ConvEpilogue
         run_winograd(conv, {s.pad_top, s.pad_left, false}))
       return;
   }
-  const ConvImage image(s.h, s.w, s.stride_h, s.stride_w, s.pad_top, s.pad_left, s.q,
-                        std::move(taps));
+  if (pointwise_fits(s) && run_pointwise(conv)) return;
+  const auto image = [&](bool shifted) {
+    return ConvImage(s.h, s.w, s.stride_h, s.stride_w, s.pad_top, s.pad_left, s.q, taps, shifted);
+  };
   if constexpr (std::is_same_v<T, float>) {
-    if (run_filters(conv, image)) return;
+    if (run_filters(conv, image(false))) return;
   }
-  run_direct(conv, image);
+  run_direct(conv, image(shifts_pay<T>(s)));
 }
 
 }  // namespace

@@ -21,7 +21,8 @@ std::vector<int64_t> repeated(std::vector<int64_t> offsets, int64_t channels, in
 }  // namespace
 
 ConvImage::ConvImage(int64_t in_h, int64_t in_w, int64_t stride_h, int64_t stride_w,
-                     int64_t pad_top, int64_t pad_left, int64_t out_w, std::vector<ConvTap> taps)
+                     int64_t pad_top, int64_t pad_left, int64_t out_w, std::vector<ConvTap> taps,
+                     bool shifted)
     : in_h_(in_h),
       in_w_(in_w),
       stride_h_(stride_h),
@@ -29,17 +30,18 @@ ConvImage::ConvImage(int64_t in_h, int64_t in_w, int64_t stride_h, int64_t strid
       pad_top_(pad_top),
       pad_left_(pad_left),
       out_w_(out_w),
+      shifted_(shifted),
       taps_(std::move(taps)) {
   for (const ConvTap& tap : taps_) {
-    if (phase_of(tap) == phases()) phases_.push_back({tap.row % stride_h_, tap.col % stride_w_});
+    if (phase_of(tap) == phases()) phases_.push_back({tap.row % stride_h_, phase_col(tap)});
     extra_rows_ = std::max(extra_rows_, tap.row / stride_h_);
-    extra_cols_ = std::max(extra_cols_, tap.col / stride_w_);
+    extra_cols_ = std::max(extra_cols_, (tap.col - phase_col(tap)) / stride_w_);
   }
 }
 
 int64_t ConvImage::phase_of(const ConvTap& tap) const {
   for (size_t i = 0; i < phases_.size(); ++i) {
-    if (phases_[i].row == tap.row % stride_h_ && phases_[i].col == tap.col % stride_w_) {
+    if (phases_[i].row == tap.row % stride_h_ && phases_[i].col == phase_col(tap)) {
       return static_cast<int64_t>(i);
     }
   }
@@ -47,7 +49,7 @@ int64_t ConvImage::phase_of(const ConvTap& tap) const {
 }
 
 bool ConvImage::reads_in_place(int64_t out_h) const {
-  return stride_h_ == 1 && stride_w_ == 1 && pad_top_ == 0 && pad_left_ == 0 &&
+  return !shifted_ && stride_h_ == 1 && stride_w_ == 1 && pad_top_ == 0 && pad_left_ == 0 &&
          out_h + extra_rows_ <= in_h_ && out_w_ + extra_cols_ <= in_w_;
 }
 
@@ -61,7 +63,7 @@ std::vector<int64_t> ConvImage::offsets_in_copy(int64_t channels, int64_t rows) 
   std::vector<int64_t> offsets;
   for (const ConvTap& tap : taps_) {
     const int64_t row = phase_of(tap) * (rows + extra_rows_) + tap.row / stride_h_;
-    offsets.push_back(row * pitch() + tap.col / stride_w_);
+    offsets.push_back(row * pitch() + (tap.col - phase_col(tap)) / stride_w_);
   }
   return repeated(std::move(offsets), channels, plane(rows));
 }
@@ -69,6 +71,11 @@ std::vector<int64_t> ConvImage::offsets_in_copy(int64_t channels, int64_t rows) 
 template <class T>
 void ConvImage::copy(const T* in, int64_t channels, int64_t first, int64_t rows, T* out) const {
   const ConvKernels<T> kernels;
+  if (shifted_ && first + rows + extra_rows_ <= in_h_) {
+    kernels.copy_shifted({channels, rows + extra_rows_, pitch(), phases(), in + first * in_w_,
+                          in_h_ * in_w_, in_w_, out});
+    return;
+  }
   for (const Phase& phase : phases_) {
     const int64_t shift = phase.col - pad_left_;  // element j is column j * stride_w + shift
     CopyImage<T> c = {};

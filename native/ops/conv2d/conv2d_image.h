@@ -1,6 +1,8 @@
 // The layout in which convolution kernels read an image: padded, and cut into stride_h x stride_w phases
 // (every stride-th row and column), so that one tap meets neighbours in memory at successive output
-// columns and rows, whatever the stride.
+// columns and rows, whatever the stride. Or "shifted", for stride and dilation 1 inside of the image: each column of
+// taps has a phase of its own, which holds the output's columns and no others, so that vectors run through its
+// rows without a gap.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +21,7 @@ class ConvImage {
   // Planes of in_h x in_w, padded by pad_top rows and pad_left columns (cropped where negative), for
   // output rows of out_w columns.
   ConvImage(int64_t in_h, int64_t in_w, int64_t stride_h, int64_t stride_w, int64_t pad_top,
-            int64_t pad_left, int64_t out_w, std::vector<ConvTap> taps);
+            int64_t pad_left, int64_t out_w, std::vector<ConvTap> taps, bool shifted = false);
 
   const std::vector<ConvTap>& taps() const { return taps_; }
 
@@ -44,9 +46,12 @@ class ConvImage {
     int64_t row, col;
   };
   int64_t phases() const { return static_cast<int64_t>(phases_.size()); }
+  // The first column of a tap's phase.
+  int64_t phase_col(const ConvTap& tap) const { return shifted_ ? tap.col : tap.col % stride_w_; }
   int64_t phase_of(const ConvTap& tap) const;
 
   int64_t in_h_, in_w_, stride_h_, stride_w_, pad_top_, pad_left_, out_w_;
+  bool shifted_;
   std::vector<ConvTap> taps_;
   std::vector<Phase> phases_;  // those that some tap reads
   int64_t extra_rows_ = 0, extra_cols_ = 0;

@@ -12,6 +12,7 @@
 #include "ops/conv2d/conv2d_columns.h"
 #include "ops/conv2d/conv2d_direct.h"
 #include "ops/conv2d/conv2d_kernels.h"
+#include "ops/conv2d/conv2d_pointwise.h"
 #include "ops/conv2d/conv2d_winograd.h"
 
 namespace tilegrad {
@@ -70,8 +71,9 @@ void input_gradient(const ConvShape& s, const ConvGradient<T>& gradient, const T
   conv.weight_channel = conv.rows * conv.weight_row;
   conv.weight_group = conv.channels * conv.weight_channel;
   conv.out_plane = s.h * s.w, conv.out_row = s.stride_h * s.w, conv.out_col = s.stride_w;
+  conv.out = dx, conv.out_h = s.h, conv.out_w = s.w;
+  if (pointwise_fits(s) && run_pointwise(conv)) return;
   if constexpr (std::is_same_v<T, float>) {
-    conv.out = dx, conv.out_h = s.h, conv.out_w = s.w;
     if (winograd && winograd_fits(s) && run_winograd(conv, {2 - s.pad_top, 2 - s.pad_left, true}))
       return;
   }

@@ -47,8 +47,8 @@ void conv2d_input_gradient(const ConvShape& shape, const ConvGradient<double>& d
 
 // dweight (k, c / groups, r, s) from x and dy.
 void conv2d_weight_gradient(const ConvShape& shape, const float* x, const ConvGradient<float>& dy,
-                            float* dweight);
+                            bool winograd, float* dweight);
 void conv2d_weight_gradient(const ConvShape& shape, const double* x, const ConvGradient<double>& dy,
-                            double* dweight);
+                            bool winograd, double* dweight);
 
 }  // namespace tilegrad

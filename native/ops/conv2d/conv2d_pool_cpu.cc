@@ -59,7 +59,7 @@ void conv2d_max_pool2d_grad_cpu(KernelArgs& args) {
   float* dweight = args.attrs.boolean("weight") ? (out++)->as<float>() : nullptr;
   float* dbias = args.attrs.boolean("bias") ? (out++)->as<float>() : nullptr;
   if (by_entries) return pooled_weight_gradient(s, x.as<float>(), dy, dweight, dbias);
-  if (dweight != nullptr) conv2d_weight_gradient(s, x.as<float>(), dy, dweight);
+  if (dweight != nullptr) conv2d_weight_gradient(s, x.as<float>(), dy, false, dweight);
   if (dbias != nullptr) bias_gradient(s, dy, dbias);
 }
 

@@ -70,6 +70,15 @@ struct CopyImage {
   int64_t out_plane;
 };
 
+// `shifts` copies of each plane's rows: element j of copy s is element j + s of the row.
+template <class T>
+struct CopyShifted {
+  int64_t planes, rows, pitch, shifts;
+  const T* in;
+  int64_t in_plane, in_row;
+  T* out;  // (planes, shifts, rows, pitch)
+};
+
 // out[i, j] (h, w) = sum over taps (a, b) of columns[a * s + b, p, q] where p = i + pad_top - a *
 // dilation_h lies in [0, p) and q likewise: what the columns of a stride-1 convolution add up to.
 template <class T>
@@ -82,9 +91,9 @@ struct GatherColumns {
   T* out;  // (h, w)
 };
 
-// sums (taps, filters) += over positions (p, q): image[offsets[t] + p * image_row + q]
-//                                               * dy[(p * cols + q) * filters + f]
-// filters is a multiple of lanes.
+// sums (taps, filters) += over positions (p, q): image[offsets[t] + p * image_row + q] * dy[f, p * cols + q]
+// filters is a multiple of lanes. Panel i of n = ceil(vectors of filters / conv_weight_vectors) holds dy of the
+// vectors from vectors * i / n on.
 template <class T>
 struct ConvWeightTile {
   int64_t taps, filters;
@@ -92,9 +101,10 @@ struct ConvWeightTile {
   const int64_t* offsets;
   const T* image;
   int64_t image_row;
-  const T* dy;  // (rows * cols, filters)
+  const T* dy;  // panels of (rows * cols, filters of the panel)
   int64_t rows, cols;
   T* sums;
+  bool first;  // what sums hold is overwritten
 };
 
 // sums[f * sums_row + t] = over images and positions: image[offsets[t] + p * image_row + q]
@@ -159,8 +169,11 @@ TILEGRAD_SIMD_DECLARE(void, conv_copy_rows_f32, (const CopyRows<float>& c))
 TILEGRAD_SIMD_DECLARE(void, conv_copy_rows_f64, (const CopyRows<double>& c))
 TILEGRAD_SIMD_DECLARE(void, conv_copy_image_f32, (const CopyImage<float>& c))
 TILEGRAD_SIMD_DECLARE(void, conv_copy_image_f64, (const CopyImage<double>& c))
+TILEGRAD_SIMD_DECLARE(void, conv_copy_shifted_f32, (const CopyShifted<float>& c))
+TILEGRAD_SIMD_DECLARE(void, conv_copy_shifted_f64, (const CopyShifted<double>& c))
 TILEGRAD_SIMD_DECLARE(void, conv_gather_columns_f32, (const GatherColumns<float>& c))
 TILEGRAD_SIMD_DECLARE(void, conv_gather_columns_f64, (const GatherColumns<double>& c))
+TILEGRAD_SIMD_DECLARE(int, conv_weight_vectors, ())
 TILEGRAD_SIMD_DECLARE(void, conv_weight_tile_f32, (const ConvWeightTile<float>& c))
 TILEGRAD_SIMD_DECLARE(void, conv_weight_tile_f64, (const ConvWeightTile<double>& c))
 TILEGRAD_SIMD_DECLARE(void, conv_weight_dot_f32, (const ConvWeightDot<float>& c))
@@ -183,6 +196,7 @@ struct ConvKernels;
     void (*panel)(const ConvPanel<T>&) = TILEGRAD_SIMD(conv_panel_##suffix);                       \
     void (*copy_rows)(const CopyRows<T>&) = TILEGRAD_SIMD(conv_copy_rows_##suffix);                \
     void (*copy_image)(const CopyImage<T>&) = TILEGRAD_SIMD(conv_copy_image_##suffix);             \
+    void (*copy_shifted)(const CopyShifted<T>&) = TILEGRAD_SIMD(conv_copy_shifted_##suffix);       \
     void (*gather_columns)(const GatherColumns<T>&) = TILEGRAD_SIMD(conv_gather_columns_##suffix); \
     void (*weight_tile)(const ConvWeightTile<T>&) = TILEGRAD_SIMD(conv_weight_tile_##suffix);      \
     void (*weight_dot)(const ConvWeightDot<T>&) = TILEGRAD_SIMD(conv_weight_dot_##suffix);         \

@@ -1,8 +1,10 @@
 // Weight gradient: a reduction over images and positions. The images are cut into a number of parts that
 // depends on the shape alone; each part sums into a buffer of its own and the buffers are added in
-// order, so the bits do not depend on the threads. Within a part, either filters lie along the lanes
-// (dy of a few rows is transposed to channels last) or, where they are few, output columns do.
+// order, so the bits do not depend on the threads. Within a part, either filters lie along the lanes (dy of a
+// few rows is transposed to panels of filters, channels last, each of which stays in L1) or, where they
+// are few, output columns do.
 #include <algorithm>
+#include <type_traits>
 #include <vector>
 
 #include "core/cpu/gemm_kernels.h"
@@ -11,16 +13,19 @@
 #include "ops/conv2d/conv2d_image.h"
 #include "ops/conv2d/conv2d_kernels.h"
 #include "ops/conv2d/conv2d_simd.h"
+#include "ops/conv2d/conv2d_winograd.h"
+#include "ops/conv2d/conv2d_winograd_weight.h"
 
 namespace tilegrad {
 namespace {
 
 constexpr int64_t kMaxParts = 16;
-constexpr int64_t kPartsBytes = 64 << 20;
+constexpr int64_t kPartsBytes = 1 << 20;  // of all parts' sums: a part of L2
 constexpr int64_t kEnoughTasks = 16;
-constexpr int64_t kTaskWork = 1 << 19;         // multiply-adds
-constexpr int64_t kPositionBytes = 256 << 10;  // of transposed dy: a part of L2
-constexpr int64_t kImageBytes = 128 << 10;     // of copied planes
+constexpr int64_t kBlockTaps = 256;         // of a task: each transposes dy for itself
+constexpr int64_t kTaskWork = 1 << 19;      // multiply-adds
+constexpr int64_t kPanelVectors = 640;      // of a panel of dy: a part of L1
+constexpr int64_t kImageBytes = 128 << 10;  // of copied planes
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -34,22 +39,37 @@ std::vector<ConvTap> all_taps(const ConvShape& s) {
   return taps;
 }
 
+// A kernel of 1 x 1 meets whole planes: rows are then as long as `most` allows.
+ConvShape flattened(const ConvShape& s, int64_t most) {
+  ConvShape flat = s;
+  const int64_t positions = s.p * s.q;
+  const bool whole = s.r * s.s * s.stride_h * s.stride_w == 1 && s.p == s.h && s.q == s.w;
+  if (!whole || s.pad_top != 0 || s.pad_left != 0) return flat;
+  int64_t rows = std::min(ceil_div(positions, most), s.h);
+  while (positions % rows != 0) ++rows;
+  flat.h = flat.p = rows;
+  flat.w = flat.q = positions / rows;
+  return flat;
+}
+
 template <class T>
 class WeightGradient {
  public:
   WeightGradient(const ConvShape& s, const T* x, const ConvGradient<T>& dy, T* dw)
-      : s_(s),
+      : lanes_(kernels_.geometry.lanes),
+        vectors_(ceil_div(s.k / s.groups, lanes_)),
+        panels_(ceil_div(vectors_, TILEGRAD_SIMD(conv_weight_vectors)())),
+        s_(flattened(s, panel_positions())),
         x_(x),
         dy_(dy),
         dw_(dw),
-        image_(s.h, s.w, s.stride_h, s.stride_w, s.pad_top, s.pad_left, s.q, all_taps(s)),
+        image_(s_.h, s_.w, s_.stride_h, s_.stride_w, s_.pad_top, s_.pad_left, s_.q, all_taps(s_)),
         channels_(s.c / s.groups),
         filters_(s.k / s.groups),
         plane_taps_(s.r * s.s) {
-    const int64_t lanes = kernels_.geometry.lanes;
-    by_filters_ = 2 * filters_ > lanes;
-    pitch_ = by_filters_ ? ceil_div(filters_, lanes) * lanes : filters_;
-    in_place_ = image_.reads_in_place(s.p);
+    by_filters_ = 2 * filters_ > lanes_;
+    pitch_ = by_filters_ ? vectors_ * lanes_ : filters_;
+    in_place_ = image_.reads_in_place(s_.p);
     cut();
     block();
   }
@@ -57,6 +77,7 @@ class WeightGradient {
   void run();
 
  private:
+  int64_t panel_positions() const { return kPanelVectors / ceil_div(vectors_, panels_); }
   int64_t taps() const { return channels_ * plane_taps_; }
   // Taps of one kernel row are neighbours in the image, unless a stride or a dilation sets them apart.
   int64_t neighbours() const { return s_.stride_w == 1 && s_.dilation_w == 1 ? s_.s : 1; }
@@ -64,22 +85,25 @@ class WeightGradient {
   void cut();
   void block();
   void run_task(int64_t task, T* sums) const;
-  void by_filters(int64_t group, int64_t image, int64_t channel, int64_t channels, T* sums) const;
+  void pack_gradient(const T* from, int64_t positions, T* out) const;
+  void by_filters(int64_t group, int64_t image, int64_t channel, int64_t channels, bool first,
+                  T* sums) const;
   void by_columns(int64_t group, int64_t image, int64_t images, int64_t channel, int64_t channels,
                   T* sums) const;
   const T* planes(int64_t image, int64_t channel) const {
     return x_ + (image * s_.c + channel) * s_.h * s_.w;
   }
-  void add_parts(T* sums, int64_t begin, int64_t end) const;
-  void write_filters(const T* sums, int64_t group, int64_t begin, int64_t end) const;
+  void add_parts(T* sums, int64_t rows, int64_t width, int64_t pitch) const;
+  void write_filters(T* sums, int64_t group, int64_t begin, int64_t end) const;
 
-  const ConvShape& s_;
+  const ConvKernels<T> kernels_;
+  const GemmKernels<T> gemm_kernels_;
+  const int64_t lanes_, vectors_, panels_;  // of the filters of one group
+  const ConvShape s_;
   const T* x_;
   const ConvGradient<T>& dy_;
   T* dw_;
   const ConvImage image_;
-  const ConvKernels<T> kernels_;
-  const GemmKernels<T> gemm_kernels_;
   const int64_t channels_, filters_, plane_taps_;  // of one group
   bool by_filters_, in_place_;
   int64_t pitch_;           // filters of a row of sums, padded to whole vectors
@@ -97,17 +121,17 @@ void WeightGradient<T>::cut() {
   const int64_t tasks = std::clamp<int64_t>(work / kTaskWork, 1, kEnoughTasks);
   const int64_t most = std::clamp<int64_t>(kPartsBytes / bytes, 1, kMaxParts);
   parts_ = std::min({s_.n, most, ceil_div(tasks, s_.groups)});
-  channel_blocks_ = std::min(channels_, ceil_div(tasks, parts_ * s_.groups));
+  // Few parts cannot feed the threads, so that smaller blocks pay.
+  const int64_t least = parts_ * s_.groups >= 4 ? kBlockTaps : kBlockTaps / 16;
+  channel_blocks_ = std::clamp<int64_t>(ceil_div(tasks, parts_ * s_.groups), 1,
+                                        std::clamp<int64_t>(taps() / least, 1, channels_));
 }
 
 // How much is copied at once: rows of output for dy, channels for the image.
 template <class T>
 void WeightGradient<T>::block() {
   rows_ = s_.p;
-  if (by_filters_) {
-    const int64_t row_bytes = s_.q * pitch_ * static_cast<int64_t>(sizeof(T));
-    rows_ = std::clamp<int64_t>(kPositionBytes / row_bytes, 1, s_.p);
-  }
+  if (by_filters_) rows_ = std::clamp<int64_t>(panel_positions() / s_.q, 1, s_.p);
   const int64_t plane_bytes = image_.plane(rows_) * static_cast<int64_t>(sizeof(T));
   const int64_t fitting = by_filters_ ? kImageBytes / std::max<int64_t>(plane_bytes, 1) : 1;
   const int64_t wanted = by_filters_ ? ceil_div(16, plane_taps_) : 1;
@@ -116,10 +140,23 @@ void WeightGradient<T>::block() {
       in_place_ ? image_.offsets_in_place(at_once_) : image_.offsets_in_copy(at_once_, rows_);
 }
 
-// Filters along the lanes: sums (taps, pitch).
+// dy at `positions` neighbouring positions, as panels.
+template <class T>
+void WeightGradient<T>::pack_gradient(const T* from, int64_t positions, T* out) const {
+  const int64_t plane = s_.p * s_.q;
+  for (int64_t i = 0; i < panels_; ++i) {
+    const int64_t first = vectors_ * i / panels_ * lanes_;
+    const int64_t pitch = vectors_ * (i + 1) / panels_ * lanes_ - first;
+    gemm_kernels_.pack({out + first * positions, static_cast<int>(pitch),
+                        static_cast<int>(std::min(pitch, filters_ - first)), positions,
+                        from + first * plane, plane, 1});
+  }
+}
+
+// Filters along the lanes: sums (taps, pitch), which the first image overwrites.
 template <class T>
 void WeightGradient<T>::by_filters(int64_t group, int64_t image, int64_t channel, int64_t channels,
-                                   T* sums) const {
+                                   bool first, T* sums) const {
   const int64_t dy_elements = rows_ * s_.q * pitch_;
   const int64_t copied = in_place_ ? 0 : at_once_ * image_.plane(rows_);
   const int64_t spread = dy_.pooled() ? filters_ * s_.p * s_.q : 0;
@@ -128,15 +165,14 @@ void WeightGradient<T>::by_filters(int64_t group, int64_t image, int64_t channel
   const T* from = dy_.planes(image * s_.k + group * filters_, filters_, copy + copied);
   for (int64_t p = 0; p < s_.p; p += rows_) {
     const int64_t height = std::min(rows_, s_.p - p);
-    gemm_kernels_.pack({dy, static_cast<int>(pitch_), static_cast<int>(filters_), height * s_.q,
-                        from + p * s_.q, s_.p * s_.q, 1});
+    pack_gradient(from + p * s_.q, height * s_.q, dy);
     for (int64_t c = 0; c < channels; c += at_once_) {
       const int64_t count = std::min(at_once_, channels - c);
       const T* in = planes(image, group * channels_ + channel + c);
       if (!in_place_) image_.copy(in, count, p, rows_, copy);
       kernels_.weight_tile({count * plane_taps_, pitch_, neighbours(), offsets_.data(),
                             in_place_ ? in + p * s_.w : copy, image_row(), dy, height, s_.q,
-                            sums + c * plane_taps_ * pitch_});
+                            sums + c * plane_taps_ * pitch_, first && p == 0});
     }
   }
 }
@@ -193,31 +229,34 @@ void WeightGradient<T>::run_task(int64_t task, T* sums) const {
     return;
   }
   T* own = sums + channel * plane_taps_ * pitch_;
-  std::fill(own, own + channels * plane_taps_ * pitch_, T{});
-  for (int64_t i = image; i < end; ++i) by_filters(group, i, channel, channels, own);
+  for (int64_t i = image; i < end; ++i) by_filters(group, i, channel, channels, i == image, own);
 }
 
-// Adds the parts of elements [begin, end) of the sums into the first part, in order.
+// Adds the parts into the first one, in order, `rows` rows of `width` elements that lie `pitch` apart.
 template <class T>
-void WeightGradient<T>::add_parts(T* sums, int64_t begin, int64_t end) const {
+void WeightGradient<T>::add_parts(T* sums, int64_t rows, int64_t width, int64_t pitch) const {
   const int64_t part = s_.groups * taps() * pitch_;
   for (int64_t i = 1; i < parts_; ++i) {
     const T* from = sums + i * part;
-    for (int64_t j = begin; j < end; ++j) sums[j] += from[j];
+    for (int64_t row = 0; row < rows; ++row) {
+      for (int64_t j = 0; j < width; ++j) sums[row * pitch + j] += from[row * pitch + j];
+    }
   }
 }
 
-// Filters [begin, end) of one group, from (taps, pitch) to (filters, taps).
+// Filters [begin, end) of one group: all parts of (taps, pitch) to (filters, taps).
 template <class T>
-void WeightGradient<T>::write_filters(const T* sums, int64_t group, int64_t begin,
-                                      int64_t end) const {
-  const T* from = sums + group * taps() * pitch_;
-  T* out = dw_ + group * filters_ * taps();
+void WeightGradient<T>::write_filters(T* sums, int64_t group, int64_t begin, int64_t end) const {
+  T* from = sums + group * taps() * pitch_;
+  T* out = dw_ + (group * filters_ + begin) * taps();
+  const int64_t count = end - begin;
   if (by_filters_) {
     const int width = static_cast<int>(taps());
-    gemm_kernels_.pack({out + begin * taps(), width, width, end - begin, from + begin, pitch_, 1});
+    add_parts(from + begin, taps(), count, pitch_);
+    gemm_kernels_.pack({out, width, width, count, from + begin, pitch_, 1});
   } else {
-    std::copy(from + begin * taps(), from + end * taps(), out + begin * taps());
+    add_parts(from + begin * taps(), 1, count * taps(), 0);
+    std::copy(from + begin * taps(), from + end * taps(), out);
   }
 }
 
@@ -230,27 +269,27 @@ void WeightGradient<T>::run() {
   parallel_for(tasks, grain_for(work, kTaskWork / 2), [&](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; ++task) run_task(task, sums);
   });
-  const int64_t summed = parts_ > 1 ? s_.groups * taps() * pitch_ : 0;
-  parallel_for(summed, grain_for(parts_, 1 << 14),
-               [&](int64_t begin, int64_t end) { add_parts(sums, begin, end); });
-  const int64_t block = 4 * kernels_.geometry.lanes;
-  const int64_t blocks = ceil_div(filters_, block);
-  const int64_t work_each = std::min(filters_, block) * taps();
-  parallel_for(s_.groups * blocks, grain_for(work_each, 1 << 14), [&](int64_t begin, int64_t end) {
+  const int64_t blocks = ceil_div(filters_, lanes_);
+  const int64_t moved = std::min(filters_, lanes_) * taps() * parts_;
+  parallel_for(s_.groups * blocks, grain_for(moved, 1 << 14), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      const int64_t first = i % blocks * block;
-      write_filters(sums, i / blocks, first, std::min(first + block, filters_));
+      const int64_t first = i % blocks * lanes_;
+      write_filters(sums, i / blocks, first, std::min(first + lanes_, filters_));
     }
   });
 }
 
 template <class T>
-void weight_gradient(const ConvShape& s, const T* x, const ConvGradient<T>& dy, T* dw) {
+void weight_gradient(const ConvShape& s, const T* x, const ConvGradient<T>& dy, bool winograd,
+                     T* dw) {
   const int64_t elements = s.k * (s.c / s.groups) * s.r * s.s;
   if (elements == 0) return;
   if (s.n * s.p * s.q == 0) {
     std::fill(dw, dw + elements, T{});
     return;
+  }
+  if constexpr (std::is_same_v<T, float>) {
+    if (winograd && winograd_fits(s) && run_winograd_weight(s, x, dy, dw)) return;
   }
   WeightGradient<T>(s, x, dy, dw).run();
 }
@@ -258,12 +297,12 @@ void weight_gradient(const ConvShape& s, const T* x, const ConvGradient<T>& dy, 
 }  // namespace
 
 void conv2d_weight_gradient(const ConvShape& shape, const float* x, const ConvGradient<float>& dy,
-                            float* dweight) {
-  weight_gradient(shape, x, dy, dweight);
+                            bool winograd, float* dweight) {
+  weight_gradient(shape, x, dy, winograd, dweight);
 }
 void conv2d_weight_gradient(const ConvShape& shape, const double* x, const ConvGradient<double>& dy,
-                            double* dweight) {
-  weight_gradient(shape, x, dy, dweight);
+                            bool winograd, double* dweight) {
+  weight_gradient(shape, x, dy, winograd, dweight);
 }
 
 }  // namespace tilegrad

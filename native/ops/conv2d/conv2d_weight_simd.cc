@@ -1,5 +1,5 @@
-// Weight gradient, register tiles. tile: MT taps by NV vectors of filters; per output position MT image
-// elements are broadcast and NV vectors of dy (channels last) loaded. runs: the same for one vector of filters
+// Weight gradient, register tiles. tile: MT taps by NV vectors of filters, which are one panel of dy; per output
+// position MT image elements are broadcast and NV neighbouring vectors of dy loaded. runs: the same for one vector of filters
 // and taps in rows of S neighbours, one address a row: with short rows of output the addresses cost most. dot: for few filters, vectors
 // run along the output columns instead, MK filters by MT taps, summed over the lanes at the end.
 #include "core/cpu/simd.h"
@@ -31,7 +31,7 @@ __attribute__((noinline)) void weight_tile(const ConvWeightTile<T>& c, int64_t t
 #pragma GCC unroll 4
     for (int v = 0; v < NV; ++v) acc[t][v] = Vec<T>{};
   }
-  const T* dy = c.dy + filter;
+  const T* dy = c.dy + c.rows * c.cols * filter;
   for (int64_t p = 0; p < c.rows; ++p) {
     for (int64_t q = 0; q < c.cols; ++q) {
       Vec<T> g[NV];
@@ -43,7 +43,7 @@ __attribute__((noinline)) void weight_tile(const ConvWeightTile<T>& c, int64_t t
 #pragma GCC unroll 4
         for (int v = 0; v < NV; ++v) acc[t][v] += xt * g[v];
       }
-      dy += c.filters;
+      dy += NV * W;
     }
 #pragma GCC unroll 16
     for (int t = 0; t < MT; ++t) x[t] += c.image_row;
@@ -54,7 +54,7 @@ __attribute__((noinline)) void weight_tile(const ConvWeightTile<T>& c, int64_t t
 #pragma GCC unroll 4
     for (int v = 0; v < NV; ++v) {
       T* out = sums + t * c.filters + v * W;
-      store<T>(out, load<T>(out) + acc[t][v]);
+      store<T>(out, c.first ? acc[t][v] : load<T>(out) + acc[t][v]);
     }
   }
 }
@@ -87,9 +87,11 @@ __attribute__((noinline)) void weight_runs(const ConvWeightTile<T>& c, int64_t t
     for (int r = 0; r < MR; ++r) x[r] += image_row;
   }
   T* sums = c.sums + tap * filters;
+  const bool first = c.first;
 #pragma GCC unroll 16
   for (int t = 0; t < MR * S; ++t) {
-    store<T>(sums + t * filters, load<T>(sums + t * filters) + acc[t]);
+    T* out = sums + t * filters;
+    store<T>(out, first ? acc[t] : load<T>(out) + acc[t]);
   }
 }
 
@@ -100,7 +102,7 @@ TG_SIMD void weight_run_tiles(const ConvWeightTile<T>& c) {
   for (; tap < c.taps; tap += S) weight_runs<T, 1, S>(c, tap);
 }
 
-// Both directions are shared out evenly: 4 vectors as 2 and 2, not 3 and 1.
+// A panel of dy stays in L1 while all taps pass. Taps are shared out evenly, as panels are: 10 as 5 and 5.
 template <class T>
 TG_SIMD void weight_tiles(const ConvWeightTile<T>& c) {
   constexpr int W = kLanes<T>;
@@ -108,12 +110,12 @@ TG_SIMD void weight_tiles(const ConvWeightTile<T>& c) {
   if (c.filters == W && c.run == 5) return weight_run_tiles<T, 2, 5>(c);
   const int64_t tap_tiles = (c.taps + kTileTaps - 1) / kTileTaps;
   const int64_t vectors = c.filters / W;
-  const int64_t filter_tiles = (vectors + kTileVectors - 1) / kTileVectors;
-  for (int64_t i = 0; i < tap_tiles; ++i) {
-    const int64_t tap = c.taps * i / tap_tiles, taps = c.taps * (i + 1) / tap_tiles - tap;
-    for (int64_t j = 0; j < filter_tiles; ++j) {
-      const int64_t v = vectors * j / filter_tiles;
-      switch (vectors * (j + 1) / filter_tiles - v) {
+  const int64_t panels = (vectors + kTileVectors - 1) / kTileVectors;
+  for (int64_t j = 0; j < panels; ++j) {
+    const int64_t v = vectors * j / panels, width = vectors * (j + 1) / panels - v;
+    for (int64_t i = 0; i < tap_tiles; ++i) {
+      const int64_t tap = c.taps * i / tap_tiles, taps = c.taps * (i + 1) / tap_tiles - tap;
+      switch (width) {
         case 1:
           weight_taps<T, 1>(c, tap, v * W, taps);
           break;
@@ -243,6 +245,7 @@ TG_SIMD void weight_dots(const ConvWeightDot<T>& c) {
 
 }  // namespace
 
+int conv_weight_vectors() { return kTileVectors; }
 void conv_weight_tile_f32(const ConvWeightTile<float>& c) { weight_tiles(c); }
 void conv_weight_tile_f64(const ConvWeightTile<double>& c) { weight_tiles(c); }
 void conv_weight_dot_f32(const ConvWeightDot<float>& c) { weight_dots(c); }

@@ -15,6 +15,7 @@
 #include "core/cpu/scratch.h"
 #include "core/parallel.h"
 #include "ops/conv2d/conv2d_winograd_simd.h"
+#include "ops/conv2d/conv2d_winograd_tiles.h"
 
 namespace tilegrad {
 namespace {
@@ -37,13 +38,6 @@ struct Kernels {
   bool (*output)(const WinogradOutput&) = TILEGRAD_SIMD(winograd_output);
 };
 
-// Whole rows of tiles of one image, or a part of one row.
-struct Run {
-  int64_t image, row, rows, col, cols;  // in tiles
-  int64_t first;                        // of the task's tiles
-  int64_t tiles() const { return rows * cols; }
-};
-
 class Winograd {
  public:
   Winograd(const DirectConv<float>& conv, const WinogradPadding& padding)
@@ -52,39 +46,33 @@ class Winograd {
         lanes_(kernels_.geometry.lanes),
         channel_blocks_(ceil_div(conv.channels, lanes_)),
         filter_blocks_(ceil_div(conv.rows, lanes_)),
-        tile_rows_(ceil_div(conv.out_h, kWinogradOut)),
-        tile_cols_(ceil_div(conv.out_w, kWinogradOut)),
         panels_(ceil_div(filter_blocks_, kPanel)),
-        group_kernels_(kWinogradXi * filter_blocks_ * lanes_ * conv.channels) {
-    parts_ = ceil_div(tile_cols_, 2 * kTaskTiles);
-    part_cols_ = ceil_div(tile_cols_, parts_);
-    parts_ = ceil_div(tile_cols_, part_cols_);
-  }
+        group_kernels_(kWinogradXi * filter_blocks_ * lanes_ * conv.channels),
+        tiles_(conv.images, conv.out_h, conv.out_w, 2 * kTaskTiles) {}
 
   // False where a sum is not finite.
   bool run();
 
  private:
-  int64_t units() const { return conv_.images * tile_rows_ * parts_; }
-  std::vector<Run> runs(int64_t begin, int64_t end) const;
   void pack_taps(float* out, int64_t group, int64_t block, int64_t first, int64_t channels) const;
   void transform_weights(float* u) const;
   void transform_block(float* u, int64_t group, int64_t block, int64_t first, int64_t channels,
                        int64_t xi_stride, float* taps) const;
   int64_t taps_elements() const { return kChannelsAtOnce * 9 * lanes_; }
-  void input(const Run& run, int64_t group, int64_t block, float* v, int64_t v_block,
+  void input(const WinogradRun& run, int64_t group, int64_t block, float* v, int64_t v_block,
              float* band) const;
   void product(const float* u, int64_t xi_stride, int64_t channels, int64_t tiles, int64_t panel,
                int64_t xi, const float* v, float* m, bool accumulate) const;
-  bool output(const Run& run, int64_t group, int64_t block, const float* m, float* band) const;
+  bool output(const WinogradRun& run, int64_t group, int64_t block, const float* m,
+              float* band) const;
   bool run_task(const float* u, int64_t begin, int64_t end) const;
-  bool run_panel(const std::vector<Run>& all, int64_t group, int64_t panel, const float* v) const;
+  bool run_panel(const std::vector<WinogradRun>& all, int64_t group, int64_t panel,
+                 const float* v) const;
   bool run_by_tiles() const;
   bool run_by_panels() const;
-  int64_t tiles() const { return conv_.images * tile_rows_ * tile_cols_; }
-  int64_t shared_elements() const { return channel_blocks_ * tiles() * tile_elements(); }
+  int64_t shared_elements() const { return channel_blocks_ * tiles_.count() * tile_elements(); }
   bool by_panels() const {
-    return parts_ == 1 && panels_ >= 4 &&
+    return tiles_.whole_rows() && panels_ >= 4 &&
            shared_elements() * static_cast<int64_t>(sizeof(float)) <= kSharedBytes;
   }
   int64_t panel_blocks(int64_t panel) const {
@@ -105,36 +93,18 @@ class Winograd {
     return panel * kPanel * lanes_ * conv_.channels * kWinogradXi;
   }
   int64_t tile_elements() const { return kWinogradXi * lanes_; }
-  int64_t band_elements(const Run& run) const {
+  int64_t band_elements(const WinogradRun& run) const {
     return (kWinogradOut * run.rows + 2) * (kWinogradOut * run.cols + 2) * lanes_;
   }
 
   const DirectConv<float>& conv_;
   const WinogradPadding& padding_;
   const Kernels kernels_;
-  const int64_t lanes_, channel_blocks_, filter_blocks_, tile_rows_, tile_cols_, panels_;
+  const int64_t lanes_, channel_blocks_, filter_blocks_, panels_;
   const int64_t group_kernels_;
-  int64_t parts_, part_cols_;  // of a row of tiles
-  PackedForm kept_;            // all kernels as pack_taps writes them, or null
+  const WinogradTiles tiles_;
+  PackedForm kept_;  // all kernels as pack_taps writes them, or null
 };
-
-// The tiles of units [begin, end), neighbouring rows of an image together.
-std::vector<Run> Winograd::runs(int64_t begin, int64_t end) const {
-  std::vector<Run> found;
-  int64_t first = 0;
-  for (int64_t unit = begin; unit < end; ++unit) {
-    const int64_t part = unit % parts_, row = unit / parts_ % tile_rows_;
-    const int64_t image = unit / parts_ / tile_rows_;
-    const int64_t cols = std::min(part_cols_, tile_cols_ - part * part_cols_);
-    if (parts_ == 1 && !found.empty() && found.back().image == image) {
-      ++found.back().rows;
-    } else {
-      found.push_back({image, row, 1, part * part_cols_, cols, first});
-    }
-    first += cols;
-  }
-  return found;
-}
 
 // The kernels of one block of filters as (channels, 9, lanes).
 void Winograd::pack_taps(float* out, int64_t group, int64_t block, int64_t first,
@@ -181,8 +151,8 @@ void Winograd::transform_weights(float* u) const {
   });
 }
 
-void Winograd::input(const Run& run, int64_t group, int64_t block, float* v, int64_t v_block,
-                     float* band) const {
+void Winograd::input(const WinogradRun& run, int64_t group, int64_t block, float* v,
+                     int64_t v_block, float* band) const {
   WinogradInput w = {};
   w.plane = conv_.in_h * conv_.in_w, w.in_h = conv_.in_h, w.in_w = conv_.in_w;
   const int64_t channel = block * lanes_;
@@ -209,7 +179,7 @@ void Winograd::product(const float* u, int64_t xi_stride, int64_t channels, int6
   kernels_.product(w);
 }
 
-bool Winograd::output(const Run& run, int64_t group, int64_t block, const float* m,
+bool Winograd::output(const WinogradRun& run, int64_t group, int64_t block, const float* m,
                       float* band) const {
   WinogradOutput w = {};
   const int64_t filter = block * lanes_;
@@ -231,11 +201,11 @@ bool Winograd::output(const Run& run, int64_t group, int64_t block, const float*
 }
 
 bool Winograd::run_task(const float* u, int64_t begin, int64_t end) const {
-  const std::vector<Run> all = runs(begin, end);
+  const std::vector<WinogradRun> all = tiles_.runs(begin, end);
   const int64_t tiles = all.back().first + all.back().tiles();
   const int64_t v_block = tiles * tile_elements();
   int64_t band_size = 0;
-  for (const Run& run : all) band_size = std::max(band_size, band_elements(run));
+  for (const WinogradRun& run : all) band_size = std::max(band_size, band_elements(run));
   const int64_t elements = band_size + (channel_blocks_ + filter_blocks_) * v_block;
   float* band = static_cast<float*>(
       scratch(ScratchSlot::chunk, sizeof(float) * static_cast<size_t>(elements)));
@@ -244,7 +214,7 @@ bool Winograd::run_task(const float* u, int64_t begin, int64_t end) const {
   bool finite = true;
   for (int64_t group = 0; group < conv_.groups; ++group) {
     for (int64_t block = 0; block < channel_blocks_; ++block) {
-      for (const Run& run : all) input(run, group, block, v, v_block, band);
+      for (const WinogradRun& run : all) input(run, group, block, v, v_block, band);
     }
     const float* kernels = u + group * group_kernels_;
     for (int64_t xi = 0; xi < kWinogradXi; ++xi) {
@@ -254,7 +224,7 @@ bool Winograd::run_task(const float* u, int64_t begin, int64_t end) const {
       }
     }
     for (int64_t block = 0; block < filter_blocks_; ++block) {
-      for (const Run& run : all) {
+      for (const WinogradRun& run : all) {
         const float* from = m + block * v_block + run.first * tile_elements();
         finite = output(run, group, block, from, band) && finite;
       }
@@ -267,22 +237,24 @@ bool Winograd::run_by_tiles() const {
   float* u = static_cast<float*>(scratch(
       ScratchSlot::region, sizeof(float) * static_cast<size_t>(conv_.groups * group_kernels_)));
   transform_weights(u);
-  const auto units_of = [&](int64_t tiles) { return std::max<int64_t>(tiles / part_cols_, 1); };
+  const auto units_of = [&](int64_t tiles) {
+    return std::max<int64_t>(tiles / tiles_.unit_cols(), 1);
+  };
   int64_t task_units = units_of(kTaskTiles);
-  if (ceil_div(units(), task_units) < kFewTasks) task_units = units_of(kSmallTaskTiles);
+  if (ceil_div(tiles_.units(), task_units) < kFewTasks) task_units = units_of(kSmallTaskTiles);
   std::atomic<bool> finite{true};
-  parallel_for(units(), task_units, [&](int64_t begin, int64_t end) {
+  parallel_for(tiles_.units(), task_units, [&](int64_t begin, int64_t end) {
     if (!run_task(u, begin, end)) finite.store(false, std::memory_order_relaxed);
   });
   return finite.load(std::memory_order_relaxed);
 }
 
 // All tiles by one panel of filters, and back.
-bool Winograd::run_panel(const std::vector<Run>& all, int64_t group, int64_t panel,
+bool Winograd::run_panel(const std::vector<WinogradRun>& all, int64_t group, int64_t panel,
                          const float* v) const {
-  const int64_t block_elements = tiles() * tile_elements(), at_once = channels_at_once();
+  const int64_t block_elements = tiles_.count() * tile_elements(), at_once = channels_at_once();
   int64_t band_size = taps_elements();  // both are used one after the other
-  for (const Run& run : all) band_size = std::max(band_size, band_elements(run));
+  for (const WinogradRun& run : all) band_size = std::max(band_size, band_elements(run));
   // One vector more, so that the 36 stores of a kernel do not meet in one set of the cache.
   const int64_t xi_stride = panel_stride(panel, at_once) + lanes_;
   const int64_t u_elements = kWinogradXi * xi_stride;
@@ -296,13 +268,13 @@ bool Winograd::run_panel(const std::vector<Run>& all, int64_t group, int64_t pan
       transform_block(u, group, panel * kPanel + block, first, channels, xi_stride, band);
     }
     for (int64_t xi = 0; xi < kWinogradXi; ++xi) {
-      product(u, xi_stride, channels, tiles(), panel, xi, v + first / lanes_ * block_elements, m,
-              first > 0);
+      product(u, xi_stride, channels, tiles_.count(), panel, xi,
+              v + first / lanes_ * block_elements, m, first > 0);
     }
   }
   bool finite = true;
   for (int64_t block = 0; block < panel_blocks(panel); ++block) {
-    for (const Run& run : all) {
+    for (const WinogradRun& run : all) {
       const float* from = m + block * block_elements + run.first * tile_elements();
       finite = output(run, group, panel * kPanel + block, from, band) && finite;
     }
@@ -313,17 +285,17 @@ bool Winograd::run_panel(const std::vector<Run>& all, int64_t group, int64_t pan
 bool Winograd::run_by_panels() const {
   float* v = static_cast<float*>(
       scratch(ScratchSlot::region, sizeof(float) * static_cast<size_t>(shared_elements())));
-  const std::vector<Run> all = runs(0, units());
-  const int64_t v_block = tiles() * tile_elements();
+  const std::vector<WinogradRun> all = tiles_.runs(0, tiles_.units());
+  const int64_t v_block = tiles_.count() * tile_elements();
   // Enough tasks for some threads; rows of pixels are read again where two tasks meet.
-  const int64_t pieces = std::min(ceil_div(kEnoughTasks, channel_blocks_), units());
-  const int64_t piece = ceil_div(units(), pieces), count = ceil_div(units(), piece);
+  const int64_t pieces = std::min(ceil_div(kEnoughTasks, channel_blocks_), tiles_.units());
+  const int64_t piece = ceil_div(tiles_.units(), pieces), count = ceil_div(tiles_.units(), piece);
   std::atomic<bool> finite{true};
   for (int64_t group = 0; group < conv_.groups; ++group) {
     parallel_for(channel_blocks_ * count, 1, [&](int64_t task, int64_t) {
       const int64_t unit = task % count * piece;
-      const int64_t first = unit * tile_cols_;
-      for (Run run : runs(unit, std::min(unit + piece, units()))) {
+      const int64_t first = unit * tiles_.unit_cols();
+      for (WinogradRun run : tiles_.runs(unit, std::min(unit + piece, tiles_.units()))) {
         float* band = static_cast<float*>(
             scratch(ScratchSlot::chunk, sizeof(float) * static_cast<size_t>(band_elements(run))));
         run.first += first;

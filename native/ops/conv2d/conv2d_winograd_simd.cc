@@ -4,15 +4,11 @@
 // out. The product is a register tile of MR tiles by up to 2 vectors of filters.
 #include "ops/conv2d/conv2d_winograd_simd.h"
 
-#include "core/cpu/simd.h"
-#include "core/cpu/transpose.h"
 #include "ops/conv2d/conv2d_pixels.h"
+#include "ops/conv2d/conv2d_winograd_transform.h"
 
 namespace tilegrad::TILEGRAD_ISA {
 namespace {
-
-constexpr int W = kLanes<float>;
-using V = Vec<float>;
 
 // MR * 2 accumulators, 2 vectors of u and one broadcast must fit in 32 (or 16) registers.
 #if defined(TILEGRAD_ISA_AVX512)
@@ -29,34 +25,16 @@ constexpr int kTileRows = 4;
 constexpr int64_t kCacheBytes = 256 << 10;
 #endif
 
-constexpr float kA = 0.75f, kB = 1.5f;  // the points
-constexpr float kA2 = kA * kA, kB2 = kB * kB;
 constexpr int64_t kTileStride = kWinogradXi * W;
-
-// B^T d: rows are the polynomials that vanish at all points but one.
-TG_SIMD void transform_input(const V (&d)[6], V (&v)[6]) {
-  const V even_a = d[4] - kB2 * d[2], odd_a = d[3] - kB2 * d[1];
-  const V even_b = d[4] - kA2 * d[2], odd_b = d[3] - kA2 * d[1];
-  v[0] = d[4] + (kA2 * kB2) * d[0] - (kA2 + kB2) * d[2];
-  v[1] = even_a + kA * odd_a;
-  v[2] = even_a - kA * odd_a;
-  v[3] = even_b + kB * odd_b;
-  v[4] = even_b - kB * odd_b;
-  v[5] = d[5] + (kA2 * kB2) * d[1] - (kA2 + kB2) * d[3];
-}
 
 // G g: values of the kernel's polynomial at the points, over the product of the point's distances.
 TG_SIMD void transform_kernel(V g0, V g1, V g2, V (&u)[6]) {
-  constexpr double a2 = double{kA} * kA, b2 = double{kB} * kB;
-  constexpr float zero = static_cast<float>(1 / (a2 * b2));
-  constexpr float at_a = static_cast<float>(1 / (2 * a2 * (a2 - b2)));
-  constexpr float at_b = static_cast<float>(1 / (2 * b2 * (b2 - a2)));
   const V even_a = g0 + kA2 * g2, odd_a = kA * g1, even_b = g0 + kB2 * g2, odd_b = kB * g1;
-  u[0] = zero * g0;
-  u[1] = at_a * (even_a + odd_a);
-  u[2] = at_a * (even_a - odd_a);
-  u[3] = at_b * (even_b + odd_b);
-  u[4] = at_b * (even_b - odd_b);
+  u[0] = kScaleZero * g0;
+  u[1] = kScaleA * (even_a + odd_a);
+  u[2] = kScaleA * (even_a - odd_a);
+  u[3] = kScaleB * (even_b + odd_b);
+  u[4] = kScaleB * (even_b - odd_b);
   u[5] = g2;
 }
 
@@ -68,31 +46,6 @@ TG_SIMD void transform_output(const V (&m)[6], V (&y)[4]) {
   y[1] = kA * difference_a + kB * difference_b;
   y[2] = kA2 * sum_a + kB2 * sum_b;
   y[3] = m[5] + (kA2 * kA) * difference_a + (kB2 * kB) * difference_b;
-}
-
-// The rows of `planes` planes as pixels of W channels. `cols` pixels from column `first` on; zeros outside.
-TG_SIMD void pixels_of_row(const WinogradInput& w, int64_t row, int64_t cols, float* out) {
-  const int64_t begin = w.first_col < 0 ? -w.first_col : 0;
-  int64_t end = w.in_w - w.first_col < cols ? w.in_w - w.first_col : cols;
-  if (row < 0 || row >= w.in_h || end < begin) end = begin < cols ? begin : cols;
-  for (int64_t j = 0; j < begin && j < cols; ++j) store<float>(out + j * W, V{});
-  if (row >= 0 && row < w.in_h) {
-    const float* in = w.in + row * w.in_w + w.first_col;
-    for (int64_t j = begin; j < end; j += W) {
-      const int count = static_cast<int>(end - j < W ? end - j : W);
-      V pixels[W];
-#pragma GCC unroll 16
-      for (int c = 0; c < W; ++c) {
-        pixels[c] = c < w.channels ? load_partial<float>(in + c * w.plane + j, count) : V{};
-      }
-      transpose<float>(pixels);
-#pragma GCC unroll 16
-      for (int i = 0; i < W; ++i) {
-        if (i < count) store<float>(out + (j + i) * W, pixels[i]);
-      }
-    }
-  }
-  for (int64_t j = end; j < cols; ++j) store<float>(out + j * W, V{});
 }
 
 TG_SIMD void input_tile(const float* band, int64_t pitch, float* v) {
@@ -204,7 +157,10 @@ void winograd_weights(const WinogradWeights& w) {
 void winograd_input(const WinogradInput& w) {
   const int64_t cols = kWinogradOut * w.tile_cols + 2, rows = kWinogradOut * w.tile_rows + 2;
   const int64_t pitch = cols * W;
-  for (int64_t i = 0; i < rows; ++i) pixels_of_row(w, w.first_row + i, cols, w.band + i * pitch);
+  const WinogradPlanes planes = {w.in, w.plane, w.in_h, w.in_w, w.channels, w.first_col};
+  for (int64_t i = 0; i < rows; ++i) {
+    pixels_of_row(planes, w.first_row + i, cols, w.band + i * pitch);
+  }
   float* v = w.v;
   for (int64_t i = 0; i < w.tile_rows; ++i) {
     for (int64_t j = 0; j < w.tile_cols; ++j, v += kTileStride) {
