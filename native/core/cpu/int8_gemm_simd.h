@@ -14,8 +14,8 @@ enum class Int8Bytes : uint8_t { never, where_pairs_fit, always };
 
 struct Int8Geometry {
   int tile_rows, tile_cols;
-  int depth_block;  // groups per pass: a B panel of this depth stays in L1
-  int row_block;    // rows of A per task
+  int depth_block;  // groups per pass: B comes from L1, or from L2 at a few bytes a cycle
+  int row_block;    // rows of A per task: a pass of them stays in L2
   Int8Bytes bytes;
   bool in_place;  // whether rows of A in the byte layout are read where they lie
 };

@@ -171,7 +171,7 @@ Int8Geometry int8_geometry() {
   return {kRows, kCols, 256, kRows * 18, Int8Bytes::always, kInPlace};
 #elif defined(TILEGRAD_ISA_AVX2)
   const Int8Bytes bytes = has_avx_vnni() ? Int8Bytes::always : Int8Bytes::where_pairs_fit;
-  return {kRows, kCols, 256, kRows * 24, bytes, kInPlace};
+  return {kRows, kCols, 512, kRows * 16, bytes, kInPlace};
 #else
   return {kRows, kCols, 256, kRows * 32, Int8Bytes::never, kInPlace};
 #endif
