@@ -1,4 +1,4 @@
-import { int8LinearDynamic, int8Matmul, type Tensor, zeros } from 'tilegrad';
+import { expand, int8LinearDynamic, int8Matmul, type Tensor, zeros } from 'tilegrad';
 import { dynamicLevels } from '../support/dynamic_levels.ts';
 import { roundHalfEven } from '../support/floats.ts';
 import { defineRows, type NdArray, ndarray } from '../support/op_rows.ts';
@@ -11,6 +11,8 @@ interface Attrs {
   dtype?: 'i32' | 'f32' | 'u8' | 'i8';
   outZeroPoint?: number;
   relu?: boolean;
+  /** a is one row, expanded to so many. */
+  rows?: number;
 }
 
 const optional = ['aZeroPoint', 'bZeroPoint', 'scale', 'bias'] as const;
@@ -24,8 +26,10 @@ function named<T>(rest: readonly T[], attrs: Attrs = {}): Partial<Record<(typeof
 const at = (x: NdArray | null | undefined, i: number): number =>
   x ? (x.data[x.data.length === 1 ? 0 : i] as number) : 0;
 
-function reference([a, b, ...rest]: readonly NdArray[], attrs: Attrs = {}): NdArray {
-  if (!a || !b) throw new Error('a and b are there');
+function reference([given, b, ...rest]: readonly NdArray[], attrs: Attrs = {}): NdArray {
+  if (!given || !b) throw new Error('a and b are there');
+  const { rows } = attrs;
+  const a = rows ? ndarray([rows, given.data.length], (i) => given.data[i % given.data.length]!, 'u8') : given;
   const { aZeroPoint, bZeroPoint, scale, bias } = named(rest, attrs);
   const [m, k] = a.shape.slice(-2) as [number, number];
   const n = b.shape.at(-1) as number;
@@ -67,8 +71,13 @@ const products = defineRows<Attrs | undefined>({
   family: 'exact',
   differentiable: false,
   call: ([a, b, ...rest], attrs) => {
-    const { dtype, outZeroPoint, relu } = attrs ?? {};
-    return int8Matmul(a as Tensor, b as Tensor, { ...named(rest, attrs), dtype, outZeroPoint, relu });
+    const { dtype, outZeroPoint, relu, rows } = attrs ?? {};
+    return int8Matmul(rows ? expand(a as Tensor, [rows, -1]) : (a as Tensor), b as Tensor, {
+      ...named(rest, attrs),
+      dtype,
+      outZeroPoint,
+      relu,
+    });
   },
   reference: (inputs, attrs) => reference(inputs as NdArray[], attrs),
   timed: [{ inputs: [u8(512, 512), i8(512, 512)] }, { inputs: [u8(1024, 1024), i8(1024, 1024)] }],
@@ -82,6 +91,11 @@ const products = defineRows<Attrs | undefined>({
     { inputs: [i8(3, 7), u8(7, 65)] },
     { inputs: [i8(40, 128), i8(128, 70)], name: 'whole tiles and rests' },
     { inputs: [u8(34, 4200), i8(4200, 33)], name: 'sums that wait in memory' },
+    {
+      inputs: [u8(1, 64), { ...i8(64, 40), range: [-64, 63] }],
+      attrs: { rows: 40 },
+      name: 'one row, expanded',
+    },
     { inputs: [u8(3, 0), i8(0, 4)] },
     { inputs: [u8(0, 3), i8(3, 4)] },
     { inputs: [all(255, 'u8', 3, 4096), all(127, 'i8', 4096, 5)], name: 'pairs that saturate 16 bits above' },

@@ -54,8 +54,8 @@ class Product {
  private:
   // Unsigned rows whose sums nobody wants.
   bool a_in_place() const {
-    return geometry_.in_place && !words_ && g_.a.col == 1 && !g_.a.is_signed && g_.k % 4 == 0 &&
-           !g_.wants_a_sums && g_.b.is_signed;
+    return geometry_.in_place && !words_ && g_.a.row > 0 && g_.a.col == 1 && !g_.a.is_signed &&
+           g_.k % 4 == 0 && !g_.wants_a_sums && g_.b.is_signed;
   }
 
   int64_t groups() const { return ceil_div(g_.k, words_ ? 2 : 4); }
