@@ -37,18 +37,19 @@ __global__ void __launch_bounds__(Shape::kThreads, 1)
                                        g.b_row, g.n, plan.b_vectors};
     MmaSums<Kind, Shape> sum = {};
     mma_product<Kind, Shape>(shared, a, b, m0, n0, begin, end, sum);
-    if (plan.partial != nullptr) {
-      float* out = plan.partial + (blockIdx.z * plan.batches + index) * g.m * g.n;
-      each_pair<Kind, Shape>(sum, m0, n0, [&](int64_t row, int64_t column, float x, float y) {
-        if (row < g.m && column < g.n) out[row * g.n + column] = x;
-        if (row < g.m && column + 1 < g.n) out[row * g.n + column + 1] = y;
-      });
-    } else {
-      E* c = g.c + batch_offset(batch, index, batch.c_stride);
-      each_pair<Kind, Shape>(sum, m0, n0, [&](int64_t row, int64_t column, float x, float y) {
-        store_pair(g, c, row, column, x, y, plan.paired);
-      });
-    }
+    E* c = g.c + batch_offset(batch, index, batch.c_stride);
+    each_pair_by_rows<Kind, Shape>(
+        shared, sum, m0, n0, [&](int64_t row, int64_t column, float x, float y) {
+          if (plan.partial == nullptr) {
+            store_pair(g, c, row, column, x, y, plan.paired);
+            return;
+          }
+          if (row >= g.m) return;
+          const int64_t matrix = blockIdx.z * plan.batches + index;
+          float* out = plan.partial + (matrix * g.m + row) * g.n + column;
+          if (column < g.n) out[0] = x;
+          if (column + 1 < g.n) out[1] = y;
+        });
   }
 }
 

@@ -31,11 +31,11 @@ __global__ void __launch_bounds__(kWgmmaThreads, 1)
       return;
     }
     E* c = g.c + batch_offset(batch, unit.matrix, batch.c_stride);
-    float* sums = partial + (unit.range * plan.batches + unit.matrix) * g.m * g.n;
+    const int64_t matrix = unit.range * plan.batches + unit.matrix;
     store_by_rows(staged, sum, row0, g.m, unit.column, g.n,
                   [&](int64_t row, int64_t column, float value) {
                     if (partial != nullptr)
-                      sums[row * g.n + column] = value;
+                      partial[(matrix * g.m + row) * g.n + column] = value;
                     else
                       store_result(g, c, row, column, value);
                   });
