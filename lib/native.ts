@@ -18,6 +18,9 @@ export interface NativeOp {
   minInputs: number;
   maxInputs: number;
   inPlace: boolean;
+  /** Whether there is a kernel for the CPU; an op without any gives views. */
+  cpu: boolean;
+  /** Whether there is one for CUDA: for no op in a build without nvcc. */
   cuda: boolean;
   attrs: NativeAttr[];
 }

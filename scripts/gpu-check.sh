@@ -130,7 +130,7 @@ step_conformance() {
     $([ "${arch:-90a}" = 90a ] || echo --partial)
 }
 
-kernel_sources=(kernel_tests.cu library_kernels.cu wgmma_kernels.cu cluster_kernels.cu tensor_map_kernels.cu
+kernel_sources=(kernel_tests.cu library_kernels.cu op_kernels.cu wgmma_kernels.cu cluster_kernels.cu tensor_map_kernels.cu
   cooperative_kernels.cu conv_kernels.cu)
 
 step_kernels() {

@@ -23,6 +23,7 @@ import {
   tensor,
   uniform,
 } from '../lib/index.ts';
+import { native } from '../lib/native.ts';
 import { runProgram } from './support/child.ts';
 
 const emulated = devices().some((d) => d.description.startsWith('emulated CUDA device'));
@@ -42,6 +43,13 @@ async function expectSame(run: (where: 'cpu' | 'cuda') => Tensor[]) {
   const [onCpu, onCuda] = [run('cpu'), run('cuda')];
   for (const [i, x] of onCpu.entries()) expect(await numbers(onCuda[i]!)).toEqual(await numbers(x));
 }
+
+const ops = native.ops();
+describe.skipIf(!ops.some((op) => op.cuda))('CUDA kernels (skipped in builds without nvcc)', () => {
+  test('every op that computes has one', () => {
+    expect(ops.filter((op) => op.cpu && !op.cuda).map((op) => op.name)).toEqual([]);
+  });
+});
 
 describe.skipIf(!cudaIsAvailable())(`CUDA${absent ? ` (${absent})` : ''}`, () => {
   test.for([...floats, ...integers])('elementwise functions give the bits of the CPU: %s', async (dtype) => {

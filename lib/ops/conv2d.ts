@@ -210,13 +210,14 @@ const pooledGrads = defineOp('conv2d_max_pool2d_grad', {
   onnx: 'none',
 });
 
-/** Whether one op computes a convolution and its pooling: f32 on the CPU, where not Winograd's algorithm does better. */
+/** Whether one op computes a convolution and its pooling: f32, where neither Winograd's algorithm nor tensor cores do better. */
 function poolsInside(x: Tensor, weight: Tensor, bias: Tensor | null, attrs: Attrs): boolean {
-  if (x.device !== cpu || x.rank !== 4 || weight.rank !== 4) return false;
+  if (x.rank !== 4 || weight.rank !== 4) return false;
   if (x.dtype !== 'f32' || weight.dtype !== 'f32' || (bias !== null && bias.dtype !== 'f32')) return false;
   const ones = (sizes: AttrValue | undefined): boolean => (sizes as readonly number[]).every((size) => size === 1);
   const squares = weight.shape[2] === 3 && weight.shape[3] === 3;
-  if (squares && attrs.winograd && ones(attrs.stride) && ones(attrs.dilation)) return false;
+  if (x.device !== cpu && attrs.precision !== 'highest') return false;
+  if (x.device === cpu && squares && attrs.winograd && ones(attrs.stride) && ones(attrs.dilation)) return false;
   const [p, q] = conv2dSize(x.shape, weight.shape, attrs);
   return p >= 2 && q >= 2;
 }

@@ -82,14 +82,14 @@ const dynamicConvolutionPooled = defineOp('int8_conv2d_max_pool2d_dynamic', {
 const manyChannels = 32;
 
 function poolsInside(x: Tensor, weight: Tensor, attrs: Attrs): boolean {
-  if (x.device !== cpu || x.rank !== 4 || weight.rank !== 4 || (weight.shape[1] as number) >= manyChannels)
-    return false;
+  if (x.rank !== 4 || weight.rank !== 4) return false;
+  if (x.device === cpu && (weight.shape[1] as number) >= manyChannels) return false;
   const [p, q] = conv2dSize(x.shape, weight.shape, attrs);
   return p >= 2 && q >= 2;
 }
 
 /**
- * conv2d in integers on the CPU: x (N, C, H, W) (f32, f16 or bf16) becomes u8 by its own range, weight (K, C / groups, R, S) is i8
+ * conv2d in integers: x (N, C, H, W) (f32, f16 or bf16) becomes u8 by its own range, weight (K, C / groups, R, S) is i8
  * with `weightScale` (f32, one or K), bias is f32 [K] or null; gives f32, to which ReLU and
  * max pooling are applied, if asked for. For inference: no gradient flows. Throws ERR_SHAPE,
  * ERR_DTYPE. As torch.ops.quantized.conv2d_dynamic.

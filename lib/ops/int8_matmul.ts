@@ -54,7 +54,7 @@ export interface DynamicProductOptions {
 }
 
 /**
- * x weight^T + bias on the CPU, in integers: x [..., k] (f32, f16 or bf16) becomes u8 by its own range, weight [n, k] is i8 with
+ * x weight^T + bias in integers: x [..., k] (f32, f16 or bf16) becomes u8 by its own range, weight [n, k] is i8 with
  * `weightScale` (f32, one or n), bias is f32 [n] or null; gives f32 [..., n]. For inference: no gradient flows. Throws ERR_SHAPE,
  * ERR_DTYPE. As torch.ops.quantized.linear_dynamic.
  */

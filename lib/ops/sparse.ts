@@ -19,7 +19,7 @@ export interface SparseCsr {
 }
 
 /**
- * The compressed rows of a matrix [n, k], f32 or f64, on the CPU. Waits until the number of its elements that are not 0 is known;
+ * The compressed rows of a matrix [n, k], f32 or f64. Waits until the number of its elements that are not 0 is known;
  * of a matrix of zeros one zero is kept. No gradient flows. Throws ERR_SHAPE, ERR_DTYPE. As torch.Tensor.to_sparse_csr.
  */
 export const toSparseCsr = defineOp('to_csr', {
@@ -35,7 +35,7 @@ export const toSparseCsr = defineOp('to_csr', {
 });
 
 /**
- * x W^T + bias for x [..., k] and a sparse W [n, k], on the CPU; gives [..., n]. From about 80 % zeros on it is faster than the
+ * x W^T + bias for x [..., k] and a sparse W [n, k]; gives [..., n]. From about 80 % zeros on it is faster than the
  * dense product. For inference: no gradient flows. Throws ERR_SHAPE, ERR_DTYPE; rows or columns that do not fit are
  * reported as ERR_ARGUMENT at the next await. As torch.nn.functional.linear with a weight in sparse CSR.
  */

@@ -184,7 +184,7 @@ export function sparsity(module: AnyModule): number {
 /**
  * Replaces every Linear in `model` whose weight has enough zeros by a {@link SparseLinear}, in place, frees the replaced parameters,
  * and returns the model (the new layer, if `model` is a Linear itself). Pruning of these weights becomes permanent, as by
- * {@link remove}. For inference on the CPU: gradients end here. Throws ERR_ARGUMENT where no weight has enough zeros.
+ * {@link remove}. For inference: gradients end here. Throws ERR_ARGUMENT where no weight has enough zeros.
  */
 export function compact(model: AnyModule, options: CompactOptions = {}): AnyModule {
   checkOptions('prune.compact', options, ['minSparsity']);

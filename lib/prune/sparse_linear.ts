@@ -26,7 +26,7 @@ function held(tensor: Tensor): Buffer {
 }
 
 /**
- * A Linear layer whose weight is kept as compressed rows: x W^T + bias over the last dimension, for inference on the CPU. As
+ * A Linear layer whose weight is kept as compressed rows: x W^T + bias over the last dimension, for inference. As
  * torch.nn.Linear with a weight in sparse CSR.
  */
 export class SparseLinear extends Module {

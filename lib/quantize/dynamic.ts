@@ -3,21 +3,7 @@ import { checkOptions, TilegradError } from '../error.ts';
 import { noGrad } from '../graph.ts';
 import type { Followers, JoinsFollowers } from '../nn/fused_layers.ts';
 import { type AnyModule, Buffer, Conv2d, Linear, Module } from '../nn/index.ts';
-import {
-  abs,
-  amax,
-  cast,
-  clamp,
-  dynamicQuantizeLinear,
-  int8Conv2d,
-  int8Conv2dDynamic,
-  int8LinearDynamic,
-  int8Matmul,
-  maxPool2d,
-  mul,
-  quantizeLinear,
-  reshape,
-} from '../ops/index.ts';
+import { abs, amax, cast, clamp, int8Conv2dDynamic, int8LinearDynamic, mul, quantizeLinear } from '../ops/index.ts';
 import { tidy } from '../scope.ts';
 import type { Tensor } from '../tensor.ts';
 
@@ -86,22 +72,7 @@ export class DynamicLinear extends Module implements JoinsFollowers {
 
   /** @internal */
   _forwardWith(x: Tensor, { relu }: Followers): Tensor {
-    if (x.device.name === 'cpu')
-      return inDtype(x, () => int8LinearDynamic(x, this.weight, this.weightScale, this.bias, { relu }));
-    return noGrad(() =>
-      tidy(() => {
-        const { values, scale, zeroPoint } = dynamicQuantizeLinear(x);
-        const rows = x.rank === 1 ? reshape(values, [1, -1]) : values;
-        const y = int8Matmul(rows, this.weight.transpose(0, 1), {
-          aZeroPoint: zeroPoint,
-          scale: mul(this.weightScale, scale),
-          bias: this.bias,
-          relu,
-        });
-        const shaped = x.rank === 1 ? reshape(y, [-1]) : y;
-        return cast(shaped, x.dtype);
-      }),
-    );
+    return inDtype(x, () => int8LinearDynamic(x, this.weight, this.weightScale, this.bias, { relu }));
   }
 
   override extraRepr(): string {
@@ -140,20 +111,7 @@ export class DynamicConv2d extends Module implements JoinsFollowers {
   /** @internal */
   _forwardWith(x: Tensor, { relu, maxPool }: Followers): Tensor {
     const options = { ...this.#geometry, relu };
-    if (x.device.name === 'cpu')
-      return inDtype(x, () => int8Conv2dDynamic(x, this.weight, this.weightScale, this.bias, { ...options, maxPool }));
-    return noGrad(() =>
-      tidy(() => {
-        const { values, scale, zeroPoint } = dynamicQuantizeLinear(x);
-        const y = int8Conv2d(values, this.weight, {
-          ...options,
-          xZeroPoint: zeroPoint,
-          scale: mul(this.weightScale, scale),
-          bias: this.bias,
-        });
-        return cast(maxPool === null ? y : maxPool2d(y, maxPool), x.dtype);
-      }),
-    );
+    return inDtype(x, () => int8Conv2dDynamic(x, this.weight, this.weightScale, this.bias, { ...options, maxPool }));
   }
 
   override extraRepr(): string {

@@ -305,7 +305,7 @@ const char* attr_type_name(AttrType type) {
   return names[static_cast<int>(type)];
 }
 
-// ops() -> [{ name, minInputs, maxInputs, inPlace, cuda, attrs: [{ name, type, choices }] }] in the order of op ids
+// ops() -> [{ name, minInputs, maxInputs, inPlace, cpu, cuda, attrs: [{ name, type, choices }] }] in the order of op ids
 Napi::Value ops(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   return guarded(env, [&]() -> Napi::Value {
@@ -317,6 +317,7 @@ Napi::Value ops(const Napi::CallbackInfo& info) {
       entry.Set("minInputs", op.inputs.min);
       entry.Set("maxInputs", op.inputs.max);
       entry.Set("inPlace", op.in_place);
+      entry.Set("cpu", op.cpu != nullptr);
       entry.Set("cuda", op.cuda != nullptr);
       auto attrs = Napi::Array::New(env);
       for (uint32_t a = 0; a < kMaxAttrs && op.attrs[a].name; ++a) {

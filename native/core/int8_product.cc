@@ -68,6 +68,10 @@ Int8Epilogue dynamic_epilogue(const KernelArgs& args, DynamicScale x, int64_t ch
   const View& own = args.inputs[kDynamicScale];
   const bool each = own.numel() > 1;
   for (int64_t i = 0; i < channels; ++i) scales[i] = own.as<float>()[each ? i : 0] * x.scale;
+  return dynamic_epilogue(args, scales, rows);
+}
+
+Int8Epilogue dynamic_epilogue(const KernelArgs& args, const float* scales, bool rows) {
   Int8Epilogue e;
   e.dtype = DType::f32;
   e.relu = args.attrs.boolean("relu");

@@ -32,6 +32,9 @@ int64_t expect_dynamic(const InferContext& ctx, int weight_rank);
 Int8Epilogue dynamic_epilogue(const KernelArgs& args, DynamicScale x, int64_t channels, bool rows,
                               float* scales);
 
+/// The same where the scales are made elsewhere.
+Int8Epilogue dynamic_epilogue(const KernelArgs& args, const float* scales, bool rows);
+
 /// An epilogue with what the attributes and the dtypes of the operands say.
 Int8Epilogue int8_epilogue_of(const KernelArgs& args);
 

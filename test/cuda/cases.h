@@ -7,6 +7,7 @@ namespace tilegrad::kernel_tests {
 
 void run_library_kernels(bool small);
 void run_wgmma_kernels(bool small);
+void run_op_kernels(bool small);
 void run_cluster_kernels(bool small);
 void run_tensor_maps(bool small);
 void run_cooperative(bool small);

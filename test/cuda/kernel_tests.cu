@@ -229,6 +229,7 @@ int main(int argc, char** argv) {
     run_all(small);
     run_library_kernels(small);
     run_wgmma_kernels(small);
+    run_op_kernels(small);
     run_cluster_kernels(small);
     run_tensor_maps(small);
     run_cooperative(small);

@@ -1,5 +1,5 @@
 // Layers of a Sequential that one op computes give what they give one by one.
-import { getDefaultDevice, grad, manualSeed, nn, randn, type Tensor, trace } from 'tilegrad';
+import { grad, manualSeed, nn, randn, type Tensor, trace } from 'tilegrad';
 import { describe, expect, test } from 'vitest';
 
 const values = (x: Tensor): number[] => Array.from(x.dataSync() as Float32Array);
@@ -10,8 +10,7 @@ function opsOf(fn: () => unknown): string[] {
   return names;
 }
 
-// The op that pools as well has no kernel for CUDA.
-const pooled = getDefaultDevice().name === 'cpu' ? ['conv2d_max_pool2d'] : ['conv2d', 'max_pool2d'];
+const pooled = ['conv2d_max_pool2d'];
 
 const stacks: Record<string, [layers: () => nn.Module[], ops: string[]]> = {
   'convolution, ReLU, pooling': [() => [new nn.Conv2d(2, 5, 5), new nn.ReLU(), new nn.MaxPool2d(2)], pooled],

@@ -44,6 +44,14 @@ std::string fault_message(const Fault& fault) {
     case FaultKind::x_zero_point:
       return str("int8_conv2d: x_zero_point ", fault.value, " does not fit into ",
                  fault.position < 0 ? DType::i8 : DType::u8);
+    case FaultKind::csr_count:
+      return str("to_csr: count is ", fault.limit,
+                 " but the input has another number of elements that are not 0");
+    case FaultKind::csr_rows:
+      return str("csr_linear: row_start must begin with 0, not fall, and end within ", fault.limit,
+                 " values");
+    case FaultKind::csr_column:
+      return str("csr_linear: a column is not from 0 to ", fault.limit - 1);
   }
   return index_fault_message(fault);
 }

@@ -21,4 +21,7 @@ void conv2d_cuda(KernelArgs& args);
 void conv2d_input_grad_cuda(KernelArgs& args);
 void conv2d_weight_grad_cuda(KernelArgs& args);
 
+void conv2d_max_pool2d_cuda(KernelArgs& args);
+void conv2d_max_pool2d_grad_cuda(KernelArgs& args);
+
 }  // namespace tilegrad

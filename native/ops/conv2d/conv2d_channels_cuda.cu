@@ -1,5 +1,5 @@
 // Convolutions of few channels per group on CUDA, depthwise ones among them: no tile would be filled. Forward and input
-// gradient: a thread sums kMost channels of one pixel, or the only one, over all taps; a block has one image and group,
+// gradient: a thread sums kConvMost channels of one pixel, or the only one, over all taps; a block has one image and group,
 // whose weights it keeps in shared memory. Weight gradient: a thread sums one weight over every L-th pixel of a range of
 // rows of output, where a block of 256 has L threads for each weight; those and then the ranges are added in order.
 // f32 sums for 16-bit and f32, f64 for f64. Bytes moved: images once (neighbouring taps meet in L1), weights once a block.
@@ -13,26 +13,13 @@ namespace tilegrad {
 
 namespace {
 
-constexpr int kThreads = 256;
-constexpr int kMost = 8;           // channels that a thread sums
-constexpr int kMostWeights = 512;  // per channel
-
-// weights[step * kMost + row] = weight of a row and a step of the group, from where the problem says.
-template <class Problem, class Sum>
-__device__ void load_weights(const Problem& part, Sum* weights) {
-  const int depth = static_cast<int>(part.depth()), rows = static_cast<int>(part.rows());
-  for (int i = threadIdx.x; i < depth * kMost; i += kThreads) {
-    const int step = i / kMost, row = i % kMost;
-    weights[i] = row < rows ? static_cast<Sum>(part.a(row, part.step(step))) : Sum(0);
-  }
-  __syncthreads();
-}
+constexpr int kThreads = kConvThreads;
 
 // Blocks: x pixels, y groups (and on). The problem's columns are the pixels of all images.
 template <int Rows, class Problem>
 __global__ void __launch_bounds__(kThreads) conv_pixels(const Problem problem) {
   using Sum = compute_t<typename Problem::Element>;
-  DYNAMIC_SHARED(Sum, weights);  // (step, kMost)
+  DYNAMIC_SHARED(Sum, weights);  // (step, kConvMost)
   for (int group = blockIdx.y; group < problem.z.groups; group += gridDim.y) {
     Problem part = problem;
     part.select(group);
@@ -45,7 +32,7 @@ __global__ void __launch_bounds__(kThreads) conv_pixels(const Problem problem) {
       for (int k = 0; k < depth; k++) {
         const Sum x = static_cast<Sum>(part.b(part.step(k), column));
 #pragma unroll
-        for (int row = 0; row < Rows; row++) sum[row] += weights[k * kMost + row] * x;
+        for (int row = 0; row < Rows; row++) sum[row] += weights[k * kConvMost + row] * x;
       }
 #pragma unroll
       for (int row = 0; row < Rows; row++)
@@ -114,11 +101,11 @@ __global__ void __launch_bounds__(kThreads)
 template <class Problem>
 bool run_pixels(cuda::CudaStream& stream, const Problem& problem) {
   using Sum = compute_t<typename Problem::Element>;
-  if (problem.rows() > kMost || problem.depth() > kMostWeights) return false;
-  const size_t shared = static_cast<size_t>(problem.depth()) * kMost * sizeof(Sum);
+  if (problem.rows() > kConvMost || problem.depth() > kConvMostWeights) return false;
+  const size_t shared = static_cast<size_t>(problem.depth()) * kConvMost * sizeof(Sum);
   const dim3 grid(static_cast<unsigned>(cuda::grid_size(stream, problem.columns(), kThreads)),
                   static_cast<unsigned>(std::min(problem.z.groups, 65535)));
-  auto* kernel = problem.rows() == 1 ? conv_pixels<1, Problem> : conv_pixels<kMost, Problem>;
+  auto* kernel = problem.rows() == 1 ? conv_pixels<1, Problem> : conv_pixels<kConvMost, Problem>;
   cuda::check(launch(kernel, grid, dim3(kThreads), shared, stream.handle(), problem),
               "conv_pixels");
   return true;

@@ -1,8 +1,6 @@
 // Convolutions on CUDA: on tensor cores where they suit (conv2d_mma_cuda.cu), pixel by pixel where groups have few
-// channels (conv2d_channels_cuda.cu), else here, as implicit matrix products: a block of 256 threads computes
-// a kRows x kColumns tile of one group, each thread 4x4 of it, in steps of 16 through shared memory; the
-// operands are gathered from where they lie (conv2d_problems.cuh), no patch matrix is written. Sums run
-// in order of k. The weight gradient has few results and long sums, so ranges of k go to blocks of
+// channels (conv2d_channels_cuda.cu), else here, as implicit matrix products by conv2d_simt.cuh; the operands
+// are gathered from where they lie (conv2d_problems.cuh), no patch matrix is written. Sums run in order of k. The weight gradient has few results and long sums, so ranges of k go to blocks of
 // their own, whose partial sums a second kernel adds in order. f32 sums for 16-bit and f32, f64 for f64.
 // Bytes moved: A once per tile of columns, B once per tile of rows and tap.
 #include <algorithm>
@@ -15,92 +13,13 @@
 #include "ops/conv2d/conv2d_channels.cuh"
 #include "ops/conv2d/conv2d_mma.cuh"
 #include "ops/conv2d/conv2d_problems.cuh"
+#include "ops/conv2d/conv2d_simt.cuh"
 
 namespace tilegrad {
 
 namespace {
 
-constexpr int kThreads = 256;
-constexpr int kStep = 16;
-
-// The sums of one tile over k in [k_begin, k_end), 4x4 for each thread.
-template <int kRows, int kColumns, class Sum, class Problem>
-__device__ void sum_tile(const Problem& problem, int64_t row0, int64_t column0, int64_t k_begin,
-                         int64_t k_end, Sum (&sum)[4][4]) {
-  SHARED_ARRAY(tile_a, Sum[kStep][kRows + 4]);     // (K, M)
-  SHARED_ARRAY(tile_b, Sum[kStep][kColumns + 4]);  // (K, N)
-  constexpr int kA = kRows * kStep / kThreads, kB = kColumns * kStep / kThreads;
-  // Items i of a thread: A at row a_row + 16 i of k a_k; B along k like A, or at k b_k + i of its column.
-  constexpr bool kAlongK = Problem::kAlongK;
-  constexpr int kColumnSteps = kThreads / kColumns;  // k's that all threads read at once
-  const int t = static_cast<int>(threadIdx.x);
-  const int a_row = t / kStep, a_k = t % kStep;
-  const int b_column = kAlongK ? t / kStep : t % kColumns;
-  const int64_t rows = problem.rows(), columns = problem.columns();
-
-  typename Problem::Column column[kAlongK ? kB : 1];
-#pragma unroll
-  for (int i = 0; i < (kAlongK ? kB : 1); i++) {
-    const int64_t index = column0 + b_column + i * kStep;
-    column[i] = problem.column(index < columns ? index : 0);
-  }
-  const int thread_row = t / (kColumns / 4) * 4, thread_column = t % (kColumns / 4) * 4;
-
-  for (int64_t k0 = k_begin; k0 < k_end; k0 += kStep) {
-    const bool a_inside = k0 + a_k < k_end;
-    const auto step = problem.step(a_inside ? k0 + a_k : k_begin);
-#pragma unroll
-    for (int i = 0; i < kA; i++) {
-      const int64_t row = row0 + a_row + i * kStep;
-      tile_a[a_k][a_row + i * kStep] =
-          a_inside && row < rows ? static_cast<Sum>(problem.a(row, step)) : Sum(0);
-    }
-#pragma unroll
-    for (int i = 0; i < kB; i++) {
-      if constexpr (kAlongK) {
-        const bool inside = a_inside && column0 + b_column + i * kStep < columns;
-        tile_b[a_k][b_column + i * kStep] =
-            inside ? static_cast<Sum>(problem.b(step, column[i])) : Sum(0);
-      } else {
-        const int k = t / kColumns + i * kColumnSteps;
-        const bool inside = k0 + k < k_end && column0 + b_column < columns;
-        tile_b[k][b_column] =
-            inside ? static_cast<Sum>(problem.b(problem.step(k0 + k), column[0])) : Sum(0);
-      }
-    }
-    __syncthreads();
-#pragma unroll
-    for (int k = 0; k < kStep; k++) {
-      Sum left[4], right[4];
-#pragma unroll
-      for (int i = 0; i < 4; i++) left[i] = tile_a[k][thread_row + i];
-#pragma unroll
-      for (int j = 0; j < 4; j++) right[j] = tile_b[k][thread_column + j];
-#pragma unroll
-      for (int i = 0; i < 4; i++) {
-#pragma unroll
-        for (int j = 0; j < 4; j++) sum[i][j] += left[i] * right[j];
-      }
-    }
-    __syncthreads();
-  }
-}
-
-// Calls store(row, column, sum) for the thread's results that lie inside.
-template <int kColumns, class Sum, class Problem, class Store>
-__device__ void store_tile(const Problem& problem, int64_t row0, int64_t column0,
-                           const Sum (&sum)[4][4], Store&& store) {
-  const int t = static_cast<int>(threadIdx.x);
-  const int64_t row = row0 + t / (kColumns / 4) * 4, column = column0 + t % (kColumns / 4) * 4;
-#pragma unroll
-  for (int i = 0; i < 4; i++) {
-#pragma unroll
-    for (int j = 0; j < 4; j++) {
-      if (row + i < problem.rows() && column + j < problem.columns())
-        store(row + i, column + j, sum[i][j]);
-    }
-  }
-}
+constexpr int kThreads = kConvThreads;
 
 // Blocks: x tiles, row by row; z groups.
 template <int kRows, int kColumns, class Problem>
@@ -151,20 +70,6 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-// Positions within an image and numbers of weights are 32-bit numbers in the kernels.
-ConvSizes sizes_of(const Attrs& attrs, const Shape& x, const Shape& weight) {
-  const ConvShape z = conv_shape(attrs, x, weight);
-  const int64_t bottom =
-      std::max((z.p - 1) * z.stride_h + (z.r - 1) * z.dilation_h, z.h + z.pad_top);
-  const int64_t right =
-      std::max((z.q - 1) * z.stride_w + (z.s - 1) * z.dilation_w, z.w + z.pad_left);
-  const int64_t taps = std::max(z.c, z.k) * z.r * z.s;
-  if (std::max({bottom, right, taps}) > INT32_MAX)
-    fail(ErrorCode::unsupported, "images or weights beyond 2^31 (input ", x, ", weight ", weight,
-         ") have no CUDA kernel");
-  return ConvSizes(z);
-}
-
 int64_t tile_count(int64_t rows, int64_t columns, int tile_rows, int tile_columns) {
   return ceil_div<int64_t>(rows, tile_rows) * ceil_div<int64_t>(columns, tile_columns);
 }
@@ -191,7 +96,8 @@ void run_weight_grad(cuda::CudaStream& stream, const ConvWeightGrad<T>& problem)
   const int64_t size = problem.rows() * problem.columns() * problem.z.groups;
   const int64_t tiles = tile_count(problem.rows(), problem.columns(), 64, 64) * problem.z.groups;
   const int64_t most = std::max<int64_t>(1, std::min<int64_t>(512 / tiles, problem.depth() / 512));
-  const int64_t length = ceil_div<int64_t>(ceil_div<int64_t>(problem.depth(), most), kStep) * kStep;
+  const int64_t length =
+      ceil_div<int64_t>(ceil_div<int64_t>(problem.depth(), most), kConvStep) * kConvStep;
   const int ranges =
       static_cast<int>(ceil_div<int64_t>(problem.depth(), std::max<int64_t>(length, 1)));
   if (ranges <= 1) return run_product(stream, problem);
@@ -228,40 +134,67 @@ bool on_tensor_cores(cuda::CudaStream& stream, const KernelArgs& args, const Pro
 
 }  // namespace
 
+// Positions within an image and numbers of weights are 32-bit numbers in the kernels.
+ConvSizes conv_sizes(const Attrs& attrs, const Shape& x, const Shape& weight) {
+  const ConvShape z = conv_shape(attrs, x, weight);
+  const int64_t bottom =
+      std::max((z.p - 1) * z.stride_h + (z.r - 1) * z.dilation_h, z.h + z.pad_top);
+  const int64_t right =
+      std::max((z.q - 1) * z.stride_w + (z.s - 1) * z.dilation_w, z.w + z.pad_left);
+  const int64_t taps = std::max(z.c, z.k) * z.r * z.s;
+  if (std::max({bottom, right, taps}) > INT32_MAX)
+    fail(ErrorCode::unsupported, "images or weights beyond 2^31 (input ", x, ", weight ", weight,
+         ") have no CUDA kernel");
+  return ConvSizes(z);
+}
+
+template <class T>
+void conv2d_simt(cuda::CudaStream& stream, const ConvForward<T>& conv) {
+  if (!try_conv2d_channels(stream, conv)) run_product(stream, conv);
+}
+template <class T>
+void conv2d_simt(cuda::CudaStream& stream, const ConvInputGrad<T>& conv) {
+  if (!try_conv2d_channels(stream, conv)) run_product(stream, conv);
+}
+template <class T>
+void conv2d_simt(cuda::CudaStream& stream, const ConvWeightGrad<T>& conv) {
+  if (!try_conv2d_channels(stream, conv)) run_weight_grad(stream, conv);
+}
+// Those that other files ask for.
+template void conv2d_simt(cuda::CudaStream&, const ConvInputGrad<float>&);
+template void conv2d_simt(cuda::CudaStream&, const ConvWeightGrad<float>&);
+
 void conv2d_cuda(KernelArgs& args) {
   auto& stream = cuda::stream_of(args.stream);
   const View &x = args.inputs[0], &weight = args.inputs[1], &y = args.outputs[0];
-  const ConvSizes sizes = sizes_of(args.attrs, x.shape(), weight.shape());
+  const ConvSizes sizes = conv_sizes(args.attrs, x.shape(), weight.shape());
   const auto activation = static_cast<ConvActivation>(args.attrs.choice("activation"));
   TG_DISPATCH_FLOAT(y.dtype, T, {
     const T* bias = args.has(2) ? args.inputs[2].as<T>() : nullptr;
     const T* residual = args.has(3) ? args.inputs[3].as<T>() : nullptr;
     const ConvForward<T> conv = {sizes,    x.as<T>(),  weight.as<T>(), bias,
                                  residual, activation, y.as<T>()};
-    if (!on_tensor_cores(stream, args, conv) && !try_conv2d_channels(stream, conv))
-      run_product(stream, conv);
+    if (!on_tensor_cores(stream, args, conv)) conv2d_simt(stream, conv);
   })
 }
 
 void conv2d_input_grad_cuda(KernelArgs& args) {
   auto& stream = cuda::stream_of(args.stream);
   const View &dy = args.inputs[0], &weight = args.inputs[1], &dx = args.outputs[0];
-  const ConvSizes sizes = sizes_of(args.attrs, dx.shape(), weight.shape());
+  const ConvSizes sizes = conv_sizes(args.attrs, dx.shape(), weight.shape());
   TG_DISPATCH_FLOAT(dx.dtype, T, {
     const ConvInputGrad<T> conv = {sizes, dy.as<T>(), weight.as<T>(), dx.as<T>()};
-    if (!on_tensor_cores(stream, args, conv) && !try_conv2d_channels(stream, conv))
-      run_product(stream, conv);
+    if (!on_tensor_cores(stream, args, conv)) conv2d_simt(stream, conv);
   })
 }
 
 void conv2d_weight_grad_cuda(KernelArgs& args) {
   auto& stream = cuda::stream_of(args.stream);
   const View &x = args.inputs[0], &dy = args.inputs[1], &dw = args.outputs[0];
-  const ConvSizes sizes = sizes_of(args.attrs, x.shape(), dw.shape());
+  const ConvSizes sizes = conv_sizes(args.attrs, x.shape(), dw.shape());
   TG_DISPATCH_FLOAT(dw.dtype, T, {
     const ConvWeightGrad<T> conv = {sizes, x.as<T>(), dy.as<T>(), dw.as<T>()};
-    if (!on_tensor_cores(stream, args, conv) && !try_conv2d_channels(stream, conv))
-      run_weight_grad(stream, conv);
+    if (!on_tensor_cores(stream, args, conv)) conv2d_simt(stream, conv);
   })
 }
 

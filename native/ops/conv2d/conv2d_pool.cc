@@ -55,6 +55,7 @@ const OpDef conv2d_max_pool2d_op = {
     .attrs = {TG_CONV_ATTRS, TG_CONV_ACTIVATION, {"taps", AttrType::boolean}},
     .infer = conv2d_max_pool2d_infer,
     .cpu = conv2d_max_pool2d_cpu,
+    .cuda = TILEGRAD_CUDA_KERNEL(conv2d_max_pool2d_cuda),
     .constant_input = 1};
 extern const OpDef conv2d_max_pool2d_grad_op;
 const OpDef conv2d_max_pool2d_grad_op = {.name = "conv2d_max_pool2d_grad",
@@ -65,6 +66,7 @@ const OpDef conv2d_max_pool2d_grad_op = {.name = "conv2d_max_pool2d_grad",
                                                    {"weight", AttrType::boolean},
                                                    {"bias", AttrType::boolean}},
                                          .infer = conv2d_max_pool2d_grad_infer,
-                                         .cpu = conv2d_max_pool2d_grad_cpu};
+                                         .cpu = conv2d_max_pool2d_grad_cpu,
+                                         .cuda = TILEGRAD_CUDA_KERNEL(conv2d_max_pool2d_grad_cuda)};
 
 }  // namespace tilegrad

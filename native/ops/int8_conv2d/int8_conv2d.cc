@@ -47,6 +47,7 @@ const OpDef int8_conv2d_dynamic_op = {.name = "int8_conv2d_dynamic",
                                       .attrs = {TG_CONV_ATTRS, {"relu", AttrType::boolean}},
                                       .infer = int8_conv2d_dynamic_infer,
                                       .cpu = int8_conv2d_dynamic_cpu,
+                                      .cuda = TILEGRAD_CUDA_KERNEL(int8_conv2d_dynamic_cuda),
                                       .constant_input = kDynamicWeight};
 
 const OpDef int8_conv2d_max_pool2d_dynamic_op = {
@@ -55,6 +56,7 @@ const OpDef int8_conv2d_max_pool2d_dynamic_op = {
     .attrs = {TG_CONV_ATTRS, {"relu", AttrType::boolean}},
     .infer = int8_conv2d_max_pool2d_dynamic_infer,
     .cpu = int8_conv2d_max_pool2d_dynamic_cpu,
+    .cuda = TILEGRAD_CUDA_KERNEL(int8_conv2d_max_pool2d_dynamic_cuda),
     .constant_input = kDynamicWeight};
 
 }  // namespace tilegrad

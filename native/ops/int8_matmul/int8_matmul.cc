@@ -54,6 +54,7 @@ const OpDef int8_linear_dynamic_op = {.name = "int8_linear_dynamic",
                                       .attrs = {{"relu", AttrType::boolean}},
                                       .infer = int8_linear_dynamic_infer,
                                       .cpu = int8_linear_dynamic_cpu,
+                                      .cuda = TILEGRAD_CUDA_KERNEL(int8_linear_dynamic_cuda),
                                       .constant_input = kDynamicWeight};
 
 }  // namespace tilegrad

@@ -13,5 +13,6 @@ void int8_matmul_cuda(KernelArgs& args);
 // x (..., k) floats, weight (n, k) i8, weight_scale f32 (one or n), bias f32 (n) or absent; attribute relu. The floats become u8
 // by their own range, out (..., n) f32.
 void int8_linear_dynamic_cpu(KernelArgs& args);
+void int8_linear_dynamic_cuda(KernelArgs& args);
 
 }  // namespace tilegrad

@@ -2,6 +2,7 @@
 // which the hardware asks for), else by dp4a with any strides.
 #include "core/batch.h"
 #include "core/cuda/copy.h"
+#include "core/cuda/dynamic_quantize.h"
 #include "core/cuda/gemm_operands.cuh"
 #include "core/cuda/int8_gemm.cuh"
 #include "core/cuda/int8_gemm_mma.cuh"
@@ -79,8 +80,12 @@ cuda::OperandLines lines_of(const Operand& x, int64_t lines, int64_t k, const Ma
   return out;
 }
 
-void run_mma(cuda::CudaStream& stream, const MatmulProblem& p, const cuda::Int8Size& size,
-             int64_t batches) {
+void run(cuda::CudaStream& stream, const MatmulProblem& p, const cuda::Int8Size& size,
+         int64_t batches) {
+  if (stream.traits().capability < 80 || size.k >= INT32_MAX - 64) {
+    cuda::check(cuda::launch_int8_gemm(stream.handle(), p, size, batches), "int8_gemm_dp4a");
+    return;
+  }
   const cuda::OperandLines a = lines_of(p.a_first, size.m, size.k, p, p.a_stride);
   const cuda::OperandLines b = lines_of(p.b_first, size.n, size.k, p, p.b_stride);
   if (cuda::try_int8_gemm_wgmma(stream, a, b, p.e, p.matrix_bytes)) return;
@@ -134,10 +139,24 @@ void int8_matmul_cuda(KernelArgs& args) {
   for (int d = 0; d < p.rank; ++d) p.size[d] = shape[d];
   batch_strides(a.layout, shape, p.a_stride);
   batch_strides(b.layout, shape, p.b_stride);
-  const int64_t batches = out.numel() / (size.m * size.n);
-  if (stream.traits().capability >= 80 && size.k < INT32_MAX - 64)
-    return run_mma(stream, p, size, batches);
-  cuda::check(cuda::launch_int8_gemm(stream.handle(), p, size, batches), "int8_gemm_dp4a");
+  run(stream, p, size, out.numel() / (size.m * size.n));
+}
+
+void int8_linear_dynamic_cuda(KernelArgs& args) {
+  const View &weight = args.inputs[kDynamicWeight], &out = args.outputs[0];
+  auto& stream = cuda::stream_of(args.stream);
+  const int64_t n = weight.shape()[0], k = weight.shape()[1];
+  const cuda::DynamicOperand x = cuda::dynamic_operand(stream, args, n, false);
+  MatmulProblem p = {};
+  p.e = x.epilogue;
+  p.a_first = {x.levels, k, 1, false};
+  p.b_first = {weight.as<uint8_t>(), k, 1, true};
+  p.e.k = k;
+  p.e.b_signed = true;
+  p.e.a_zero = {x.zero, 0, 0};
+  p.e.out = out.as<float>();
+  p.e.out_row = n;
+  run(stream, p, {out.numel() / n, n, k}, 1);
 }
 
 }  // namespace tilegrad

@@ -1,10 +1,9 @@
-// Quantisation on CUDA: one thread per element and loop step, the channel of an element by division. dynamic_quantize_linear
-// finds the range with one block per chunk and one over the chunks. Bytes moved: one read and one write per element, of dynamic_quantize_linear
-// two reads.
-#include "core/cuda/copy.h"
+// Quantisation on CUDA: one thread per element and loop step, the channel of an element by division. Bytes moved: one read
+// and one write per element.
+#include "core/cuda/dynamic_quantize.h"
 #include "core/cuda/fault.cuh"
 #include "core/cuda/launch.cuh"
-#include "core/cuda/reduce.cuh"
+#include "core/cuda/quantize_level.cuh"
 #include "ops/quantize/quantize.h"
 
 namespace tilegrad {
@@ -12,7 +11,6 @@ namespace tilegrad {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr int64_t kChunk = 16384;  // elements per block of the range
 
 // Element i has the scale and zero point i / inner % channels; steps of 0 stand for one for all.
 struct Parameters {
@@ -36,15 +34,7 @@ __device__ inline int32_t zero_of(const Parameters& p, int64_t channel) {
   return zero < p.low ? p.low : p.high;
 }
 
-// As level() of quantize_rows_simd.cc. A division that the compiler may not approximate.
-__device__ inline int32_t level(float x, float scale, int32_t zero, int32_t low, int32_t high) {
-  float y = x / scale;
-  y = y == y ? y : 0.0f;
-  const float least = static_cast<float>(low - zero), most = static_cast<float>(high - zero);
-  y = y < least ? least : y;
-  y = y > most ? most : y;
-  return static_cast<int32_t>(float_to_bits(y + 12582912.0f)) - 0x4b400000;
-}
+using cuda::level;
 
 template <class T, class Q>
 __global__ void __launch_bounds__(kThreads)
@@ -94,64 +84,6 @@ __global__ void __launch_bounds__(kThreads)
     const bool inside = value == value && level(value, scale, zero, p.low - 1, p.high + 1) ==
                                               level(value, scale, zero, p.low, p.high);
     out[i] = inside ? dout[i] : static_cast<T>(0.0f);
-  }
-}
-
-// 0 takes part in every range.
-struct Least {
-  template <class T>
-  __device__ static constexpr T identity() {
-    return T(0);
-  }
-  template <class T>
-  __device__ T operator()(T a, T b) const {
-    return b < a ? b : a;
-  }
-};
-struct Most {
-  template <class T>
-  __device__ static constexpr T identity() {
-    return T(0);
-  }
-  template <class T>
-  __device__ T operator()(T a, T b) const {
-    return b > a ? b : a;
-  }
-};
-
-// The range of each chunk, 0 included and NaN passed over, to parts (2, chunks).
-template <class T>
-__global__ void __launch_bounds__(kThreads)
-    chunk_ranges(const T* __restrict__ x, int64_t n, float* __restrict__ parts, int64_t chunks) {
-  float least = 0, most = 0;
-  const int64_t begin = int64_t{blockIdx.x} * kChunk, end = begin + kChunk < n ? begin + kChunk : n;
-  for (int64_t i = begin + threadIdx.x; i < end; i += kThreads) {
-    const float value = static_cast<float>(x[i]);
-    least = value < least ? value : least;
-    most = value > most ? value : most;
-  }
-  least = cuda::block_reduce<kThreads>(least, Least{});
-  most = cuda::block_reduce<kThreads>(most, Most{});
-  if (threadIdx.x == 0) {
-    parts[blockIdx.x] = least;
-    parts[chunks + blockIdx.x] = most;
-  }
-}
-
-__global__ void __launch_bounds__(kThreads)
-    range_parameters(const float* __restrict__ parts, int64_t chunks, float* __restrict__ scale,
-                     int32_t* __restrict__ zero_point) {
-  float least = 0, most = 0;
-  for (int64_t i = threadIdx.x; i < chunks; i += kThreads) {
-    least = parts[i] < least ? parts[i] : least;
-    most = parts[chunks + i] > most ? parts[chunks + i] : most;
-  }
-  least = cuda::block_reduce<kThreads>(least, Least{});
-  most = cuda::block_reduce<kThreads>(most, Most{});
-  if (threadIdx.x == 0) {
-    const float step = least == most ? 1.0f : (most - least) / 255.0f;
-    *scale = step;
-    *zero_point = level(-least, step, 0, 0, 255);
   }
 }
 
@@ -244,22 +176,11 @@ void fake_quantize_input_grad_cuda(KernelArgs& args) {
 
 void dynamic_quantize_linear_cuda(KernelArgs& args) {
   const View &x = args.inputs[0], &out = args.outputs[0];
-  auto& stream = cuda::stream_of(args.stream);
-  const int64_t n = x.numel(), chunks = ceil_div(n, kChunk);
-  const BufferRef memory = cuda::workspace(stream, sizeof(float) * 2 * static_cast<size_t>(chunks));
-  float* parts = static_cast<float*>(memory->data);
-  float* scale = args.outputs[1].as<float>();
-  int32_t* zero = args.outputs[2].as<int32_t>();
-  TG_DISPATCH_SINGLE(x.dtype, T, {
-    cuda::check(launch(chunk_ranges<T>, dim3(static_cast<unsigned>(chunks)), dim3(kThreads), 0,
-                       stream.handle(), x.as<T>(), n, parts, chunks),
-                "launch");
-    cuda::check(launch(range_parameters, dim3(1), dim3(kThreads), 0, stream.handle(), parts, chunks,
-                       scale, zero),
-                "launch");
-    run(args, quantize_each<T, uint8_t>, x.as<T>(), out.as<uint8_t>(), n,
-        Parameters{scale, zero, 0, 0, 1, 1, 0, 255, nullptr, cuda::FaultKind{}});
-  });
+  const auto item = static_cast<int64_t>(dtype_size(x.dtype));
+  cuda::dynamic_quantize(cuda::stream_of(args.stream), x.dtype,
+                         static_cast<const char*>(x.data) + x.layout.offset * item, x.numel(),
+                         out.as<uint8_t>(), args.outputs[1].as<float>(),
+                         args.outputs[2].as<int32_t>());
 }
 
 }  // namespace tilegrad

@@ -55,8 +55,12 @@ const OpDef to_csr_op = {.name = "to_csr",
                          .inputs = {1, 1},
                          .attrs = {{"count", AttrType::integer}},
                          .infer = to_csr_infer,
-                         .cpu = to_csr_cpu};
-const OpDef csr_linear_op = {
-    .name = "csr_linear", .inputs = {4, 5}, .infer = csr_linear_infer, .cpu = csr_linear_cpu};
+                         .cpu = to_csr_cpu,
+                         .cuda = TILEGRAD_CUDA_KERNEL(to_csr_cuda)};
+const OpDef csr_linear_op = {.name = "csr_linear",
+                             .inputs = {4, 5},
+                             .infer = csr_linear_infer,
+                             .cpu = csr_linear_cpu,
+                             .cuda = TILEGRAD_CUDA_KERNEL(csr_linear_cuda)};
 
 }  // namespace tilegrad
