@@ -18,9 +18,12 @@ def matmul(m, k, n, batch=None, transposed=False, dtype="f32"):
     return lambda: torch.matmul(a, b)
 
 
-def linear(rows, inputs, outputs):
+def linear(rows, inputs, outputs, activation=None):
     x, w, b = torch.randn(rows, inputs), torch.randn(outputs, inputs), torch.randn(outputs)
-    return lambda: F.linear(x, w, b)
+    if activation is None:
+        return lambda: F.linear(x, w, b)
+    behind = getattr(F, activation)
+    return lambda: behind(F.linear(x, w, b))
 
 
 def conv2d(direction, x, w, options):

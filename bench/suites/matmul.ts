@@ -1,5 +1,16 @@
 // Matrix products: square, few rows, transposed, batched, and the layers of small networks.
-import { type DType, linear, matmul as multiply, tidy, transpose } from 'tilegrad';
+import {
+  type DType,
+  gelu,
+  type LinearActivation,
+  linear,
+  matmul as multiply,
+  relu,
+  silu,
+  type Tensor,
+  tidy,
+  transpose,
+} from 'tilegrad';
 import type { BenchRow, BenchSuite } from '../suite.ts';
 import { randomTensor } from './inputs.ts';
 
@@ -27,18 +38,27 @@ export function product(
   } satisfies BenchRow;
 }
 
-function layer(rows: number, inputs: number, outputs: number): BenchRow {
+/** A layer, with an activation in its epilogue or behind it. */
+function layer(
+  rows: number,
+  inputs: number,
+  outputs: number,
+  options: { activation?: LinearActivation; behind?: boolean } = {},
+): BenchRow {
+  const { activation = null, behind = false } = options;
+  const apart = { relu, gelu, gelu_tanh: (y: Tensor) => gelu(y, { approximate: 'tanh' }), silu };
   return {
-    name: `linear ${rows}x${inputs} -> ${outputs}`,
+    name: `linear ${rows}x${inputs} -> ${outputs}${activation ? `${behind ? ', then' : ' with'} ${activation}` : ''}`,
     flops: 2 * rows * inputs * outputs,
     bytes: 4 * (rows * inputs + inputs * outputs + rows * outputs),
     prepare: (device) => {
       const x = randomTensor([rows, inputs], device);
       const w = randomTensor([outputs, inputs], device);
       const b = randomTensor([outputs], device);
-      return () => tidy(() => void linear(x, w, b));
+      if (activation && behind) return () => tidy(() => void apart[activation](linear(x, w, b)));
+      return () => tidy(() => void linear(x, w, b, { activation }));
     },
-    torch: { kind: 'linear', rows, inputs, outputs },
+    torch: { kind: 'linear', rows, inputs, outputs, ...(activation ? { activation } : {}) },
   };
 }
 
@@ -62,5 +82,8 @@ export const matmul: BenchSuite = {
     layer(64, 120, 84),
     layer(64, 84, 10),
     layer(64, 784, 128),
+    ...(['gelu', 'silu'] as const).flatMap((activation) =>
+      [true, false].map((behind) => layer(256, 512, 2048, { activation, behind })),
+    ),
   ],
 };

@@ -1,8 +1,9 @@
 // Neighbouring layers of a Sequential that one op computes.
-import { conv2d } from '../ops/index.ts';
+import { conv2d, type LinearActivation, linear } from '../ops/index.ts';
 import type { Tensor } from '../tensor.ts';
-import { ReLU, ReLU6 } from './activation.ts';
+import { GELU, ReLU, ReLU6, SiLU } from './activation.ts';
 import { Conv2d } from './conv.ts';
+import { Linear } from './linear.ts';
 import type { Module } from './module.ts';
 import { MaxPool2d } from './pooling.ts';
 
@@ -39,6 +40,13 @@ function pairsUp({ kernelSize, options }: MaxPool2d): boolean {
   return is(kernelSize, 2) && is(stride ?? 2, 2) && is(padding, 0) && is(dilation, 1) && !ceilMode;
 }
 
+function linearActivation(layer: Module | undefined): LinearActivation | null {
+  if (isPlain(layer, ReLU)) return 'relu';
+  if (isPlain(layer, SiLU)) return 'silu';
+  if (isPlain(layer, GELU)) return layer.options.approximate === 'tanh' ? 'gelu_tanh' : 'gelu';
+  return null;
+}
+
 /** The output of the layers from position `i` on that can be computed together, and how many they are. */
 export function forwardTogether(layers: readonly Module[], i: number, x: Tensor): [y: Tensor, count: number] {
   const layer = layers[i] as Module;
@@ -66,6 +74,10 @@ export function forwardTogether(layers: readonly Module[], i: number, x: Tensor)
         followers.maxPool = 2;
       else return [layer._forwardWith(x, followers), count];
     }
+  }
+  if (isPlain(layer, Linear)) {
+    const activation = linearActivation(next);
+    return [linear(x, layer.weight, layer.bias, { activation }), activation ? 2 : 1];
   }
   // There are fewer values behind the pooling.
   if (isPlain(layer, ReLU) && isPlain(next, MaxPool2d)) return [layer.forward(next.forward(x)), 2];

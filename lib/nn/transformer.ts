@@ -1,11 +1,12 @@
 // Encoder layers of transformers.
 import { checkOptions, TilegradError } from '../error.ts';
-import { add, gelu, relu } from '../ops/index.ts';
+import { add, gelu, linear, relu } from '../ops/index.ts';
 import { tidy } from '../scope.ts';
 import type { Tensor } from '../tensor.ts';
 import { type AttentionMasks, MultiheadAttention } from './attention.ts';
 import { ModuleList } from './containers.ts';
 import { Dropout } from './dropout.ts';
+import { isPlain } from './fused_layers.ts';
 import { checkSize, Linear } from './linear.ts';
 import { Module } from './module.ts';
 import { LayerNorm } from './normalization.ts';
@@ -75,20 +76,27 @@ export class TransformerEncoderLayer extends Module<[source: Tensor, masks?: Att
     return this.dropout1.forward(this.selfAttn.forward(x, x, x, masks)[0]);
   }
 
-  #feed(x: Tensor): Tensor {
-    const hidden = this.linear1.forward(x);
-    const active = this.activation === 'relu' ? relu(hidden) : gelu(hidden);
-    return this.dropout2.forward(this.linear2.forward(this.dropout.forward(active)));
+  /** The sum of `source` and the hidden layer of x; in evaluation each of its two products is one op. */
+  #feed(source: Tensor, x: Tensor): Tensor {
+    const { linear1, linear2, activation } = this;
+    const together = isPlain(linear1, Linear) && isPlain(linear2, Linear);
+    const hidden = together
+      ? linear(x, linear1.weight, linear1.bias, { activation })
+      : { relu, gelu }[activation](linear1.forward(x));
+    const dropped = this.dropout.forward(hidden);
+    if (together && (!this.dropout2.training || this.dropout2.p === 0) && isPlain(this.dropout2, Dropout))
+      return linear(dropped, linear2.weight, linear2.bias, { residual: source });
+    return add(source, this.dropout2.forward(linear2.forward(dropped)));
   }
 
   forward(source: Tensor, masks: AttentionMasks = {}): Tensor {
     return tidy(() => {
       if (this.normFirst) {
         const x = add(source, this.#attend(this.norm1.forward(source), masks));
-        return add(x, this.#feed(this.norm2.forward(x)));
+        return this.#feed(x, this.norm2.forward(x));
       }
       const x = this.norm1.forward(add(source, this.#attend(source, masks)));
-      return this.norm2.forward(add(x, this.#feed(x)));
+      return this.norm2.forward(this.#feed(x, x));
     });
   }
 }

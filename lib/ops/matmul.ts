@@ -1,9 +1,12 @@
 // Matrix product: a (..., m, k) times b (..., k, n), plus a bias (n).
-import { TilegradError } from '../error.ts';
-import { defineOp, type Grads } from '../op.ts';
-import { precisionAttribute } from '../precision.ts';
+import { checkOptions, TilegradError } from '../error.ts';
+import { isGradEnabled } from '../graph.ts';
+import { defineOp, type Grads, type OnnxCall, type OnnxGraph } from '../op.ts';
+import { getFloat32MatmulPrecision, precisionAttribute } from '../precision.ts';
 import { type Shape, Tensor } from '../tensor.ts';
 import type { LinearFault, MatmulFault, MatmulShape, Rows, WithLast } from '../typed_shapes.ts';
+import { beforeActivation } from './activation_gradients.ts';
+import { gelu, silu } from './activations.ts';
 import { sum } from './reduce.ts';
 import { reshape, transpose } from './views.ts';
 
@@ -57,23 +60,78 @@ export function matmul<A extends Shape, B extends Shape>(
   return reshape(y, dims);
 }
 
+/** An activation that `linear` can apply to its result before it is written. */
+export type LinearActivation = 'relu' | 'gelu' | 'gelu_tanh' | 'silu';
+
+/** What follows the product of `linear` before its result is written: activation(x weight^T + bias + residual). */
+export interface LinearEpilogue {
+  /** [..., out], added as it is. Default: none. */
+  residual?: Tensor | null | undefined;
+  /** {@link relu}, {@link gelu}, gelu with approximate: 'tanh', or {@link silu}. Default: none. */
+  activation?: LinearActivation | null | undefined;
+}
+
+// Calls that are recorded have no activation but ReLU, whose gradient needs no more than its output.
 const affine = defineOp('linear', {
   call:
     (run) =>
-    (x: Tensor, weight: Tensor, bias: Tensor | null): Tensor =>
-      run(bias ? [x, weight, bias] : [x, weight], precisionAttribute()),
-  saves: { inputs: [0, 1] },
-  grad: (ctx, dout): Grads => {
-    const dx = ctx.needs(0) ? product(dout, ctx.input(1)) : null;
-    const dw = ctx.needs(1) ? product(transpose(asRows(dout)), asRows(ctx.input(0))) : null;
-    return ctx.inputCount === 2 ? [dx, dw] : [dx, dw, ctx.needs(2) ? sum(asRows(dout), 0) : null];
+    (
+      x: Tensor,
+      weight: Tensor,
+      bias: Tensor | null,
+      residual: Tensor | null,
+      activation: LinearActivation | 'none',
+    ): Tensor => {
+      const attrs = { precision: getFloat32MatmulPrecision(), activation };
+      if (residual) return run([x, weight, bias, residual], attrs);
+      return run(bias ? [x, weight, bias] : [x, weight], attrs);
+    },
+  saves: { inputs: [0, 1], outputs: ({ activation }) => (activation === 'none' ? [] : [0]) },
+  grad: (ctx, dy): Grads => {
+    const dout = beforeActivation(ctx.attrs.activation as 'none' | 'relu', dy, () => ctx.output(0));
+    const grads = [
+      ctx.needs(0) ? product(dout, ctx.input(1)) : null,
+      ctx.needs(1) ? product(transpose(asRows(dout)), asRows(ctx.input(0))) : null,
+    ];
+    if (ctx.inputCount > 2) grads.push(ctx.needs(2) ? sum(asRows(dout), 0) : null);
+    if (ctx.inputCount > 3) grads.push(ctx.needs(3) ? dout : null);
+    return grads;
   },
-  onnx: (graph, { inputs, inputMeta }) => {
-    if (inputMeta[0]?.shape.length === 2) return graph.node('Gemm', inputs, { transB: 1 });
-    const y = graph.node('MatMul', [inputs[0] as string, graph.node('Transpose', [inputs[1] as string])]);
-    return inputs.length === 3 ? graph.node('Add', [y, inputs[2] as string]) : y;
-  },
+  onnx: onnxLinear,
 });
+
+function onnxLinear(graph: OnnxGraph, { inputs, inputMeta, attrs }: OnnxCall): string {
+  const [x, weight, bias, residual] = inputs as [string, string, string, string];
+  let y: string;
+  if (inputMeta[0]?.shape.length === 2) {
+    y = graph.node('Gemm', inputMeta[2] ? [x, weight, bias] : [x, weight], { transB: 1 });
+  } else {
+    y = graph.node('MatMul', [x, graph.node('Transpose', [weight])]);
+    if (inputMeta[2]) y = graph.node('Add', [y, bias]);
+  }
+  if (inputMeta[3]) y = graph.node('Add', [y, residual]);
+  if (attrs.activation === 'relu') return graph.node('Relu', [y]);
+  if (attrs.activation === 'gelu') return graph.node('Gelu', [y]);
+  if (attrs.activation === 'gelu_tanh') return graph.node('Gelu', [y], { approximate: 'tanh' });
+  return attrs.activation === 'silu' ? graph.node('Mul', [y, graph.node('Sigmoid', [y])]) : y;
+}
+
+// A curved activation has its gradient from what it is applied to, which a fused one would not keep.
+const curved: { [name: string]: ((x: Tensor) => Tensor) | undefined } = {
+  gelu,
+  gelu_tanh: (x) => gelu(x, { approximate: 'tanh' }),
+  silu,
+};
+
+function linearWith(x: Tensor, weight: Tensor, bias: Tensor | null, epilogue: LinearEpilogue): Tensor {
+  checkOptions('linear', epilogue, ['residual', 'activation']);
+  const residual = epilogue.residual ?? null;
+  const activation = epilogue.activation ?? 'none';
+  const apart = curved[activation];
+  if (!apart || !isGradEnabled() || ![x, weight, bias, residual].some((input) => input?.requiresGrad))
+    return affine(x, weight, bias, residual, activation);
+  return apart(affine(x, weight, bias, residual, 'none'));
+}
 
 /** All leading dimensions as one. */
 function asRows(x: Tensor): Tensor {
@@ -83,16 +141,20 @@ function asRows(x: Tensor): Tensor {
 }
 
 /**
- * x weight^T + bias: x [..., in], weight [out, in], bias [out] (default none) give [..., out].
- * Throws ERR_SHAPE where the sizes do not fit, ERR_DTYPE as {@link matmul}. As torch.nn.functional.linear.
+ * x weight^T + bias: x [..., in], weight [out, in], bias [out] (default none) give [..., out], to which residual and
+ * activation are applied, if given. Throws ERR_SHAPE where the sizes do not fit, ERR_DTYPE as {@link matmul}, ERR_ARGUMENT for
+ * an unknown activation. As torch.nn.functional.linear.
  */
 export function linear<X extends Shape, W extends Shape>(
   x: Tensor<X>,
   weight: Tensor<W> & LinearFault<X, W>,
   bias: Tensor | null = null,
+  epilogue?: LinearEpilogue,
 ): Tensor<WithLast<X, Rows<W>>> {
-  if (x.rank !== 1) return affine(x, weight, bias);
-  const y: Tensor = reshape(affine(reshape(x, [1, -1]), weight, bias), [-1]);
+  if (x.rank !== 1) return epilogue ? linearWith(x, weight, bias, epilogue) : affine(x, weight, bias, null, 'none');
+  const rows: Tensor = reshape(x, [1, -1]);
+  const residual = epilogue?.residual && reshape(epilogue.residual, [1, -1]);
+  const y: Tensor = reshape(linearWith(rows, weight, bias, { ...epilogue, residual }), [-1]);
   return y;
 }
 

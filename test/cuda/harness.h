@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "core/activation.h"
 #include "core/cuda/launch.cuh"
 
 namespace tilegrad::kernel_tests {
@@ -111,6 +112,21 @@ inline void expect_close(double value, double reference, double tolerance) {
   if (std::abs(value - reference) <= tolerance) return;  // a NaN fails
   if (counts().current_ok) std::printf("  got %.9g, expected %.9g\n", value, reference);
   counts().current_ok = false;
+}
+
+inline double activated(Activation activation, double x) {
+  switch (activation) {
+    case Activation::relu:
+      return std::max(0.0, x);
+    case Activation::gelu:
+      return 0.5 * x * std::erfc(-x / std::sqrt(2.0));
+    case Activation::gelu_tanh:
+      return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+    case Activation::silu:
+      return x / (1 + std::exp(-x));
+    default:
+      return x;
+  }
 }
 
 template <class T, class F>

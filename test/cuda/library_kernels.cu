@@ -13,6 +13,7 @@ using cuda::MmaBf16, cuda::MmaF16, cuda::MmaTf32, cuda::MmaTf32x3;
 struct GemmCase {
   int m, n, k, batches = 1;
   bool a_transposed = false, b_transposed = false, epilogue = false;
+  Activation activation = Activation::relu;  // of the epilogue
   int pad = 0;  // extra row length of A and B, which spoils the alignment of the rows
 };
 
@@ -22,19 +23,22 @@ void test_gemm(const GemmCase& s, double tolerance, Launch&& launch_gemm) {
   const int b_rows = s.b_transposed ? s.n : s.k, b_length = (s.b_transposed ? s.k : s.n) + s.pad;
   const size_t a_size = size_t(a_rows) * a_length, b_size = size_t(b_rows) * b_length,
                c_size = size_t(s.m) * s.n;
-  Vector<T> a(a_size * s.batches), b(b_size), c(c_size * s.batches),
-      bias(s.n);  // B is shared by the batches
-  for (auto* v : {&a, &b, &c, &bias}) {
+  Vector<T> a(a_size * s.batches), b(b_size), c(c_size * s.batches), bias(s.n),
+      residual(c_size * s.batches);  // B is shared by the batches
+  for (auto* v : {&a, &b, &c, &bias, &residual}) {
     for (T& x : *v) x = T(next_value());
   }
   const Vector<T> before = c;
-  Device<T> da(a), db(b), dc(c), dbias(bias);
+  Device<T> da(a), db(b), dc(c), dbias(bias), dresidual(residual);
   Gemm<T> g;
   g.m = s.m, g.n = s.n, g.k = s.k;
   g.a = da.p, g.a_row = s.a_transposed ? 1 : a_length, g.a_col = s.a_transposed ? a_length : 1;
   g.b = db.p, g.b_row = s.b_transposed ? 1 : b_length, g.b_col = s.b_transposed ? b_length : 1;
   g.c = dc.p, g.c_row = s.n;
-  if (s.epilogue) g.accumulate = true, g.bias_axis = BiasAxis::col, g.bias = dbias.p, g.relu = true;
+  if (s.epilogue) {
+    g.accumulate = true, g.bias_axis = BiasAxis::col, g.bias = dbias.p;
+    g.residual = dresidual.p, g.activation = s.activation;
+  }
   GemmBatch batch;
   batch.rank = 1;
   batch.size[0] = s.batches, batch.a_stride[0] = int64_t(a_size),
@@ -50,7 +54,9 @@ void test_gemm(const GemmCase& s, double tolerance, Launch&& launch_gemm) {
                  double(b[k * g.b_row + j * g.b_col]);
         }
         const size_t at = p * c_size + size_t(i) * s.n + j;
-        if (s.epilogue) sum = std::max(0.0, sum + double(before[at]) + double(bias[j]));
+        if (s.epilogue)
+          sum = activated(s.activation,
+                          sum + double(before[at]) + double(bias[j]) + double(residual[at]));
         expect_close(double(c[at]), sum, tolerance * (1 + std::abs(sum)));
       }
     }
@@ -122,6 +128,27 @@ void run_library_kernels(bool small) {
   run_case("gemm_simt f32 split depth", [] {
     test_gemm_simt<float, float>({.m = 9, .n = 70, .k = 100, .batches = 2, .epilogue = true}, 1e-5,
                                  3);
+  });
+  for (const Activation activation :
+       {Activation::gelu, Activation::gelu_tanh, Activation::silu, Activation::none}) {
+    const std::string kind = std::to_string(static_cast<int>(activation));
+    run_case("gemm_simt f32 activation " + kind, [=] {
+      test_gemm_simt<float, float>(
+          {.m = 70, .n = 37, .k = 20, .epilogue = true, .activation = activation}, 1e-5);
+    });
+    run_case("gemm_mma bf16 activation " + kind, [=] {
+      test_gemm_mma<MmaBf16>(
+          {.m = 40, .n = 70, .k = 40, .batches = 2, .epilogue = true, .activation = activation},
+          8e-3);
+    });
+  }
+  run_case("gemm_simt f64 activation", [] {
+    test_gemm_simt<double, double>(
+        {.m = 9, .n = 21, .k = 7, .epilogue = true, .activation = Activation::gelu}, 1e-13);
+  });
+  run_case("gemm_mma f16 split depth with activation", [] {
+    test_gemm_mma<MmaF16>(
+        {.m = 17, .n = 21, .k = 130, .epilogue = true, .activation = Activation::silu}, 2e-3, 2);
   });
   run_case("gemm_mma bf16 rows", [] { test_gemm_mma<MmaBf16>({.m = 24, .n = 40, .k = 72}, 4e-3); });
   run_case("gemm_mma f16 odd", [] {

@@ -54,9 +54,14 @@ struct Operands {
   }
   void expect(double tolerance) {
     dc.read(c);
-    expect_product(int(g.m), int(g.n), int(g.k), c, tolerance, [&](int i, int j, int s) {
-      return double(a[i * g.a_row + s * g.a_col]) * double(b[s * g.b_row + j * g.b_col]);
-    });
+    for (int i = 0; i < g.m; i++) {
+      for (int j = 0; j < g.n; j++) {
+        double sum = 0;
+        for (int s = 0; s < g.k; s++)
+          sum += double(a[i * g.a_row + s * g.a_col]) * double(b[s * g.b_row + j * g.b_col]);
+        expect_close(double(c[size_t(i) * g.n + j]), activated(g.activation, sum), tolerance);
+      }
+    }
   }
 };
 
@@ -75,6 +80,7 @@ void test_gemm_gathered(int m, int n, int k) {
 struct Cut {
   int cluster = 1, ranges = 1, clusters = 2;
   bool by_tma = true;  // where the rows of C start on 16 bytes
+  Activation activation = Activation::none;
 };
 
 template <class Kind>
@@ -89,6 +95,7 @@ void test_gemm_wgmma_library(int m, int n, int k, double tolerance, const Cut& c
     return transposed ? tensor_map(type, sizeof(T), base, lines, k, kStep, kStep)
                       : tensor_map(type, sizeof(T), base, k, lines, kStep, box);
   };
+  x.g.activation = cut.activation;
   cuda::WgmmaPlan plan{m, n, k};
   plan.cluster = cut.cluster;
   if (cut.ranges > 1) {
@@ -103,7 +110,8 @@ void test_gemm_wgmma_library(int m, int n, int k, double tolerance, const Cut& c
   constexpr int kShared = sizeof(cuda::WgmmaShared<typename Kind::Ring>);
   check(cudaFuncSetAttribute((const void*)kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                              kShared));
-  const cuda::WgmmaOutput output = {{}, cut.by_tma && sums == nullptr};
+  const cuda::WgmmaOutput output = {
+      {}, cut.by_tma && sums == nullptr && cut.activation == Activation::none};
   const CUtensorMap map_a = map(x.da.p, m, Kind::kATransposed, 128);
   const CUtensorMap map_b = map(x.db.p, n, Kind::kBTransposed, Kind::kColumns / 2);
   const auto stored = sizeof(T) == 2 ? type : CU_TENSOR_MAP_DATA_TYPE_FLOAT32;
@@ -163,6 +171,12 @@ void run_wgmma_kernels(bool small) {
            [] { test_gemm_wgmma_library<Rows>(24, 40, 200, 0.13, {.ranges = 3}); });
   run_case("gemm_wgmma bf16 odd rows of C",
            [] { test_gemm_wgmma_library<Rows>(70, 133, 72, 0.13, {.by_tma = false}); });
+  run_case("gemm_wgmma bf16 with activation", [] {
+    test_gemm_wgmma_library<Rows>(70, 40, 72, 0.13, {.activation = Activation::gelu});
+  });
+  run_case("gemm_wgmma bf16 split depth with activation", [] {
+    test_gemm_wgmma_library<Rows>(24, 40, 200, 0.13, {.ranges = 3, .activation = Activation::silu});
+  });
   run_case("gemm_wgmma tf32x3", [] { test_gemm_wgmma_library<WgmmaTf32x3>(24, 40, 76, 1e-5); });
   run_case("semi_structured_wgmma", [] { test_semi_structured(40, 24, 256, 1); });
   run_case("gemm_gathered bf16", [] { test_gemm_gathered<false, false>(24, 40, 136); });

@@ -1,5 +1,5 @@
 // Layers of a Sequential that one op computes give what they give one by one.
-import { grad, manualSeed, nn, randn, type Tensor, trace } from 'tilegrad';
+import { grad, manualSeed, nn, noGrad, randn, type Tensor, trace } from 'tilegrad';
 import { describe, expect, test } from 'vitest';
 
 const values = (x: Tensor): number[] => Array.from(x.dataSync() as Float32Array);
@@ -28,6 +28,60 @@ const stacks: Record<string, [layers: () => nn.Module[], ops: string[]]> = {
     ['pad', 'conv2d', 'relu'],
   ],
 };
+
+/** Name: layer behind a Linear, ops in evaluation, ops where gradients are recorded. */
+const behindLinear: Record<string, [layer: () => nn.Module, ops: string[], recorded: string[]]> = {
+  ReLU: [() => new nn.ReLU(), ['linear'], ['linear']],
+  GELU: [() => new nn.GELU(), ['linear'], ['linear', 'gelu']],
+  'GELU by tanh': [() => new nn.GELU({ approximate: 'tanh' }), ['linear'], ['linear', 'gelu_tanh']],
+  SiLU: [() => new nn.SiLU(), ['linear'], ['linear', 'silu']],
+  Tanh: [() => new nn.Tanh(), ['linear', 'tanh'], ['linear', 'tanh']],
+};
+
+describe('an activation behind a Linear', () => {
+  test.each(Object.entries(behindLinear))('%s', (_, [make, ops, recorded]) => {
+    manualSeed(6);
+    const [linear, activation] = [new nn.Linear(20, 33), make()];
+    const model = new nn.Sequential(linear, activation as nn.ReLU);
+    const x = randn([7, 20]);
+    const together = noGrad(() => model.forward(x));
+    expect(noGrad(() => opsOf(() => model.forward(x)))).toEqual(ops);
+    expect(opsOf(() => model.forward(x))).toEqual(recorded);
+    const apart = activation.forward(linear.forward(x)) as Tensor;
+    for (const [i, value] of values(together).entries()) expect(value).toBeCloseTo(values(apart)[i] as number, 5);
+    const targets = [linear.weight, linear.bias as Tensor];
+    const dy = randn([7, 33]);
+    const [one, other] = [model.forward(x), apart].map((y) =>
+      grad(y, targets, { gradOutputs: [dy] }).map((g) => values(g as Tensor)),
+    );
+    expect(one).toEqual(other);
+  });
+});
+
+describe('a hidden layer of a transformer', () => {
+  test.each(['relu', 'gelu'] as const)(
+    '%s: two products in evaluation, what the layers give one by one',
+    (activation) => {
+      manualSeed(7);
+      const layer = new nn.TransformerEncoderLayer(8, 2, { dimFeedforward: 12, activation });
+      const x = randn([5, 3, 8]);
+      layer.eval();
+      const ops = noGrad(() => opsOf(() => layer.forward(x)));
+      expect(ops.filter((name) => name === 'relu' || name === 'gelu' || name === 'dropout')).toEqual([]);
+      const [together] = noGrad(() => [layer.forward(x)]);
+      let seen = 0;
+      for (const part of [layer.linear1, layer.linear2])
+        part.registerForwardHook(() => {
+          seen += 1;
+          return undefined;
+        });
+      const apart = noGrad(() => layer.forward(x));
+      expect(seen).toBe(2);
+      for (const [i, value] of values(together as Tensor).entries())
+        expect(value).toBeCloseTo(values(apart)[i] as number, 4);
+    },
+  );
+});
 
 describe('layers computed together', () => {
   test.each(Object.entries(stacks))('%s', (_, [make, ops]) => {

@@ -1,10 +1,19 @@
-import { linear, matmul, tensor, zeros } from 'tilegrad';
+import { type LinearActivation, linear, matmul, tensor, zeros } from 'tilegrad';
 import { broadcastShapes, element, fromCoordinates } from '../support/ndarray.ts';
 import { defineRows, type NdArray } from '../support/op_rows.ts';
+import { erfc } from '../support/special_functions.ts';
 
 const floats = ['f32', 'f64', 'f16', 'bf16'] as const;
 const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
 type Round = (x: number) => number;
+
+const share = (x: number) => (x < 0 ? Math.exp(x) / (1 + Math.exp(x)) : 1 / (1 + Math.exp(-x)));
+const activations: Record<LinearActivation, Round> = {
+  relu: (x) => Math.max(x, 0),
+  gelu: (x) => (x === -inf ? -0 : 0.5 * x * erfc(x * -Math.SQRT1_2)),
+  gelu_tanh: (x) => x * share(2 * Math.sqrt(2 / Math.PI) * x * (1 + 0.044715 * x * x)),
+  silu: (x) => x * share(x),
+};
 
 function product(a: NdArray, b: NdArray, round: Round): NdArray {
   const [rows, columns] = [
@@ -102,15 +111,20 @@ export default [
       },
     ],
   }),
-  defineRows({
+  defineRows<{ activation: LinearActivation } | undefined>({
     name: 'linear',
     dtypes: floats,
     family: 'accumulating',
-    call: ([x, weight, bias]) => linear(x!, weight!, bias),
-    reference: ([x, weight, bias], _, round) => {
+    call: ([x, weight, bias, residual], epilogue) => linear(x!, weight!, bias, { residual, ...epilogue }),
+    reference: ([x, weight, bias, residual], epilogue, round) => {
       const transposed = fromCoordinates([...weight!.shape].reverse(), ([i, j]) => element(weight!, [j!, i!]));
       const y = product(x!, transposed, round);
-      return fromCoordinates(y.shape, (at, i) => (bias ? round(y.data[i]! + element(bias, at)) : y.data[i]!));
+      return fromCoordinates(y.shape, (at, i) => {
+        let sum = y.data[i]!;
+        if (bias) sum = round(sum + element(bias, at));
+        if (residual) sum = round(sum + residual.data[i]!);
+        return epilogue?.activation ? round(activations[epilogue.activation](sum)) : sum;
+      });
     },
     samples: [
       { inputs: [{ shape: [3, 5] }, { shape: [4, 5] }, { shape: [4] }] },
@@ -120,8 +134,61 @@ export default [
       { inputs: [{ shape: [64, 33] }, { shape: [10, 33] }, { shape: [10] }] },
       { inputs: [{ shape: [0, 3] }, { shape: [2, 3] }, { shape: [2] }] },
       { inputs: [{ shape: [2, 0] }, { shape: [3, 0] }, { shape: [3] }] },
+      // Epilogues on each way of a product: one row, few rows, no packing, packed panels, ragged tiles, several blocks.
+      { inputs: [{ shape: [2, 3, 7] }, { shape: [17, 7] }, { shape: [17] }, { shape: [2, 3, 17] }] },
+      { inputs: [{ shape: [5] }, { shape: [4, 5] }, null, { shape: [4] }], attrs: { activation: 'silu' } },
+      { inputs: [{ shape: [1, 33] }, { shape: [65, 33] }, { shape: [65] }, null], attrs: { activation: 'gelu' } },
+      {
+        inputs: [{ shape: [40, 9] }, { shape: [1, 9] }, { shape: [1] }, { shape: [40, 1] }],
+        attrs: { activation: 'gelu' },
+      },
+      { inputs: [{ shape: [2, 0] }, { shape: [3, 0] }, { shape: [3] }, null], attrs: { activation: 'silu' } },
+      { inputs: [{ shape: [0, 3] }, { shape: [2, 3] }, null, null], attrs: { activation: 'gelu_tanh' } },
+      ...(['relu', 'gelu', 'gelu_tanh', 'silu'] as const).flatMap((activation, i) => [
+        {
+          inputs: [{ shape: [64, 33] }, { shape: [10, 33] }, { shape: [10] }, null],
+          attrs: { activation },
+          ...(activation === 'relu' && { smooth: false as const }),
+        },
+        {
+          inputs: [{ shape: [30, 300] }, { shape: [67, 300] }, i % 2 ? null : { shape: [67] }, { shape: [30, 67] }],
+          attrs: { activation },
+          ...(activation === 'relu' && { smooth: false as const }),
+        },
+      ]),
+      { inputs: [{ shape: [300, 20] }, { shape: [50, 20] }, { shape: [50] }, null], attrs: { activation: 'silu' } },
+      {
+        name: 'not finite before an activation',
+        inputs: [{ shape: [3, 1], values: [inf, -inf, nan] }, { shape: [1, 1], values: [1] }, null, null],
+        attrs: { activation: 'gelu' },
+        smooth: false,
+      },
     ],
     errors: [
+      {
+        name: 'a residual of another shape',
+        run: () => linear(zeros([2, 3]), zeros([4, 3]), null, { residual: zeros([2, 3]) }),
+        code: 'ERR_SHAPE',
+        message: "linear: residual must have the output's shape [2, 4] but has [2, 3]",
+      },
+      {
+        name: 'a residual of another dtype',
+        run: () => linear(zeros([2, 3]), zeros([4, 3]), null, { residual: zeros([2, 4], { dtype: 'f64' }) }),
+        code: 'ERR_DTYPE',
+        message: 'linear: input is f32 but residual is f64; cast one of them',
+      },
+      {
+        name: 'an unknown activation',
+        run: () => linear(zeros([2, 3]), zeros([4, 3]), null, { activation: 'mish' as 'relu' }),
+        code: 'ERR_ARGUMENT',
+        message: "linear: activation must be one of 'none', 'relu', 'gelu', 'gelu_tanh', 'silu' but is 'mish'",
+      },
+      {
+        name: 'an unknown option',
+        run: () => linear(zeros([2, 3]), zeros([4, 3]), null, { activate: 'relu' } as object),
+        code: 'ERR_ARGUMENT',
+        message: 'linear: ',
+      },
       {
         name: 'a bias of another size',
         run: () => linear(zeros([2, 3]), zeros([4, 3]), zeros([3])),

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "core/cpu/activate_simd.h"
 #include "core/cpu/gemm_blocked.h"
 #include "core/cpu/gemm_kernels.h"
 #include "core/cpu/scratch.h"
@@ -44,6 +45,7 @@ Gemm<T, A, B> columns(const Gemm<T, A, B>& g, int64_t begin, int64_t end) {
   part.n = end - begin;
   part.b += begin * g.b_col;
   part.c += begin;
+  if (g.residual != nullptr) part.residual += begin;
   if (g.bias_axis == BiasAxis::col) part.bias += begin;
   return part;
 }
@@ -54,6 +56,7 @@ Gemm<T> rows(const Gemm<T>& g, int64_t begin, int64_t end) {
   part.m = end - begin;
   part.a += begin * g.a_row;
   part.c += begin * g.c_row;
+  if (g.residual != nullptr) part.residual += begin * g.c_row;
   if (g.bias_axis == BiasAxis::row) part.bias += begin;
   return part;
 }
@@ -66,7 +69,8 @@ Gemm<T, A, B> depths(const Gemm<T, A, B>& g, int64_t begin, int64_t end) {
   part.a += begin * g.a_col;
   part.b += begin * g.b_row;
   part.bias_axis = BiasAxis::none;
-  part.relu = false;
+  part.residual = nullptr;
+  part.activation = Activation::none;
   return part;
 }
 
@@ -89,6 +93,13 @@ struct StreamParts {
   int64_t sums(int64_t m, int64_t n) const { return count > 1 ? count * m * n : 0; }
 };
 
+void activate(float* c, int64_t row, int64_t rows, int64_t cols, Activation activation) {
+  TILEGRAD_SIMD(activate_rows_f32)(c, row, rows, cols, activation);
+}
+void activate(double* c, int64_t row, int64_t rows, int64_t cols, Activation activation) {
+  TILEGRAD_SIMD(activate_rows_f64)(c, row, rows, cols, activation);
+}
+
 // C from the sums of each part (count, m, n), in their order.
 template <class T, class S>
 void add_parts(const Gemm<T, T, S>& g, const T* sums, int64_t count) {
@@ -103,13 +114,15 @@ void add_parts(const Gemm<T, T, S>& g, const T* sums, int64_t count) {
           for (int64_t j = begin; j < end; ++j) c[j] += from[j];
         }
       }
-      if (g.bias_axis == BiasAxis::none && !g.relu) continue;
+      const T* residual = g.residual != nullptr ? g.residual + i * g.c_row : nullptr;
       for (int64_t j = begin; j < end; ++j) {
         if (g.bias_axis == BiasAxis::row) c[j] += g.bias[i];
         if (g.bias_axis == BiasAxis::col) c[j] += g.bias[j];
-        if (g.relu && c[j] < T{}) c[j] = T{};
+        if (residual != nullptr) c[j] += residual[j];
+        if (g.activation == Activation::relu && c[j] < T{}) c[j] = T{};
       }
     }
+    if (is_curved(g.activation)) activate(g.c + begin, g.c_row, g.m, end - begin, g.activation);
   });
 }
 
@@ -151,7 +164,8 @@ void few_rows(const Gemm<T, S>& g, bool dot, const Kernels& kernels) {
   few.m = g.m, few.n = g.n, few.k = g.k;
   few.b = g.b, few.b_row = g.b_row, few.b_col = g.b_col;
   few.c = g.c, few.c_row = g.c_row, few.accumulate = g.accumulate;
-  few.bias_axis = g.bias_axis, few.bias = g.bias, few.relu = g.relu;
+  few.bias_axis = g.bias_axis, few.bias = g.bias;
+  few.residual = g.residual, few.activation = g.activation;
   if constexpr (std::is_same_v<T, S>) few.a = g.a, few.a_row = g.a_row, few.a_col = g.a_col;
   if (straighten) {
     for (int64_t i = 0; i < g.m; ++i) {
@@ -188,7 +202,10 @@ void strips(const Gemm<T>& g, const GemmKernels<T>& kernels) {
     for (int64_t p = 0; p < g.k; p += kStrip) {
       Gemm<T> strip = depths(part, p, std::min(g.k, p + kStrip));
       strip.accumulate = g.accumulate || p > 0;
-      if (p + kStrip >= g.k) strip.bias_axis = g.bias_axis, strip.relu = g.relu;
+      if (p + kStrip >= g.k) {
+        strip.bias_axis = g.bias_axis, strip.residual = part.residual;
+        strip.activation = g.activation;
+      }
       kernels.small(strip);
     }
   });
@@ -235,6 +252,7 @@ Gemm<T, S> at(const Gemm<T, S>& first, const GemmBatch& batch, int64_t index) {
     g.a += i * batch.a_stride[d];
     g.b += i * batch.b_stride[d];
     g.c += i * batch.c_stride[d];
+    if (g.residual != nullptr) g.residual += i * batch.c_stride[d];
   }
   return g;
 }

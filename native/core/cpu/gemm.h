@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "core/activation.h"
+
 namespace tilegrad {
 
 struct bf16;
@@ -22,10 +24,11 @@ struct Gemm {
   int64_t b_row = 0, b_col = 0;
   T* c = nullptr;  // (m, n)
   int64_t c_row = 0;
-  bool accumulate = false;  // adds to what C holds, before bias and ReLU
+  bool accumulate = false;  // adds to what C holds, before bias and residual
   BiasAxis bias_axis = BiasAxis::none;
   const T* bias = nullptr;
-  bool relu = false;  // keeps NaN
+  const T* residual = nullptr;               // (m, n) with the strides of C
+  Activation activation = Activation::none;  // of the sum of all these; keeps NaN
   const T* packed_b =
       nullptr;  // what pack_b made of b, taken in its place; where packed_b_elements says so
 };

@@ -114,7 +114,8 @@ class Blocked {
     if (block == blocks_.count - 1) {
       if (g_.bias_axis == BiasAxis::row) p.bias_row = g_.bias + area.row;
       if (g_.bias_axis == BiasAxis::col) p.bias_col = g_.bias + area.col;
-      p.relu = g_.relu;
+      if (g_.residual != nullptr) p.residual = g_.residual + (p.c - g_.c);
+      p.activation = g_.activation;
     }
     return p;
   }

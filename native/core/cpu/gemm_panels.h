@@ -32,7 +32,7 @@ TG_SIMD void panels_of(const GemmPanels<T>& g) {
   t.b_row = g.b_row;
   t.c_row = g.c_row;
   t.accumulate = g.accumulate;
-  t.relu = g.relu;
+  t.relu = g.activation == Activation::relu;
   t.next_row = rows ? g.b_row : kCols;
   const int64_t panels = (g.m + g.panel_rows - 1) / g.panel_rows;
   const int last_rows = static_cast<int>(g.m - (panels - 1) * g.panel_rows);
@@ -54,12 +54,14 @@ TG_SIMD void panels_of(const GemmPanels<T>& g) {
       t.a = A == TileA::packed ? g.a + i * g.k : g.a + i * g.a_row;
       t.c = g.c + i * g.c_row + j;
       t.bias_row = g.bias_row != nullptr ? g.bias_row + i : nullptr;
+      t.residual = g.residual != nullptr ? g.residual + (t.c - g.c) : nullptr;
       if (next != nullptr) t.next = next + p * share * t.next_row;
       if (rows && p == 0) {
         tile_function<T, A, TileB::fill>(panels > 1 ? g.panel_rows : last_rows, vectors)(t);
       } else {
         (p + 1 < panels ? whole : last)(t);
       }
+      activate_tile(t, p + 1 < panels ? g.panel_rows : last_rows, cols, g.activation);
     }
   }
 }

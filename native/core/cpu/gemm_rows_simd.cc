@@ -2,6 +2,7 @@
 // stream: rows of B are contiguous; four of them at a time are added into C, which stays in a cache near by (the
 // caller gives at most a few thousand columns). dot: columns of B are contiguous; some at a time are
 // multiplied with every row of A, four rows of A at a time.
+#include "core/cpu/activate_simd.h"
 #include "core/cpu/gemm_simd.h"
 #include "core/cpu/stored.h"
 
@@ -14,7 +15,8 @@ template <class T, class S>
 TG_SIMD T finish(const Gemm<T, T, S>& g, int64_t i, int64_t j, T sum) {
   if (g.bias_axis == BiasAxis::row) sum += g.bias[i];
   if (g.bias_axis == BiasAxis::col) sum += g.bias[j];
-  return g.relu && sum < T{} ? T{} : sum;
+  if (g.residual != nullptr) sum += g.residual[i * g.c_row + j];
+  return g.activation == Activation::relu && sum < T{} ? T{} : sum;
 }
 
 // c (M, n) += a (M, D) b (D, n)
@@ -54,7 +56,8 @@ __attribute__((noinline)) void stream_m(const Gemm<T, T, S>& g) {
     add_rows<M, kTogether>(g, g.a + p * g.a_col, g.b + p * g.b_row);
   }
   for (; p < g.k; ++p) add_rows<M, 1>(g, g.a + p * g.a_col, g.b + p * g.b_row);
-  if (g.bias_axis == BiasAxis::none && !g.relu) return;
+  if (g.bias_axis == BiasAxis::none && g.residual == nullptr && g.activation == Activation::none)
+    return;
   for (int i = 0; i < M; ++i) {
     T* c = g.c + i * g.c_row;
     for (int64_t j = 0; j < g.n; ++j) c[j] = finish(g, i, j, c[j]);
@@ -154,15 +157,48 @@ TG_SIMD void dots(const Gemm<T, T, S>& g) {
   }
 }
 
+// What was just written, and lies in a cache near by.
+template <class S>
+void activate(const Gemm<float, float, S>& g) {
+  if (is_curved(g.activation)) activate_rows_f32(g.c, g.c_row, g.m, g.n, g.activation);
+}
+void activate(const Gemm<double>& g) {
+  if (is_curved(g.activation)) activate_rows_f64(g.c, g.c_row, g.m, g.n, g.activation);
+}
+
 }  // namespace
 
-void gemm_rows_stream_f32(const Gemm<float>& g) { stream(g); }
-void gemm_rows_stream_f64(const Gemm<double>& g) { stream(g); }
-void gemm_rows_stream_bf16(const Gemm<float, float, bf16>& g) { stream(g); }
-void gemm_rows_stream_f16(const Gemm<float, float, f16>& g) { stream(g); }
-void gemm_rows_dot_f32(const Gemm<float>& g) { dots(g); }
-void gemm_rows_dot_f64(const Gemm<double>& g) { dots(g); }
-void gemm_rows_dot_bf16(const Gemm<float, float, bf16>& g) { dots(g); }
-void gemm_rows_dot_f16(const Gemm<float, float, f16>& g) { dots(g); }
+void gemm_rows_stream_f32(const Gemm<float>& g) {
+  stream(g);
+  activate(g);
+}
+void gemm_rows_stream_f64(const Gemm<double>& g) {
+  stream(g);
+  activate(g);
+}
+void gemm_rows_stream_bf16(const Gemm<float, float, bf16>& g) {
+  stream(g);
+  activate(g);
+}
+void gemm_rows_stream_f16(const Gemm<float, float, f16>& g) {
+  stream(g);
+  activate(g);
+}
+void gemm_rows_dot_f32(const Gemm<float>& g) {
+  dots(g);
+  activate(g);
+}
+void gemm_rows_dot_f64(const Gemm<double>& g) {
+  dots(g);
+  activate(g);
+}
+void gemm_rows_dot_bf16(const Gemm<float, float, bf16>& g) {
+  dots(g);
+  activate(g);
+}
+void gemm_rows_dot_f16(const Gemm<float, float, f16>& g) {
+  dots(g);
+  activate(g);
+}
 
 }  // namespace tilegrad::TILEGRAD_ISA

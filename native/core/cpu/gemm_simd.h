@@ -44,7 +44,8 @@ struct GemmPanels {
   bool accumulate;
   const T* bias_row;  // or null
   const T* bias_col;  // or null
-  bool relu;
+  const T* residual;  // (m, n) with the strides of C, or null
+  Activation activation;
   const T* next;  // what the next call will find in b, or null
 };
 

@@ -15,7 +15,7 @@ TG_SIMD void small(const Gemm<T>& g) {
   t.b_row = g.b_row;
   t.c_row = g.c_row;
   t.accumulate = g.accumulate;
-  t.relu = g.relu;
+  t.relu = g.activation == Activation::relu;
   // Rows are shared out evenly: 16 rows run as 8 and 8, not as 14 and 2.
   const int64_t panels = (g.m + kSmallRows - 1) / kSmallRows;
   const int64_t rows = (g.m + panels - 1) / panels;
@@ -30,7 +30,9 @@ TG_SIMD void small(const Gemm<T>& g) {
       t.a = g.a + i * g.a_row;
       t.c = g.c + i * g.c_row + j;
       t.bias_row = g.bias_axis == BiasAxis::row ? g.bias + i : nullptr;
+      t.residual = g.residual != nullptr ? g.residual + (t.c - g.c) : nullptr;
       tile_function<T, TileA::strided, TileB::rows>(static_cast<int>(height), vectors)(t);
+      activate_tile(t, height, cols, g.activation);
     }
   }
 }

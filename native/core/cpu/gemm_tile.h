@@ -2,6 +2,7 @@
 // runs; per k it loads NV vectors of B and broadcasts MR values of A. For *_simd.cc files only.
 #pragma once
 
+#include "core/cpu/activate_simd.h"
 #include "core/cpu/gemm_simd.h"
 #include "core/cpu/simd.h"
 
@@ -48,6 +49,7 @@ struct TileArgs {
   bool accumulate, relu;
   const T* bias_row;
   const T* bias_col;
+  const T* residual;  // where it meets c, or null
   const T*
       next;  // rows, next_row apart, that later tiles will read: this one brings next_rows of them into L2
   int64_t next_row, next_rows;
@@ -63,6 +65,7 @@ TG_SIMD void finish_vector(const TileArgs<T>& t, Vec<T> sum, int row, int col) {
   if (t.accumulate) sum += read(c);
   if (t.bias_row != nullptr) sum += broadcast<T>(t.bias_row[row]);
   if (t.bias_col != nullptr) sum += read(t.bias_col + col);
+  if (t.residual != nullptr) sum += read(t.residual + row * t.c_row + col);
   if (t.relu) sum = relu<T>(sum);
   if constexpr (Partial) {
     store_partial<T>(c, sum, t.last);
@@ -71,7 +74,7 @@ TG_SIMD void finish_vector(const TileArgs<T>& t, Vec<T> sum, int row, int col) {
   }
 }
 
-// Whole vectors without bias and ReLU: no branch per vector.
+// Whole vectors without an epilogue: no branch per vector.
 template <class T, int MR, int NV, bool Accumulate>
 TG_SIMD void store_tile(const TileArgs<T>& t, const Vec<T> (&acc)[MR][NV]) {
   T* c = t.c;
@@ -90,7 +93,7 @@ template <class T, int MR, int NV>
 TG_SIMD void finish_tile(const TileArgs<T>& t, const Vec<T> (&acc)[MR][NV]) {
   constexpr int W = kLanes<T>;
   const bool whole = t.last == W;
-  if (whole && t.bias_row == nullptr && t.bias_col == nullptr && !t.relu) {
+  if (whole && t.bias_row == nullptr && t.bias_col == nullptr && t.residual == nullptr && !t.relu) {
     return t.accumulate ? store_tile<T, MR, NV, true>(t, acc)
                         : store_tile<T, MR, NV, false>(t, acc);
   }
@@ -223,6 +226,14 @@ __attribute__((noinline)) static void gemm_tile(const TileArgs<T>& t) {
 
 template <class T>
 using TileFunction = void (*)(const TileArgs<T>&);
+
+// The activation of a tile (rows, cols) of C that was just written and lies in L1.
+TG_SIMD void activate_tile(const TileArgs<float>& t, int64_t rows, int cols, Activation a) {
+  if (is_curved(a)) activate_rows_f32(t.c, t.c_row, rows, cols, a);
+}
+TG_SIMD void activate_tile(const TileArgs<double>& t, int64_t rows, int cols, Activation a) {
+  if (is_curved(a)) activate_rows_f64(t.c, t.c_row, rows, cols, a);
+}
 
 template <class T, TileA A, TileB B, int MR = B == TileB::rows ? kSmallRows : kTileRows>
 static TileFunction<T> tile_function(int rows, int vectors) {

@@ -5,6 +5,7 @@
 
 #include "core/cpu/gemm.h"
 #include "core/cuda/ptx.cuh"
+#include "core/math_activations.h"
 
 namespace tilegrad::cuda {
 
@@ -25,19 +26,38 @@ inline int64_t batch_count(const GemmBatch& batch) {
   return count;
 }
 
-// C[row, column] from its sum: what it held, bias, ReLU, then the rounding to T. A NaN survives the ReLU.
+// A NaN survives.
+template <class Sum>
+__device__ Sum activated(Activation activation, Sum x) {
+  switch (activation) {
+    case Activation::relu:
+      return x < Sum(0) ? Sum(0) : x;
+    case Activation::gelu:
+      return gelu(x);
+    case Activation::gelu_tanh:
+      return gelu_tanh(x);
+    case Activation::silu:
+      return silu(x);
+    default:
+      return x;
+  }
+}
+
+// C[row, column] from its sum: what it held, bias, residual, activation, then the rounding to T. Activations are long:
+// kernels do not unroll this over their sums, but go by way of shared memory.
 template <class T, class Sum>
-__device__ T finish(const Gemm<T>& g, int64_t row, int64_t column, Sum sum, T before) {
+__device__ T finish(const Gemm<T>& g, int64_t row, int64_t column, Sum sum, T before, T residual) {
   if (g.accumulate) sum += static_cast<Sum>(before);
   if (g.bias_axis == BiasAxis::row) sum += static_cast<Sum>(g.bias[row]);
   if (g.bias_axis == BiasAxis::col) sum += static_cast<Sum>(g.bias[column]);
-  if (g.relu && sum < Sum(0)) sum = Sum(0);
-  return static_cast<T>(sum);
+  if (g.residual != nullptr) sum += static_cast<Sum>(residual);
+  return static_cast<T>(activated(g.activation, sum));
 }
 template <class T, class Sum>
 __device__ void store_result(const Gemm<T>& g, T* c, int64_t row, int64_t column, Sum sum) {
-  T& out = c[row * g.c_row + column];
-  out = finish(g, row, column, sum, g.accumulate ? out : T{});
+  const int64_t at = row * g.c_row + column;
+  const T residual = g.residual != nullptr ? g.residual[c - g.c + at] : T{};
+  c[at] = finish(g, row, column, sum, g.accumulate ? c[at] : T{}, residual);
 }
 
 // The same for two neighbours; written at once where `paired` says that pairs are aligned.
@@ -53,16 +73,20 @@ __device__ void store_pair(const Gemm<T>& g, T* c, int64_t row, int64_t column, 
   struct alignas(2 * sizeof(T)) Pair {
     T values[2];
   };
-  auto* out = reinterpret_cast<Pair*>(c + row * g.c_row + column);
+  const int64_t at = row * g.c_row + column;
+  auto* out = reinterpret_cast<Pair*>(c + at);
   const Pair before = g.accumulate ? *out : Pair{};
-  *out = {{finish(g, row, column, first, before.values[0]),
-           finish(g, row, column + 1, second, before.values[1])}};
+  Pair residual = {};
+  if (g.residual != nullptr) residual = *reinterpret_cast<const Pair*>(g.residual + (c - g.c) + at);
+  *out = {{finish(g, row, column, first, before.values[0], residual.values[0]),
+           finish(g, row, column + 1, second, before.values[1], residual.values[1])}};
 }
 
-// Pairs of neighbours in C start on twice their size.
+// Pairs of neighbours in C and in the residual start on twice their size.
 template <class T>
 bool stores_pairs(const Gemm<T>& g, const GemmBatch& batch) {
-  bool paired = reinterpret_cast<uintptr_t>(g.c) % (2 * sizeof(T)) == 0 && g.c_row % 2 == 0;
+  bool paired = reinterpret_cast<uintptr_t>(g.c) % (2 * sizeof(T)) == 0 &&
+                reinterpret_cast<uintptr_t>(g.residual) % (2 * sizeof(T)) == 0 && g.c_row % 2 == 0;
   for (int d = 0; d < batch.rank; d++) paired = paired && batch.c_stride[d] % 2 == 0;
   return paired;
 }

@@ -77,7 +77,8 @@ bool run(CudaStream& stream, const Gemm<T>& g, const GemmBatch& batch, const Til
   }
   const MappedOperand c = map_result(lines_of<T>(g.c, g.m, g.n, g.c_row, 1, batch, batch.c_stride),
                                      kResultType<T>, sizeof(T));
-  const bool rounds_only = !g.accumulate && g.bias_axis == BiasAxis::none && !g.relu;
+  const bool rounds_only = !g.accumulate && g.bias_axis == BiasAxis::none &&
+                           g.residual == nullptr && g.activation == Activation::none;
   const WgmmaOutput output = {c.steps, c.fits && rounds_only && partial == nullptr};
   launch_wgmma(stream, "gemm_wgmma", kernel_for(a.transposed, b.transposed), plan, tiling.columns,
                tiling.shared_bytes, a.map, b.map, c.fits ? c.map : a.map, g, batch, plan, output,

@@ -188,7 +188,7 @@ void Pointwise<T>::multiply(const T* weights, int64_t group, int64_t row, int64_
     p.accumulate = block > 0;
     if (block == blocks_.count - 1) {
       if (conv_.bias != nullptr) p.bias_row = conv_.bias + group * conv_.rows + row;
-      p.relu = fused_ && conv_.activation == ConvActivation::relu;
+      if (fused_ && conv_.activation == ConvActivation::relu) p.activation = Activation::relu;
     }
     kernels_.panels(p);
   }

@@ -1,4 +1,4 @@
-// Activation functions; those that take more than an expression are in activations.h. Gradients take a: the
+// Activation functions; those that take more than an expression are in core/math_activations.h. Gradients take a: the
 // gradient of the output, b: the input, or where it is said the output.
 
 TG_UNARY(relu, NUMBER, x < T(0) ? T(0) : x)

@@ -1,5 +1,6 @@
-// matmul: out (..., m, n) = a (..., m, k) b (..., k, n), plus bias (n) where given. The kernels take any
-// strides: transposed views are read where they lie, broadcast dimensions have stride 0.
+// matmul: out (..., m, n) = a (..., m, k) b (..., k, n), plus bias (n) and residual (..., m, n) where given, and an
+// activation of the sum. The kernels take any strides: transposed views are read where they lie, broadcast dimensions
+// have stride 0.
 #pragma once
 
 #include "core/batch.h"
@@ -13,11 +14,20 @@ extern const OpDef matmul_op;
 void matmul_cpu(KernelArgs& args);
 void matmul_cuda(KernelArgs& args);
 
-// The product as the kernels of the core take it. bias must be contiguous, or null.
-// a and b hold S, bias and out T.
+// The same with the activation, for inputs a, b, bias or absent, residual or absent.
+void product_cpu(KernelArgs& args, Activation activation);
+void product_cuda(KernelArgs& args, Activation activation);
+
+// What follows a product. Both are contiguous, the residual has the output's shape.
+struct MatmulEpilogue {
+  View bias, residual;  // or without data
+  Activation activation = Activation::none;
+};
+
+// The product as the kernels of the core take it. a and b hold S, the epilogue and out T.
 template <class T, class S = T>
-Gemm<T, S> matmul_product(const View& a, const View& b, const T* bias, const View& out,
-                          GemmBatch* batch) {
+Gemm<T, S> matmul_product(const View& a, const View& b, const MatmulEpilogue& epilogue,
+                          const View& out, GemmBatch* batch) {
   const Shape& shape = out.shape();
   const int a_rank = a.layout.rank(), b_rank = b.layout.rank(), rank = shape.rank;
   Gemm<T, S> g = {};
@@ -28,8 +38,9 @@ Gemm<T, S> matmul_product(const View& a, const View& b, const T* bias, const Vie
   g.b_row = b.layout.strides[b_rank - 2], g.b_col = b.layout.strides[b_rank - 1];
   g.c = out.as<T>();
   g.c_row = g.n;
-  g.bias = bias;
-  g.bias_axis = bias != nullptr ? BiasAxis::col : BiasAxis::none;
+  if (epilogue.bias) g.bias = epilogue.bias.as<T>(), g.bias_axis = BiasAxis::col;
+  if (epilogue.residual) g.residual = epilogue.residual.as<T>();
+  g.activation = epilogue.activation;
   batch->rank = rank - 2;
   for (int d = 0; d < batch->rank; ++d) batch->size[d] = shape[d];
   batch_strides(a.layout, shape, batch->a_stride);

@@ -3,6 +3,7 @@
 #include <memory>
 #include <type_traits>
 
+#include "core/cpu/copy.h"
 #include "core/cpu/gemm.h"
 #include "core/cpu/half.h"
 #include "core/cpu/scratch.h"
@@ -12,17 +13,30 @@
 namespace tilegrad {
 namespace {
 
-// The kernels read bias without a stride, as what they compute with.
+// A contiguous view of what kernels that compute with T read: the view itself if it is one, else a copy that lies here.
 template <class T, class S>
-const T* straight_bias(const View& bias, std::unique_ptr<T[]>* kept) {
-  if constexpr (std::is_same_v<T, S>) {
-    if (bias.layout.is_contiguous()) return bias.as<T>();
+class Straight {
+ public:
+  explicit Straight(const View& view) : view_(view) {
+    if (!view || (std::is_same_v<T, S> && view.layout.is_contiguous())) return;
+    const int64_t n = view.numel();
+    std::unique_ptr<S[]> copy;
+    const S* from = view.as<S>();
+    if (!view.layout.is_contiguous()) {
+      copy.reset(new S[static_cast<size_t>(n)]);
+      copy_strided_cpu(view, {copy.get(), Layout::contiguous(view.shape()), view.dtype});
+      from = copy.get();
+    }
+    data_.reset(new T[static_cast<size_t>(n)]);
+    for (int64_t i = 0; i < n; ++i) data_[i] = T(from[i]);
+    view_ = {data_.get(), Layout::contiguous(view.shape()), view.dtype};
   }
-  const int64_t n = bias.numel(), stride = bias.layout.strides[0];
-  kept->reset(new T[static_cast<size_t>(n)]);
-  for (int64_t j = 0; j < n; ++j) (*kept)[j] = T(bias.as<S>()[j * stride]);
-  return kept->get();
-}
+  const View& view() const { return view_; }
+
+ private:
+  View view_;
+  std::unique_ptr<T[]> data_;
+};
 
 // A weight that stays the same is packed once. Its rows are those of all batches together.
 PackedForm kept_weight(PackedForms* forms, Gemm<float>* g, const GemmBatch& batch) {
@@ -39,43 +53,47 @@ PackedForm kept_weight(PackedForms* forms, Gemm<float>* g, const GemmBatch& batc
   return kept;
 }
 
+// Inputs a, b, bias or absent, residual or absent.
 template <class T, class S = T>
-void multiply(const View& a, const View& b, const View* bias, const View& out,
-              PackedForms* forms = nullptr) {
-  std::unique_ptr<T[]> straight;
-  const T* values = bias != nullptr ? straight_bias<T, S>(*bias, &straight) : nullptr;
+void multiply(const KernelArgs& args, Activation activation, const View& out) {
+  const View &a = args.inputs[0], &b = args.inputs[1];
+  const Straight<T, S> bias(args.has(2) ? args.inputs[2] : View{});
+  const Straight<T, S> residual(args.has(3) ? args.inputs[3] : View{});
   GemmBatch batch;
-  Gemm<T, S> g = matmul_product<T, S>(a, b, values, out, &batch);
+  Gemm<T, S> g =
+      matmul_product<T, S>(a, b, {bias.view(), residual.view(), activation}, out, &batch);
   PackedForm kept;
   if constexpr (std::is_same_v<S, float>) {
-    if (b.layout.rank() == 2) kept = kept_weight(forms, &g, batch);
+    if (b.layout.rank() == 2) kept = kept_weight(args.packed, &g, batch);
   }
   gemm_batched(g, batch);
 }
 
 template <class S>
-void multiply_16_bit(const View& a, const View& b, const View* bias, const View& out) {
+void multiply_16_bit(const KernelArgs& args, Activation activation) {
+  const View& out = args.outputs[0];
   const int64_t n = out.numel();
   float* sums =
       static_cast<float*>(scratch(ScratchSlot::whole, sizeof(float) * static_cast<size_t>(n)));
-  multiply<float, S>(a, b, bias, {sums, Layout::contiguous(out.shape()), DType::f32});
+  multiply<float, S>(args, activation, {sums, Layout::contiguous(out.shape()), DType::f32});
   narrow(out.dtype, sums, out.as<uint16_t>(), n);
 }
 
 }  // namespace
 
-void matmul_cpu(KernelArgs& args) {
-  const View &a = args.inputs[0], &b = args.inputs[1], &out = args.outputs[0];
-  const View* bias = args.has(2) ? &args.inputs[2] : nullptr;
+void matmul_cpu(KernelArgs& args) { product_cpu(args, Activation::none); }
+
+void product_cpu(KernelArgs& args, Activation activation) {
+  const View& out = args.outputs[0];
   switch (out.dtype) {
     case DType::f32:
-      return multiply<float>(a, b, bias, out, args.packed);
+      return multiply<float>(args, activation, out);
     case DType::f64:
-      return multiply<double>(a, b, bias, out);
+      return multiply<double>(args, activation, out);
     case DType::bf16:
-      return multiply_16_bit<bf16>(a, b, bias, out);
+      return multiply_16_bit<bf16>(args, activation);
     default:
-      return multiply_16_bit<f16>(a, b, bias, out);
+      return multiply_16_bit<f16>(args, activation);
   }
 }
 

@@ -7,16 +7,19 @@
 
 namespace tilegrad {
 
-void matmul_cuda(KernelArgs& args) {
+void matmul_cuda(KernelArgs& args) { product_cuda(args, Activation::none); }
+
+void product_cuda(KernelArgs& args, Activation activation) {
   auto& stream = cuda::stream_of(args.stream);
   const View &a = args.inputs[0], &b = args.inputs[1], &out = args.outputs[0];
-  BufferRef kept;  // the kernel reads bias without a stride
-  View bias;
-  if (args.has(2)) bias = cuda::contiguous_cuda(stream, args.inputs[2], &kept);
+  BufferRef kept[2];  // the kernels read bias and residual without strides
+  MatmulEpilogue epilogue;
+  epilogue.activation = activation;
+  if (args.has(2)) epilogue.bias = cuda::contiguous_cuda(stream, args.inputs[2], &kept[0]);
+  if (args.has(3)) epilogue.residual = cuda::contiguous_cuda(stream, args.inputs[3], &kept[1]);
   TG_DISPATCH_FLOAT(out.dtype, T, {
     GemmBatch batch;
-    const T* values = bias ? bias.as<T>() : nullptr;
-    const Gemm<T> g = matmul_product(a, b, values, out, &batch);
+    const Gemm<T> g = matmul_product<T>(a, b, epilogue, out, &batch);
     cuda::gemm(stream, g, batch, float32_precision(args.attrs));
   })
 }
