@@ -14,8 +14,6 @@
 
 namespace tilegrad::int8_conv {
 
-namespace {
-
 struct Bytes {
   using Element = uint8_t;
   using Sum = int32_t;
@@ -45,6 +43,8 @@ struct AllImages {
             static_cast<int>(at - image * area)};
   }
 };
+
+namespace {
 
 struct Shared {
   cuda::GatherRing ring;
