@@ -1,4 +1,6 @@
 // Stores without allocation in the caches where the instruction set has them, else plain ones.
+#include <cstddef>
+
 #include "core/cpu/simd.h"
 #include "core/cpu/stream_copy.h"
 

@@ -113,7 +113,7 @@ __global__ void __launch_bounds__(Shape::kThreads, 1)
 }
 
 template <class Out>
-__global__ void __launch_bounds__(256)
+__global__ void __launch_bounds__(256, 4)
     conv_add_ranges(const Out out, int64_t rows, int64_t columns, int groups, int ranges,
                     const float* __restrict__ partial) {
   const int64_t size = rows * columns, n = size * groups;
