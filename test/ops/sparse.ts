@@ -73,6 +73,8 @@ const linearRows = defineRows<{ bias?: boolean }>({
     { inputs: [{ shape: [40] }, sparse(17, 40, 0.2), { shape: [17] }], attrs: { bias: true } },
     { inputs: [{ shape: [2, 5, 33] }, sparse(50, 33, 0.3), { shape: [50] }], attrs: { bias: true } },
     { inputs: [{ shape: [70, 129] }, sparse(35, 129, 0.1), { shape: [35] }], attrs: { bias: true } },
+    { inputs: [{ shape: [2, 200] }, sparse(11, 200, 0.4)], attrs: {} },
+    { inputs: [{ shape: [20, 31] }, sparse(33, 31, 0.3)], attrs: {} },
     { inputs: [{ shape: [9, 4] }, { shape: [6, 4], values: new Array(24).fill(0), grad: false }], attrs: {} },
     { inputs: [{ shape: [0, 8] }, sparse(4, 8, 0.5)], attrs: {} },
   ],

@@ -12,8 +12,9 @@ namespace tilegrad {
 namespace {
 
 constexpr int64_t kPanelRows = 8;
-// Multiply-adds of a chunk: smaller ones do not repay a second thread. Elements that one turns around.
-constexpr int64_t kWork = 1 << 18, kTurned = 1 << 16;
+// Of a chunk, smaller ones do not repay a second thread: multiply-adds, values that are gathered for, elements that are
+// transposed.
+constexpr int64_t kWork = 1 << 18, kGathered = 1 << 15, kTurned = 1 << 16;
 
 template <class T>
 void to_csr(const T* x, int64_t rows, int64_t k, int64_t count, int32_t* start, int32_t* column,
@@ -86,7 +87,7 @@ class CsrLinear {
 
   void dot(int64_t row_work) {
     const View &x = args_.inputs[kCsrX], &y = args_.outputs[0];
-    parallel_for(n_, grain_for(row_work * m_, kWork), [&](int64_t begin, int64_t end) {
+    parallel_for(n_, grain_for(row_work * m_, kGathered), [&](int64_t begin, int64_t end) {
       for (int64_t i = 0; i < m_; ++i)
         if (!TILEGRAD_SIMD(sparse_dot)(dtype_, rows_from(begin, end - begin), at(x, i * k_),
                                        at(y, i * n_ + begin)))
@@ -95,26 +96,22 @@ class CsrLinear {
   }
 
   // x^T of rows [row, row + rows) of x, as (k, columns), zeros beyond.
-  void transpose(int64_t row, int64_t rows, int64_t columns, char* out) const {
-    const View& x = args_.inputs[kCsrX];
+  void transpose(int64_t row, int64_t rows, int columns, char* out) const {
+    const char* x = at(args_.inputs[kCsrX], row * k_);
     parallel_for(k_, grain_for(columns, kTurned), [&](int64_t begin, int64_t end) {
-      TG_DISPATCH_FLOAT(dtype_, T, {
-        T* to = reinterpret_cast<T*>(out);
-        for (int64_t i = 0; i < columns; ++i) {
-          const T* from = x.as<T>() + (row + std::min(i, rows - 1)) * k_;
-          for (int64_t j = begin; j < end; ++j) to[j * columns + i] = i < rows ? from[j] : T{};
-        }
-      });
+      TILEGRAD_SIMD(sparse_transpose)
+      (dtype_,
+       {x + begin * item_, rows, end - begin, k_, out + begin * columns * item_, columns, columns});
     });
   }
 
   void panels(int64_t row_work) {
-    const int64_t columns = TILEGRAD_SIMD(sparse_columns)(dtype_);
+    const int columns = TILEGRAD_SIMD(sparse_columns)(dtype_, m_);
     auto* x = static_cast<char*>(scratch(
         ScratchSlot::region, static_cast<size_t>(std::max<int64_t>(k_, 1) * columns * item_)));
     const int64_t tasks = (n_ + kSparseRows - 1) / kSparseRows;
     for (int64_t row = 0; row < m_; row += columns) {
-      const int64_t rows = std::min(columns, m_ - row);
+      const int64_t rows = std::min<int64_t>(columns, m_ - row);
       transpose(row, rows, columns, x);
       parallel_for(tasks, grain_for(row_work * columns * kSparseRows, kWork),
                    [&](int64_t begin, int64_t end) {
@@ -123,17 +120,13 @@ class CsrLinear {
     }
   }
 
-  void multiply(int64_t row, int64_t rows, int64_t columns, int64_t task, const char* x) {
+  void multiply(int64_t row, int64_t rows, int columns, int64_t task, const char* x) {
     const int64_t n = task * kSparseRows, count = std::min<int64_t>(kSparseRows, n_ - n);
     alignas(64) char sums[kSparseRows * 64 * sizeof(float)];
-    if (!TILEGRAD_SIMD(sparse_panel)(dtype_, rows_from(n, count), x, sums))
+    if (!TILEGRAD_SIMD(sparse_panel)(dtype_, rows_from(n, count), x, columns, sums))
       columns_fit_.store(false, std::memory_order_relaxed);
-    TG_DISPATCH_FLOAT(dtype_, T, {
-      T* y = args_.outputs[0].as<T>();
-      const T* c = reinterpret_cast<const T*>(sums);
-      for (int64_t i = 0; i < rows; ++i)
-        for (int64_t j = 0; j < count; ++j) y[(row + i) * n_ + n + j] = c[j * columns + i];
-    });
+    TILEGRAD_SIMD(sparse_transpose)
+    (dtype_, {sums, count, rows, columns, at(args_.outputs[0], row * n_ + n), count, n_});
   }
 
   KernelArgs& args_;

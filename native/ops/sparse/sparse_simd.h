@@ -19,10 +19,18 @@ struct SparseRows {
 
 // y[n] = x . W[n] + bias[n]; the answer is false if a column lies beyond k.
 TILEGRAD_SIMD_DECLARE(bool, sparse_dot, (DType dtype, const SparseRows& w, const void* x, void* y))
-// Columns of a panel: of x^T, kept as (k, columns).
-TILEGRAD_SIMD_DECLARE(int, sparse_columns, (DType dtype))
+// Columns of a panel for so many rows of x: of x^T, kept as (k, columns).
+TILEGRAD_SIMD_DECLARE(int, sparse_columns, (DType dtype, int64_t rows))
 // y (rows, columns) = W x^T + bias, for up to kSparseRows rows.
 TILEGRAD_SIMD_DECLARE(bool, sparse_panel,
-                      (DType dtype, const SparseRows& w, const void* x, void* y))
+                      (DType dtype, const SparseRows& w, const void* x, int columns, void* y))
+
+struct SparseTranspose {
+  const void* in;  // (rows, columns), rows in_row elements apart
+  int64_t rows, columns, in_row;
+  void* out;  // (columns, width), rows out_row apart; zeros from `rows` to `width`
+  int64_t width, out_row;
+};
+TILEGRAD_SIMD_DECLARE(void, sparse_transpose, (DType dtype, const SparseTranspose& t))
 
 }  // namespace tilegrad
