@@ -205,3 +205,20 @@ test('results larger than the caches are those of their parts', () => {
         expect(Buffer.compare(whole.subarray(from * size, to * size), bytes(fn(t.slice(x, [from], [to]))))).toBe(0);
     });
 });
+
+test('whole tensors are computed in every order of their chunks, at any number of threads', () => {
+  const before = t.getNumThreads();
+  const chunk = 32768;
+  try {
+    for (const chunks of [2, 3, 7])
+      for (const threads of [1, 2, 3, 8]) {
+        t.setNumThreads(threads);
+        const values = Float32Array.from({ length: chunks * chunk - 5 }, (_, i) => i % 4096);
+        const x = t.tensor(values, { device: 'cpu' });
+        for (let run = 0; run < 2; run++) expect(t.tidy(() => t.neg(t.neg(x)).dataSync())).toEqual(values);
+        x.dispose();
+      }
+  } finally {
+    t.setNumThreads(before);
+  }
+});

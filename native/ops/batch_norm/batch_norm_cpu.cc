@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "core/cpu/scratch.h"
-#include "core/parallel.h"
+#include "core/sweep.h"
 #include "ops/batch_norm/batch_norm.h"
 #include "ops/batch_norm/batch_norm_simd.h"
 
@@ -25,8 +25,7 @@ template <class Body>
 void for_channels(const ChannelLayout& l, Body&& body) {
   const int64_t grain = grain_for(l.per_channel(), kChunk);
   // Whole vectors of neighbouring channels, whatever the vector's width.
-  parallel_for(l.channels, l.inner == 1 ? (grain + kColumns - 1) / kColumns * kColumns : grain,
-               body);
+  sweep_for(l.channels, l.inner == 1 ? (grain + kColumns - 1) / kColumns * kColumns : grain, body);
 }
 
 template <class T>

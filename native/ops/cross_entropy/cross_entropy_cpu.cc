@@ -8,7 +8,7 @@
 
 #include "core/cpu/scratch.h"
 #include "core/math.h"
-#include "core/parallel.h"
+#include "core/sweep.h"
 #include "ops/cross_entropy/cross_entropy.h"
 #include "ops/cross_entropy/cross_entropy_simd.h"
 
@@ -29,7 +29,7 @@ struct Part {
 template <class Body>
 void for_parts(const CrossEntropyShape& s, int64_t grain, Body&& body) {
   if (s.inner == 1)
-    return parallel_for(s.batch, grain, [&](int64_t begin, int64_t end) {
+    return sweep_for(s.batch, grain, [&](int64_t begin, int64_t end) {
       body(Part{begin, {s.classes, 1, end - begin, true}}, begin / grain);
     });
   const int64_t blocks = (s.inner + kColumns - 1) / kColumns;

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "core/op.h"
-#include "core/parallel.h"
+#include "core/sweep.h"
 #include "ops/elementwise/elementwise_simd.h"
 
 namespace tilegrad {
@@ -32,9 +32,9 @@ void for_rows(Layout* layouts, int count, Body&& row) {
     row(offsets, length);
   };
   if (rows == 1) {
-    parallel_for(n, kRowGrain, [&](int64_t begin, int64_t end) { walk(0, begin, end - begin); });
+    sweep_for(n, kRowGrain, [&](int64_t begin, int64_t end) { walk(0, begin, end - begin); });
   } else {
-    parallel_for(rows, std::max<int64_t>(1, kRowGrain / n), [&](int64_t begin, int64_t end) {
+    sweep_for(rows, std::max<int64_t>(1, kRowGrain / n), [&](int64_t begin, int64_t end) {
       for (int64_t r = begin; r < end; ++r) walk(r, 0, n);
     });
   }

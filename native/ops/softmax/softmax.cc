@@ -6,7 +6,7 @@
 
 #include "core/cpu/scratch.h"
 #include "core/op.h"
-#include "core/parallel.h"
+#include "core/sweep.h"
 #include "ops/softmax/softmax_simd.h"
 
 namespace tilegrad {
@@ -36,8 +36,8 @@ void softmax_grad_infer(InferContext& ctx) {
 template <class Rows, class Columns>
 void for_slices(const SoftmaxSlices& s, Rows&& rows, Columns&& columns) {
   if (s.inner == 1)
-    return parallel_for(s.outer, grain_for(s.n, kChunk),
-                        [&](int64_t begin, int64_t end) { rows(begin, end - begin); });
+    return sweep_for(s.outer, grain_for(s.n, kChunk),
+                     [&](int64_t begin, int64_t end) { rows(begin, end - begin); });
   const int64_t blocks = (s.inner + kColumns - 1) / kColumns;
   parallel_for(s.outer * blocks, grain_for(s.n * std::min(s.inner, kColumns), kChunk),
                [&](int64_t begin, int64_t end) {
