@@ -19,7 +19,8 @@ afterEach(() => setNumThreads(threads));
 type Dtype = 'f32' | 'f64';
 type Case = readonly [n: number, c: number, h: number, w: number, k: number, groups: number];
 
-// Tiles of columns within an image, across two and across many; one that is not filled; groups; few and many channels.
+// Tiles of columns within an image, across two and across many; one that is not filled; groups; few and many channels;
+// images of one pixel.
 const cases: readonly Case[] = [
   [3, 40, 17, 16, 36, 1],
   [17, 33, 7, 7, 50, 1],
@@ -27,6 +28,7 @@ const cases: readonly Case[] = [
   [1, 300, 28, 29, 40, 1],
   [4, 80, 15, 15, 96, 2],
   [2, 64, 56, 56, 64, 1],
+  [19, 48, 1, 1, 70, 2],
 ];
 
 function inputs([n, c, h, w, k, groups]: Case, dtype: Dtype): [x: Tensor, weight: Tensor, bias: Tensor, y: Tensor] {
@@ -68,14 +70,18 @@ describe.each(['f32', 'f64'] as const)('conv2d of 1 x 1, %s', (dtype) => {
   });
 });
 
-test('has the same bits at any number of threads', () => {
-  const [x, weight, , dy] = inputs(cases[1] as Case, 'f32');
-  for (const input of [x, weight]) input.requiresGrad = true;
-  const all = [1, 2, 3].map((count) => {
-    setNumThreads(count);
-    const y = conv2d(x, weight);
-    return [y, ...(grad(y.mul(dy).sum(), [x, weight]) as Tensor[])].map((t) => t.dataSync().slice());
-  });
-  expect(all[1]).toEqual(all[0]);
-  expect(all[2]).toEqual(all[0]);
-});
+// The second has many pixels: the sums of parts of the images are added.
+test.each([cases[1] as Case, [6, 48, 20, 20, 40, 1]])(
+  '%i images: the same bits at any number of threads',
+  (...given) => {
+    const [x, weight, , dy] = inputs(given as Case, 'f32');
+    for (const input of [x, weight]) input.requiresGrad = true;
+    const all = [1, 2, 3].map((count) => {
+      setNumThreads(count);
+      const y = conv2d(x, weight);
+      return [y, ...(grad(y.mul(dy).sum(), [x, weight]) as Tensor[])].map((t) => t.dataSync().slice());
+    });
+    expect(all[1]).toEqual(all[0]);
+    expect(all[2]).toEqual(all[0]);
+  },
+);

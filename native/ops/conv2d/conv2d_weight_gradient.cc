@@ -12,6 +12,7 @@
 #include "core/parallel.h"
 #include "ops/conv2d/conv2d_image.h"
 #include "ops/conv2d/conv2d_kernels.h"
+#include "ops/conv2d/conv2d_pointwise_weight.h"
 #include "ops/conv2d/conv2d_simd.h"
 #include "ops/conv2d/conv2d_winograd.h"
 #include "ops/conv2d/conv2d_winograd_weight.h"
@@ -291,6 +292,7 @@ void weight_gradient(const ConvShape& s, const T* x, const ConvGradient<T>& dy, 
   if constexpr (std::is_same_v<T, float>) {
     if (winograd && winograd_fits(s) && run_winograd_weight(s, x, dy, dw)) return;
   }
+  if (run_pointwise_weight(s, x, dy, dw)) return;
   WeightGradient<T>(s, x, dy, dw).run();
 }
 
