@@ -3,7 +3,7 @@ import { checkOptions, TilegradError } from '../error.ts';
 import { transpose } from '../ops/index.ts';
 import { tidy } from '../scope.ts';
 import type { Tensor } from '../tensor.ts';
-import { multiHeadAttention } from './functional/attention.ts';
+import { attendByHeads } from './functional/attention.ts';
 import { xavierUniform_, zeros_ } from './init.ts';
 import { checkSize, Linear } from './linear.ts';
 import { Module } from './module.ts';
@@ -74,16 +74,12 @@ export class MultiheadAttention extends Module<
     checkOptions('MultiheadAttention', masks, ['attnMask', 'keyPaddingMask']);
     return tidy(() => {
       const timeFirst = (x: Tensor): Tensor => (this.batchFirst ? transpose(x, 0, 1) : x);
-      const weights = {
-        inWeight: this.inProjWeight,
-        inBias: this.inProjBias,
-        outWeight: this.outProj.weight,
-        outBias: this.outProj.bias,
-      };
+      const weights = { inWeight: this.inProjWeight, inBias: this.inProjBias };
       const dropoutP = this.training ? this.dropout : 0;
       const [q, k, v] = [query, key, value].map(timeFirst) as [Tensor, Tensor, Tensor];
-      const [output, shares] = multiHeadAttention(q, k, v, this.numHeads, weights, { ...masks, dropoutP });
-      return [timeFirst(output), shares];
+      const [joined, shares] = attendByHeads(q, k, v, this.numHeads, weights, { ...masks, dropoutP });
+      // A layer of its own, which may have been pruned or replaced by another.
+      return [timeFirst(this.outProj.forward(joined)), shares];
     });
   }
 

@@ -26,6 +26,17 @@ export function pairOf(user: string, name: string, value: number | readonly [num
   return [both[0], both[1]] as const;
 }
 
+/** What says how the images of a convolution are padded. @internal */
+export type ConvPadding = Pick<Conv2d, 'stride' | 'padding' | 'dilation' | 'kernelSize' | 'paddingMode'>;
+
+/** Images with the padding that shows anything but zeros around them, and the padding that is left to do. @internal */
+export function padImages(x: Tensor, conv: ConvPadding): [x: Tensor, padding: Conv2d['padding']] {
+  const { paddingMode, padding } = conv;
+  if (paddingMode === 'zeros') return [x, padding];
+  const [top, bottom, left, right] = conv2dPadding(conv, conv.kernelSize);
+  return [pad(x, [left, right, top, bottom] as number[], { mode: paddingMode }), 0];
+}
+
 /**
  * Slides `outChannels` kernels of `kernelSize` over images (N, inChannels, H, W) and gives (N, outChannels, P, Q). Weight
  * (outChannels, inChannels / groups, R, S) and bias begin uniform within 1 / sqrt(inChannels / groups * R * S).
@@ -93,11 +104,9 @@ export class Conv2d<In extends number = number, Out extends number = number> ext
   }
 
   forward(x: Tensor): Tensor {
-    const { bias, stride, padding, dilation, groups, paddingMode } = this;
-    if (paddingMode === 'zeros') return conv2d(x, this.weight, { bias, stride, padding, dilation, groups });
-    const [top, bottom, left, right] = conv2dPadding({ stride, padding, dilation }, this.kernelSize);
-    const padded = pad(x, [left, right, top, bottom] as number[], { mode: paddingMode });
-    return conv2d(padded, this.weight, { bias, stride, dilation, groups });
+    const { bias, stride, dilation, groups } = this;
+    const [padded, padding] = padImages(x, this);
+    return conv2d(padded, this.weight, { bias, stride, padding, dilation, groups });
   }
 
   override extraRepr(): string {

@@ -96,6 +96,11 @@ export abstract class Module<Inputs extends readonly unknown[] = [Tensor], Outpu
     return walk(this).filter(([, module]) => !seen.has(module) && seen.add(module));
   }
 
+  /** As {@link namedModules}, but a module that stands in several places under each of its names. @internal */
+  _places(): [string, AnyModule][] {
+    return walk(this);
+  }
+
   /** This module and all below it, each once. */
   modules(): AnyModule[] {
     return this.namedModules().map(([, module]) => module);

@@ -3,6 +3,8 @@ import { checkOptions, TilegradError } from '../error.ts';
 import { noGrad } from '../graph.ts';
 import type { Followers, JoinsFollowers } from '../nn/fused_layers.ts';
 import { type AnyModule, Buffer, Conv2d, Linear, Module } from '../nn/index.ts';
+import { type ConvPadding, padImages } from '../nn/conv.ts';
+import { replaceModules } from '../nn/replace.ts';
 import { abs, amax, cast, clamp, int8Conv2dDynamic, int8LinearDynamic, mul, quantizeLinear } from '../ops/index.ts';
 import { tidy } from '../scope.ts';
 import type { Tensor } from '../tensor.ts';
@@ -21,7 +23,8 @@ function quantizeWeight(weight: Tensor, perChannel: boolean): { values: Buffer; 
       const largest = dims.length === 0 ? abs(weight) : amax(abs(weight), dims);
       // A channel of zeros keeps a scale above 0, so that nothing is divided by 0.
       const scale = clamp(mul(cast(largest, 'f32'), 1 / 127), 2 ** -126);
-      return { values: quantizeLinear(weight, scale, 0, { dtype: 'i8', quantMin: -127 }), scale };
+      const values = weight.dtype === 'f64' ? cast(weight, 'f32') : weight;
+      return { values: quantizeLinear(values, scale, 0, { dtype: 'i8', quantMin: -127 }), scale };
     });
     const held = { values: new Buffer(made.values), scale: new Buffer(made.scale) };
     made.values.dispose();
@@ -38,9 +41,10 @@ const copied = (bias: Tensor | null): Buffer | null => {
   return buffer;
 };
 
-/** What `make` gives, in the dtype of x. */
-function inDtype(x: Tensor, make: () => Tensor): Tensor {
-  return noGrad(() => tidy(() => (x.dtype === 'f32' ? make() : cast(make(), x.dtype))));
+/** What `make` gives of x (of f64 in f32), in the dtype of x. */
+function inDtype(x: Tensor, make: (x: Tensor) => Tensor): Tensor {
+  if (x.dtype === 'f32') return noGrad(() => tidy(() => make(x)));
+  return noGrad(() => tidy(() => cast(make(x.dtype === 'f64' ? cast(x, 'f32') : x), x.dtype)));
 }
 
 /** A Linear layer with i8 weights. As torch.ao.nn.quantized.dynamic.Linear, with u8 inputs of all 256 levels. */
@@ -72,7 +76,7 @@ export class DynamicLinear extends Module implements JoinsFollowers {
 
   /** @internal */
   _forwardWith(x: Tensor, { relu }: Followers): Tensor {
-    return inDtype(x, () => int8LinearDynamic(x, this.weight, this.weightScale, this.bias, { relu }));
+    return inDtype(x, (input) => int8LinearDynamic(input, this.weight, this.weightScale, this.bias, { relu }));
   }
 
   override extraRepr(): string {
@@ -89,19 +93,17 @@ export class DynamicConv2d extends Module implements JoinsFollowers {
   readonly weight: Buffer;
   readonly weightScale: Buffer;
   readonly bias: Buffer | null;
-  readonly #geometry: Pick<Conv2d, 'stride' | 'padding' | 'dilation' | 'groups'>;
+  readonly #geometry: ConvPadding & Pick<Conv2d, 'groups'>;
 
   constructor(conv: Conv2d, options: DynamicOptions = {}) {
     super();
     checkOptions('DynamicConv2d', options, ['perChannel']);
-    if (conv.paddingMode !== 'zeros')
-      throw new TilegradError('ERR_UNSUPPORTED', `DynamicConv2d: paddingMode '${conv.paddingMode}' is not supported`);
     const { values, scale } = quantizeWeight(conv.weight, options.perChannel ?? true);
     this.weight = values;
     this.weightScale = scale;
     this.bias = copied(conv.bias);
-    const { stride, padding, dilation, groups } = conv;
-    this.#geometry = { stride, padding, dilation, groups };
+    const { stride, padding, dilation, groups, kernelSize, paddingMode } = conv;
+    this.#geometry = { stride, padding, dilation, groups, kernelSize, paddingMode };
   }
 
   forward(x: Tensor): Tensor {
@@ -110,8 +112,12 @@ export class DynamicConv2d extends Module implements JoinsFollowers {
 
   /** @internal */
   _forwardWith(x: Tensor, { relu, maxPool }: Followers): Tensor {
-    const options = { ...this.#geometry, relu };
-    return inDtype(x, () => int8Conv2dDynamic(x, this.weight, this.weightScale, this.bias, { ...options, maxPool }));
+    const { stride, dilation, groups } = this.#geometry;
+    return inDtype(x, (input) => {
+      const [padded, padding] = padImages(input, this.#geometry);
+      const options = { stride, padding, dilation, groups, relu, maxPool };
+      return int8Conv2dDynamic(padded, this.weight, this.weightScale, this.bias, options);
+    });
   }
 
   override extraRepr(): string {
@@ -120,33 +126,20 @@ export class DynamicConv2d extends Module implements JoinsFollowers {
 }
 
 /**
- * Replaces every Linear and Conv2d in `model` by its quantised form, in place, frees the replaced parameters, and returns the
- * model (the quantised layer, if `model` is one of these itself). For inference: gradients end here. As
+ * Replaces every Linear and Conv2d in `model` by its quantised form, in place, frees the replaced parameters that no other
+ * layer of it uses, and returns the model (the quantised layer, if `model` is one of these itself). Classes derived from the
+ * two stay as they are. For inference: gradients end here. Throws ERR_ARGUMENT where there is nothing to quantise. As
  * torch.ao.quantization.quantize_dynamic with inplace.
  */
 export function dynamic<M extends AnyModule>(model: M, options: DynamicOptions = {}): AnyModule {
   checkOptions('quantize.dynamic', options, ['perChannel']);
-  const replaced = quantizedLayer(model, options);
-  if (replaced) return replaced;
-  let count = 0;
-  for (const [name, module] of model.namedModules()) {
-    const layer = quantizedLayer(module, options);
-    if (!layer) continue;
-    model.setSubmodule(name, layer);
-    count += 1;
-  }
-  if (count === 0)
+  const replaced = replaceModules(model, (module) => quantizedLayer(module, options));
+  if (!replaced)
     throw new TilegradError('ERR_ARGUMENT', `quantize.dynamic: ${model.constructor.name} has no Linear and no Conv2d`);
-  return model;
+  return replaced;
 }
 
 function quantizedLayer(module: AnyModule, options: DynamicOptions): DynamicLinear | DynamicConv2d | null {
-  const layer =
-    module instanceof Linear
-      ? new DynamicLinear(module, options)
-      : module instanceof Conv2d
-        ? new DynamicConv2d(module, options)
-        : null;
-  if (layer) module.dispose();
-  return layer;
+  if (module.constructor === Linear) return new DynamicLinear(module as Linear, options);
+  return module.constructor === Conv2d ? new DynamicConv2d(module as Conv2d, options) : null;
 }

@@ -65,6 +65,72 @@ describe('quantize.dynamic', () => {
     expect(y[1]).toBeCloseTo(7, 1);
   });
 
+  it('replaces a layer that stands in several places in all of them', () => {
+    manualSeed(7);
+    const layer = new nn.Linear(8, 8);
+    const model = new nn.Sequential(layer, new nn.ReLU(), layer);
+    const x = randn([4, 8]);
+    const before = model.forward(x).dataSync();
+    dynamic(model);
+    expect(model.at(0)).toBe(model.at(2));
+    close(model.forward(x).dataSync(), before, 0.05);
+  });
+
+  it('leaves a weight alone that another layer shares', () => {
+    manualSeed(8);
+    class Tied extends nn.Module {
+      readonly embedding = new nn.Embedding(10, 8);
+      readonly decoder = new nn.Linear(8, 10, { bias: false });
+      constructor() {
+        super();
+        Object.assign(this.decoder, { weight: this.embedding.weight });
+      }
+      forward(x: Tensor): Tensor {
+        return this.decoder.forward(this.embedding.forward(x));
+      }
+    }
+    const model = new Tied();
+    const x = tensor([1, 2, 3], { dtype: 'i64' });
+    const before = model.forward(x).dataSync();
+    dynamic(model);
+    close(model.forward(x).dataSync(), before, 0.03);
+  });
+
+  it('leaves classes derived from the two as they are', () => {
+    class Doubled extends nn.Linear {
+      override forward(x: Tensor): Tensor {
+        return super.forward(x).mul(2);
+      }
+    }
+    const model = new nn.Sequential(new Doubled(4, 4), new nn.Linear(4, 4));
+    dynamic(model);
+    expect(model.at(0)).toBeInstanceOf(Doubled);
+    expect(model.at(1)).toBeInstanceOf(quantize.DynamicLinear);
+  });
+
+  it('serves attention, whose projection is a layer of its own', () => {
+    manualSeed(9);
+    const model = new nn.TransformerEncoderLayer(16, 4, { dimFeedforward: 32 }).eval();
+    const x = randn([5, 2, 16]);
+    const before = model.forward(x).dataSync();
+    dynamic(model);
+    expect(model.selfAttn.outProj).toBeInstanceOf(quantize.DynamicLinear);
+    close(model.forward(x).dataSync(), before, 0.03);
+  });
+
+  it('pads as the convolution did, and takes and gives f64', () => {
+    manualSeed(10);
+    for (const paddingMode of ['reflect', 'replicate', 'circular'] as const) {
+      const model = new nn.Sequential(new nn.Conv2d(2, 3, 3, { padding: [2, 1], paddingMode, dtype: 'f64' }));
+      const x = randn([2, 2, 7, 6], { dtype: 'f64' });
+      const before = model.forward(x).dataSync();
+      dynamic(model);
+      const after = model.forward(x);
+      expect(after.dtype).toBe('f64');
+      close(after.dataSync(), before, 0.03);
+    }
+  });
+
   it('says where there is nothing to quantise', () => {
     expect(() => dynamic(new nn.Sequential(new nn.ReLU()))).toThrow('Sequential has no Linear and no Conv2d');
   });

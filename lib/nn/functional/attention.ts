@@ -85,6 +85,19 @@ export function multiHeadAttention(
   weights: MultiHeadAttentionWeights,
   options: MultiHeadAttentionOptions = {},
 ): [output: Tensor, weights: Tensor] {
+  const [joined, shares] = attendByHeads(query, key, value, heads, weights, options);
+  return [linear(joined, weights.outWeight, weights.outBias ?? null), shares];
+}
+
+/** What {@link multiHeadAttention} computes before the projection of the output. @internal */
+export function attendByHeads(
+  query: Tensor,
+  key: Tensor,
+  value: Tensor,
+  heads: number,
+  weights: Pick<MultiHeadAttentionWeights, 'inWeight' | 'inBias'>,
+  options: MultiHeadAttentionOptions,
+): [joined: Tensor, weights: Tensor] {
   checkOptions('multiHeadAttention', options, ['attnMask', 'keyPaddingMask', 'dropoutP']);
   const { attnMask, keyPaddingMask, dropoutP } = options;
   const [length, batch, width] = query.shape as [number, number, number];
@@ -112,5 +125,5 @@ export function multiHeadAttention(
   }
   const shares = attentionWeights(q, k, { attnMask: mask, dropoutP }); // (N, heads, Q, K)
   const joined = reshape(matmul(shares, v).permute(2, 0, 1, 3), [length, batch, width]);
-  return [linear(joined, weights.outWeight, weights.outBias ?? null), mean(shares, 1)];
+  return [joined, mean(shares, 1)];
 }
