@@ -1,4 +1,5 @@
 // Pruning masks: bool tensors, true for the elements that stay.
+import { checkOptions } from '../error.ts';
 import { defineOp } from '../op.ts';
 import type { Tensor } from '../tensor.ts';
 
@@ -24,8 +25,10 @@ export const magnitudeMask = defineOp('magnitude_mask', {
 export const nmMask = defineOp('nm_mask', {
   call:
     (run) =>
-    (x: Tensor, n: number, m: number, options: { dim?: number | undefined } = {}): Tensor =>
-      run([x], { n, m, dim: options.dim ?? -1 }),
+    (x: Tensor, n: number, m: number, options: { dim?: number | undefined } = {}): Tensor => {
+      checkOptions('nmMask', options, ['dim']);
+      return run([x], { n, m, dim: options.dim ?? -1 });
+    },
   grad: 'none',
   onnx: 'none',
 });

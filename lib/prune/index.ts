@@ -1,10 +1,11 @@
 // Pruning the parameters of modules, with PyTorch's meaning: the parameter moves to `<name>_orig`, its mask becomes the
 // buffer `<name>_mask`, and before every forward `<name>` is their product. Optimisers keep what the mask drops at 0.
-import { checkOptions, TilegradError } from '../error.ts';
+import { checkOptions, describeValue, TilegradError } from '../error.ts';
 import { noGrad } from '../graph.ts';
-import { type AnyModule, Buffer, Linear, Parameter } from '../nn/index.ts';
+import { type AnyModule, Buffer, Linear, Module, Parameter } from '../nn/index.ts';
+import { replaceModules } from '../nn/replace.ts';
 import { setPruningMask } from '../nn/parameter.ts';
-import { assign, cast, nmMask, sum, where } from '../ops/index.ts';
+import { assign, cast, magnitudeMask, nmMask, rand, sum, where } from '../ops/index.ts';
 import type { Generator } from '../random.ts';
 import { keep, tidy } from '../scope.ts';
 import { Tensor } from '../tensor.ts';
@@ -12,7 +13,7 @@ import { type CompactOptions, SparseLinear, worthCompacting } from './sparse_lin
 import { type Amount, globalL1, l1, ln, random, randomSlices } from './masks.ts';
 
 export { type CompactOptions, SparseLinear } from './sparse_linear.ts';
-export type { Amount, MaskOptions } from './masks.ts';
+export type { Amount, MaskOptions, RandomMaskOptions } from './masks.ts';
 /** The masks alone: which elements of a tensor to drop. */
 export * as masks from './masks.ts';
 
@@ -23,6 +24,8 @@ const fields = (module: AnyModule): Fields => module as unknown as Fields;
 
 /** The parameter before pruning, and its mask so far. */
 function target(user: string, module: AnyModule, name: string): { values: Parameter; mask: Tensor | null } {
+  if (!(module instanceof Module))
+    throw new TilegradError('ERR_ARGUMENT', `${user}: expects a module but got ${describeValue(module)}`);
   const pruned = unhook.get(module)?.has(name) ?? false;
   const values = fields(module)[pruned ? `${name}_orig` : name];
   if (!(values instanceof Parameter)) {
@@ -70,6 +73,23 @@ export function customFromMask<M extends AnyModule>(module: M, name: string, mas
   return module;
 }
 
+/** Options of the functions that prune by magnitude. */
+export interface ScoreOptions {
+  /** Decides in the parameter's place, in its shape; a float dtype. Default: the parameter itself. */
+  readonly importanceScores?: Tensor | null | undefined;
+}
+
+/** What decides: the scores that were given, else the values as the mask so far leaves them. */
+function scoresOf(user: string, values: Tensor, mask: Tensor | null, given: Tensor | null | undefined): Tensor {
+  if (!given) return mask ? where(mask, values, 0) : values;
+  if (given.shape.join() !== values.shape.join())
+    throw new TilegradError(
+      'ERR_SHAPE',
+      `${user}: importanceScores must have shape [${values.shape.join(', ')}] but have [${given.shape.join(', ')}]`,
+    );
+  return given;
+}
+
 function prune<M extends AnyModule>(
   user: string,
   module: M,
@@ -77,15 +97,35 @@ function prune<M extends AnyModule>(
   make: (values: Parameter, mask: Tensor | null) => Tensor,
 ): M {
   const { values, mask } = target(user, module, name);
-  const made = noGrad(() => make(values, mask));
+  const made = noGrad(() => tidy(() => make(values, mask)));
   customFromMask(module, name, made);
   made.dispose();
   return module;
 }
 
+/** Prunes nothing yet: the mask keeps every element, for `loadStateDict`, say. As torch.nn.utils.prune.identity. */
+export function identity<M extends AnyModule>(module: M, name: string): M {
+  return prune('prune.identity', module, name, (values) => magnitudeMask(values, 0));
+}
+
 /** Zeroes the smallest magnitudes of the parameter `name`. Returns the module. As torch.nn.utils.prune.l1_unstructured. */
-export function l1Unstructured<M extends AnyModule>(module: M, name: string, amount: Amount): M {
-  return prune('prune.l1Unstructured', module, name, (values, mask) => l1(values, amount, { mask }));
+export function l1Unstructured<M extends AnyModule>(
+  module: M,
+  name: string,
+  amount: Amount,
+  options: ScoreOptions = {},
+): M {
+  const user = 'prune.l1Unstructured';
+  checkOptions(user, options, ['importanceScores']);
+  return prune(user, module, name, (values, mask) =>
+    l1(scoresOf(user, values, mask, options.importanceScores), amount, { mask }),
+  );
+}
+
+/** Options of the functions that prune by chance. */
+export interface RandomOptions {
+  /** Default: {@link defaultGenerator}. */
+  readonly generator?: Generator | undefined;
 }
 
 /** Zeroes elements by chance. As torch.nn.utils.prune.random_unstructured. */
@@ -93,16 +133,28 @@ export function randomUnstructured<M extends AnyModule>(
   module: M,
   name: string,
   amount: Amount,
-  options: { readonly generator?: Generator | undefined } = {},
+  options: RandomOptions = {},
 ): M {
+  checkOptions('prune.randomUnstructured', options, ['generator']);
   return prune('prune.randomUnstructured', module, name, (values, mask) =>
     random(values, amount, { mask, ...options }),
   );
 }
 
 /** Zeroes the slices along `dim` of the smallest n-norm. As torch.nn.utils.prune.ln_structured. */
-export function lnStructured<M extends AnyModule>(module: M, name: string, amount: Amount, n: number, dim: number): M {
-  return prune('prune.lnStructured', module, name, (values, mask) => ln(values, amount, n, dim, { mask }));
+export function lnStructured<M extends AnyModule>(
+  module: M,
+  name: string,
+  amount: Amount,
+  n: number,
+  dim: number,
+  options: ScoreOptions = {},
+): M {
+  const user = 'prune.lnStructured';
+  checkOptions(user, options, ['importanceScores']);
+  return prune(user, module, name, (values, mask) =>
+    ln(scoresOf(user, values, mask, options.importanceScores), amount, n, dim, { mask }),
+  );
 }
 
 /** Zeroes slices along `dim` by chance. As torch.nn.utils.prune.random_structured. */
@@ -111,8 +163,9 @@ export function randomStructured<M extends AnyModule>(
   name: string,
   amount: Amount,
   dim: number,
-  options: { readonly generator?: Generator | undefined } = {},
+  options: RandomOptions = {},
 ): M {
+  checkOptions('prune.randomStructured', options, ['generator']);
   const make = (values: Parameter, mask: Tensor | null): Tensor =>
     randomSlices(values, amount, dim, { mask, ...options });
   return prune('prune.randomStructured', module, name, make);
@@ -121,19 +174,45 @@ export function randomStructured<M extends AnyModule>(
 /** Keeps the `n` largest magnitudes of every `m` neighbours along `dim` (default: the last). 2:4 is what sparse tensor cores take. */
 export function nmStructured<M extends AnyModule>(module: M, name: string, n: number, m: number, dim = -1): M {
   return prune('prune.nmStructured', module, name, (values, mask) =>
-    tidy(() => nmMask(mask ? where(mask, values, 0) : values, n, m, { dim })),
+    nmMask(scoresOf('prune.nmStructured', values, mask, null), n, m, { dim }),
   );
 }
 
-/** One threshold over several parameters, given as [module, name]. As torch.nn.utils.prune.global_unstructured with L1Unstructured. */
-export function globalUnstructured(parameters: readonly (readonly [AnyModule, string])[], amount: Amount): void {
-  const found = parameters.map(([module, name]) => target('prune.globalUnstructured', module, name));
+/** Options of `globalUnstructured`. */
+export interface GlobalOptions {
+  /** What is dropped: the smallest magnitudes ('l1') or any elements ('random'). Default: 'l1'. */
+  readonly method?: 'l1' | 'random' | undefined;
+  /** For each parameter null or what decides in its place. Default: the parameters themselves. */
+  readonly importanceScores?: readonly (Tensor | null)[] | undefined;
+  /** Of the method 'random'. Default: {@link defaultGenerator}. */
+  readonly generator?: Generator | undefined;
+}
+
+/**
+ * Prunes several parameters, given as [module, name], by one amount of all of them together. Throws ERR_ARGUMENT where there are
+ * none. As torch.nn.utils.prune.global_unstructured with L1Unstructured or RandomUnstructured.
+ */
+export function globalUnstructured(
+  parameters: readonly (readonly [AnyModule, string])[],
+  amount: Amount,
+  options: GlobalOptions = {},
+): void {
+  const user = 'prune.globalUnstructured';
+  checkOptions(user, options, ['method', 'importanceScores', 'generator']);
+  const { method = 'l1', importanceScores = [], generator } = options;
+  if (method !== 'l1' && method !== 'random')
+    throw new TilegradError('ERR_ARGUMENT', `${user}: method must be 'l1' or 'random' but is '${method}'`);
+  if (parameters.length === 0) throw new TilegradError('ERR_ARGUMENT', `${user}: expects a parameter at least`);
+  const found = parameters.map(([module, name]) => target(user, module, name));
   const made = noGrad(() =>
-    globalL1(
-      found.map(({ values }) => values),
-      amount,
-      { masks: found.map(({ mask }) => mask) },
-    ),
+    tidy(() => {
+      const scores = found.map(({ values, mask }, i) =>
+        method === 'random'
+          ? rand(values.shape, { device: values.device, generator })
+          : scoresOf(user, values, mask, importanceScores[i]),
+      );
+      return globalL1(scores, amount, { masks: found.map(({ mask }) => mask) });
+    }),
   );
   parameters.forEach(([module, name], i) => {
     const mask = made[i] as Tensor;
@@ -182,34 +261,22 @@ export function sparsity(module: AnyModule): number {
 }
 
 /**
- * Replaces every Linear in `model` whose weight has enough zeros by a {@link SparseLinear}, in place, frees the replaced parameters,
- * and returns the model (the new layer, if `model` is a Linear itself). Pruning of these weights becomes permanent, as by
+ * Replaces every Linear in `model` whose weight has enough zeros by a {@link SparseLinear}, in place, frees the replaced parameters
+ * that no other layer of it uses, and returns the model (the new layer, if `model` is a Linear itself). Pruning of these weights becomes permanent, as by
  * {@link remove}. For inference: gradients end here. Throws ERR_ARGUMENT where no weight has enough zeros.
  */
 export function compact(model: AnyModule, options: CompactOptions = {}): AnyModule {
   checkOptions('prune.compact', options, ['minSparsity']);
   const { minSparsity = 0.8 } = options;
-  const convert = (module: AnyModule): SparseLinear | null => {
-    if (!(module instanceof Linear)) return null;
-    if (!worthCompacting(module, minSparsity)) return null;
+  const replaced = replaceModules(model, (module) => {
+    if (module.constructor !== Linear || !worthCompacting(module as Linear, minSparsity)) return null;
     if (unhook.get(module)?.has('weight')) remove(module, 'weight');
-    const layer = new SparseLinear(module);
-    (module as AnyModule).dispose();
-    return layer;
-  };
-  const replaced = convert(model);
-  if (replaced) return replaced;
-  let count = 0;
-  for (const [name, module] of model.namedModules()) {
-    const layer = convert(module);
-    if (!layer) continue;
-    model.setSubmodule(name, layer);
-    count += 1;
-  }
-  if (count === 0)
+    return new SparseLinear(module as Linear);
+  });
+  if (!replaced)
     throw new TilegradError(
       'ERR_ARGUMENT',
       `prune.compact: ${model.constructor.name} has no Linear with ${100 * minSparsity} % zeros or more`,
     );
-  return model;
+  return replaced;
 }

@@ -1,5 +1,5 @@
 // Which elements stay: bool masks in the shape of the tensor, true = kept. With a mask so far, amounts are of what it keeps.
-import { TilegradError } from '../error.ts';
+import { checkOptions, describeValue, TilegradError } from '../error.ts';
 import {
   abs,
   amax,
@@ -10,6 +10,7 @@ import {
   expand,
   where,
   magnitudeMask,
+  ne,
   pow,
   rand,
   reshape,
@@ -33,9 +34,20 @@ export interface MaskOptions {
   readonly mask?: Tensor | null | undefined;
 }
 
+/** Options of the functions that make masks by chance. */
+export interface RandomMaskOptions extends MaskOptions {
+  /** Default: {@link defaultGenerator}. */
+  readonly generator?: Generator | undefined;
+}
+
 /** The whole number that `amount` means of `total`. Throws ERR_ARGUMENT. */
 function countOf(user: string, amount: Amount, total: number): number {
   const given = typeof amount === 'number' ? (amount <= 1 ? { fraction: amount } : { count: amount }) : amount;
+  if (typeof given !== 'object' || given === null || !('fraction' in given || 'count' in given))
+    throw new TilegradError(
+      'ERR_ARGUMENT',
+      `${user}: the amount must be a number, { fraction } or { count } but is ${describeValue(amount)}`,
+    );
   if ('fraction' in given) {
     if (!(given.fraction >= 0 && given.fraction <= 1))
       throw new TilegradError('ERR_ARGUMENT', `${user}: a fraction must be from 0 to 1 but is ${given.fraction}`);
@@ -55,24 +67,25 @@ const keptCount = (x: Tensor, mask: Tensor | null | undefined): number =>
   mask ? tidy(() => sum(cast(mask, 'i32')).itemSync()) : x.numel;
 
 /** Drops the smallest magnitudes. As torch.nn.utils.prune.L1Unstructured. */
-export function l1(x: Tensor, amount: Amount, { mask }: MaskOptions = {}): Tensor {
+export function l1(x: Tensor, amount: Amount, options: MaskOptions = {}): Tensor {
+  checkOptions('prune.masks.l1', options, ['mask']);
+  const { mask } = options;
   return magnitudeMask(x, countOf('prune.l1', amount, keptCount(x, mask)), mask);
 }
 
 /** Drops elements by chance; the same state of the generator gives the same mask. As torch.nn.utils.prune.RandomUnstructured. */
-export function random(
-  x: Tensor,
-  amount: Amount,
-  { mask, generator }: MaskOptions & { readonly generator?: Generator | undefined } = {},
-): Tensor {
+export function random(x: Tensor, amount: Amount, options: RandomMaskOptions = {}): Tensor {
+  checkOptions('prune.masks.random', options, ['mask', 'generator']);
+  const { mask, generator } = options;
   const count = countOf('prune.random', amount, keptCount(x, mask));
   return tidy(() => magnitudeMask(rand(x.shape, { device: x.device, generator }), count, mask));
 }
 
-/** The n-norm of every slice of `x` along `dim`. */
+/** The n-norm of every slice of `x` along `dim`; for n = 0 the number of elements that are not 0. */
 function sliceNorms(x: Tensor, n: number, dim: number): Tensor {
   const others = x.shape.map((_, i) => i).filter((i) => i !== dim);
   const size = abs(x);
+  if (n === 0) return sum(cast(ne(x, 0), 'f32'), others);
   if (others.length === 0) return size;
   if (n === Number.POSITIVE_INFINITY) return amax(size, others);
   if (n === Number.NEGATIVE_INFINITY) return amin(size, others);
@@ -106,17 +119,15 @@ function dropSlices(
 }
 
 /** Drops the slices along `dim` of the smallest n-norm; n may be infinite. As torch.nn.utils.prune.LnStructured. */
-export function ln(x: Tensor, amount: Amount, n: number, dim: number, { mask }: MaskOptions = {}): Tensor {
-  return dropSlices('prune.ln', x, amount, dim, mask, (axis) => sliceNorms(x, n, axis));
+export function ln(x: Tensor, amount: Amount, n: number, dim: number, options: MaskOptions = {}): Tensor {
+  checkOptions('prune.masks.ln', options, ['mask']);
+  return dropSlices('prune.ln', x, amount, dim, options.mask, (axis) => sliceNorms(x, n, axis));
 }
 
 /** Drops slices along `dim` by chance. As torch.nn.utils.prune.RandomStructured. */
-export function randomSlices(
-  x: Tensor,
-  amount: Amount,
-  dim: number,
-  { mask, generator }: MaskOptions & { readonly generator?: Generator | undefined } = {},
-): Tensor {
+export function randomSlices(x: Tensor, amount: Amount, dim: number, options: RandomMaskOptions = {}): Tensor {
+  checkOptions('prune.masks.randomSlices', options, ['mask', 'generator']);
+  const { mask, generator } = options;
   return dropSlices('prune.randomSlices', x, amount, dim, mask, (axis) =>
     rand([x.shape[axis] as number], { device: x.device, generator }),
   );
@@ -126,8 +137,10 @@ export function randomSlices(
 export function globalL1(
   tensors: readonly Tensor[],
   amount: Amount,
-  { masks }: { readonly masks?: readonly (Tensor | null)[] | undefined } = {},
+  options: { readonly masks?: readonly (Tensor | null)[] | undefined } = {},
 ): Tensor[] {
+  checkOptions('prune.masks.globalL1', options, ['masks']);
+  const { masks } = options;
   return tidy(() => {
     const flat = concat(tensors.map((x) => reshape(x, [-1])));
     const before = masks?.some((mask) => mask !== null)

@@ -1,4 +1,4 @@
-import { manualSeed, memory, nn, noGrad, optim, prune, type Tensor, tensor, tidy, zeros } from 'tilegrad';
+import { Generator, manualSeed, memory, nn, noGrad, optim, prune, type Tensor, tensor, tidy, zeros } from 'tilegrad';
 import { describe, expect, it } from 'vitest';
 
 const weights = [
@@ -55,6 +55,72 @@ describe('prune', () => {
       [true, false, true, false],
       [true, false, true, false],
     ]);
+  });
+
+  it('takes the norms of what an earlier mask left', () => {
+    const linear = prune.l1Unstructured(layer(), 'weight', 0.5); // rows [0, -0.5, 0, 0] and [0.9, 0, -0.7, 0.6]
+    prune.lnStructured(linear, 'weight', { count: 1 }, 1, 1);
+    expect(linear.weight.tolistSync()).toEqual(
+      tensor([
+        [0, 0, 0, 0],
+        [0.9, 0, -0.7, 0.6],
+      ]).tolistSync(),
+    );
+  });
+
+  it('counts elements that are not 0 as the 0-norm', () => {
+    const mask = prune.masks.ln(
+      tensor([
+        [0, 5],
+        [1, 2],
+        [0, 0],
+      ]),
+      { count: 1 },
+      0,
+      0,
+    );
+    expect(mask.tolistSync()).toEqual([
+      [true, true],
+      [true, true],
+      [false, false],
+    ]);
+  });
+
+  it('goes by scores of their own', () => {
+    const importanceScores = tensor([
+      [8, 7, 6, 5],
+      [4, 3, 2, 1],
+    ]);
+    const linear = prune.l1Unstructured(layer(), 'weight', 0.5, { importanceScores });
+    expect(numbers(linear.weight).map((w) => w !== 0)).toEqual([true, true, true, true, false, false, false, false]);
+    const column = prune.lnStructured(layer(), 'weight', { count: 1 }, 2, 1, { importanceScores });
+    expect(numbers(column.weight).map((w) => w !== 0)).toEqual([true, true, true, false, true, true, true, false]);
+    expect(() => prune.l1Unstructured(layer(), 'weight', 0.5, { importanceScores: zeros([2]) })).toThrow(
+      'prune.l1Unstructured: importanceScores must have shape [2, 4] but have [2]',
+    );
+  });
+
+  it('begins with a mask that keeps all', () => {
+    const linear = prune.identity(layer(), 'weight');
+    expect(prune.isPruned(linear)).toBe(true);
+    expect(prune.sparsity(linear)).toBe(0);
+    linear.loadStateDict(prune.l1Unstructured(layer(), 'weight', 0.5).stateDict());
+    expect(prune.sparsity(linear)).toBeCloseTo(4 / 10);
+  });
+
+  it('drops elements of several layers by chance', () => {
+    const layers = [layer(), layer()];
+    const parameters = layers.map((linear) => [linear, 'weight'] as const);
+    prune.globalUnstructured(parameters, { count: 5 }, { method: 'random', generator: new Generator(1) });
+    const zeroed = layers.flatMap((linear) => numbers(linear.weight)).filter((w) => w === 0).length;
+    expect(zeroed).toBe(5);
+    expect(() => prune.globalUnstructured([], 0.5)).toThrow('expects a parameter at least');
+  });
+
+  it('names what it cannot take', () => {
+    expect(() => prune.masks.l1(tensor(weights), undefined as never)).toThrow('but is undefined');
+    expect(() => prune.identity(null as never, 'weight')).toThrow('prune.identity: expects a module but got null');
+    expect(() => prune.masks.ln(tensor(weights), 0.5, 2, 0, { msk: null } as never)).toThrow("did you mean 'mask'?");
   });
 
   it('takes one threshold over several layers', () => {
