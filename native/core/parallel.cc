@@ -3,20 +3,14 @@
 // (none exist in a forked child, say). Each thread begins with a share of the chunks of its own, the
 // same in every region, so that what one kernel wrote is in the cache of the thread that reads it next;
 // then it takes what others have left. More running threads than cores are worse than one fewer: who is
-// preempted within a chunk is waited for, for milliseconds. So while the asking thread is busy the last
-// helper sleeps, and regions do without it.
+// preempted within a chunk is waited for, for milliseconds. So while the asking thread runs the last
+// helper sleeps, and its place is held for the asking thread, which takes it when it waits for results.
 #include "core/parallel.h"
-
-#if defined(__linux__)
-#include <sched.h>
-#endif
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
-#include <cstdio>
-#include <cstdlib>
 #include <exception>
 #include <memory>
 #include <mutex>
@@ -24,12 +18,13 @@
 #include <thread>
 #include <utility>
 
-#include "core/error.h"
+#include "core/region_guest.h"
 
 namespace tilegrad {
 namespace {
 
-constexpr int kMaxThreads = 1024;
+constexpr int kMaxThreads = 1024;            // that num_threads() gives
+constexpr int kSpin = 200, kSpinAlone = 40;  // microseconds
 
 thread_local bool t_in_region = false;
 
@@ -48,18 +43,20 @@ inline void cpu_relax() {
 
 using Clock = std::chrono::steady_clock;
 
-// Polls `ready` for about 40 us: longer than the gap between two kernels of a step, shorter than a
-// scheduler tick.
+// Polls `ready` for longer than kernels that run on one thread lie between two regions of a step. Where
+// other programs want the core they get it before that.
 template <class Ready>
 bool spin_until(Ready ready) {
-  const auto give_up = Clock::now() + std::chrono::microseconds(40);
-  do {
+  const auto begin = Clock::now();
+  for (;;) {
     for (int i = 0; i < 32; ++i) {
       if (ready()) return true;
       cpu_relax();
     }
-  } while (Clock::now() < give_up);
-  return ready();
+    const auto spun = Clock::now() - begin;
+    if (spun > std::chrono::microseconds(kSpin)) return ready();
+    if (spun > std::chrono::microseconds(kSpinAlone)) std::this_thread::yield();
+  }
 }
 
 // Timed, on the system clock: the untimed and the steady-clock waits need newer libstdc++ and glibc
@@ -72,44 +69,18 @@ void sleep_until(std::mutex& mutex, std::condition_variable& condition, Ready re
   }
 }
 
-int64_t cores_by_quota(int64_t cores) {
-  std::FILE* file = std::fopen("/sys/fs/cgroup/cpu.max", "r");
-  if (file == nullptr) return cores;
-  long long quota = 0, period = 0;
-  const bool limited =
-      std::fscanf(file, "%lld %lld", &quota, &period) == 2 && quota > 0 && period > 0;
-  std::fclose(file);
-  return limited ? std::min<int64_t>(cores, (quota + period - 1) / period) : cores;
-}
-
-int count_cores() {
-  int64_t cores = static_cast<int64_t>(std::thread::hardware_concurrency());
-#if defined(__linux__)
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) cores = CPU_COUNT(&set);
-  cores = cores_by_quota(cores);
-#endif
-  return static_cast<int>(std::max<int64_t>(1, std::min<int64_t>(cores, kMaxThreads)));
-}
-
-int initial_threads() {
-  const char* text = std::getenv("TILEGRAD_NUM_THREADS");
-  if (text == nullptr || *text == '\0') return available_cores();
-  char* end = nullptr;
-  const long n = std::strtol(text, &end, 10);
-  if (*end != '\0' || n < 1 || n > kMaxThreads) {
-    fail(ErrorCode::argument, "TILEGRAD_NUM_THREADS must be a whole number from 1 to ", kMaxThreads,
-         " but is '", text, "'");
-  }
-  return static_cast<int>(n);
-}
-
 std::atomic<Clock::rep> g_asker_until{0};
+std::atomic<const void*> g_asker{nullptr};  // the address of its t_in_region
+std::atomic<int> g_waiters{0};
+
+bool asker_busy() {
+  return Clock::now().time_since_epoch().count() < g_asker_until.load(std::memory_order_relaxed);
+}
 
 // True where so many threads and the one that asks for work are more than there are cores.
 bool crowded(int64_t threads) {
   return threads >= available_cores() &&
-         Clock::now().time_since_epoch().count() < g_asker_until.load(std::memory_order_relaxed);
+         (g_waiters.load(std::memory_order_relaxed) > 0 || asker_busy());
 }
 
 struct Job {
@@ -130,23 +101,30 @@ class Pool {
  public:
   // False, with nothing run, where another thread has a region open.
   bool try_run(const Job& job, int64_t threads);
+  // A thread that waits enters the open region, unless it is `*seen`, and leaves it early when `done`.
+  bool try_help(uint64_t* seen, bool (*done)(void*), void* context);
 
  private:
-  // gate_: epoch (32 bits), open (1), helpers that may enter (15), helpers inside (16).
+  // gate_: epoch (32 bits), open (1), whether one place is held for a thread that waits (1), places of
+  // helpers (14), helpers inside (16).
   static constexpr uint64_t kInside = (uint64_t{1} << 16) - 1;
+  static constexpr uint64_t kHeld = uint64_t{1} << 30;
   static constexpr uint64_t kOpen = uint64_t{1} << 31;
   static uint64_t epoch(uint64_t gate) { return gate >> 32; }
   static uint64_t inside(uint64_t gate) { return gate & kInside; }
-  static uint64_t limit(uint64_t gate) { return (gate >> 16) & 0x7fff; }
+  static uint64_t places(uint64_t gate) { return (gate >> 16) & 0x3fff; }
+  static uint64_t held(uint64_t gate) { return (gate & kHeld) != 0 ? 1 : 0; }
 
   void start_helpers(int64_t wanted);
   void share_out(int64_t shares);
-  void publish(int64_t helpers);
+  void publish(int64_t helpers, bool hold);
   void wake(int64_t helpers);
-  void admit_another();
+  void stop_holding();
   void close();
   template <class After>
   void take_chunks(int64_t thread, After after);
+  template <class Admits>
+  bool enter(uint64_t taken, Admits admits, uint64_t* seen);
   void run_chunk(int64_t chunk);
   void helper_loop(int64_t thread);
   void leave();
@@ -190,7 +168,7 @@ void Pool::run_chunk(int64_t chunk) {
   }
 }
 
-// Calls `after` behind each chunk.
+// Calls `after` behind each chunk, which returns whether to go on.
 template <class After>
 void Pool::take_chunks(int64_t thread, After after) {
   RegionMark mark;
@@ -200,15 +178,28 @@ void Pool::take_chunks(int64_t thread, After after) {
       const int64_t chunk = share.next.fetch_add(1, std::memory_order_relaxed);
       if (chunk >= share.end) break;
       run_chunk(chunk);
-      after();
+      if (!after()) return;
     }
   }
+}
+
+// Who enters takes the bits `taken` away; `seen` becomes the epoch of the region.
+template <class Admits>
+bool Pool::enter(uint64_t taken, Admits admits, uint64_t* seen) {
+  uint64_t gate = gate_.load(std::memory_order_acquire);
+  while (admits(gate)) {
+    if (!gate_.compare_exchange_weak(gate, (gate + 1) & ~taken, std::memory_order_acq_rel))
+      continue;
+    *seen = epoch(gate);
+    return true;
+  }
+  return false;
 }
 
 void Pool::helper_loop(int64_t thread) {
   uint64_t seen = 0;
   const auto admits = [&](uint64_t gate) {
-    return (gate & kOpen) != 0 && epoch(gate) != seen && inside(gate) < limit(gate);
+    return (gate & kOpen) != 0 && epoch(gate) != seen && inside(gate) + held(gate) < places(gate);
   };
   const auto admitted = [&] { return admits(gate_.load(std::memory_order_seq_cst)); };
   for (;;) {
@@ -218,16 +209,21 @@ void Pool::helper_loop(int64_t thread) {
       sleep_until(sleep_mutex_, wake_, admitted);
       sleeping_.fetch_sub(1, std::memory_order_seq_cst);
     }
-    uint64_t gate = gate_.load(std::memory_order_acquire);
-    bool entered = false;
-    while (admits(gate) && !entered) {
-      entered = gate_.compare_exchange_weak(gate, gate + 1, std::memory_order_acq_rel);
-    }
-    if (!entered) continue;
-    seen = epoch(gate);
-    take_chunks(thread, [] {});
+    if (!enter(0, admits, &seen)) continue;
+    take_chunks(thread, [] { return true; });
     leave();
   }
+}
+
+// The share to begin with is that of the last helper, which sleeps meanwhile.
+bool Pool::try_help(uint64_t* seen, bool (*done)(void*), void* context) {
+  const auto admits = [&](uint64_t gate) {
+    return (gate & kOpen) != 0 && epoch(gate) != *seen && inside(gate) < places(gate);
+  };
+  if (!enter(kHeld, admits, seen)) return false;
+  take_chunks(share_count_ - 1, [&] { return !done(context); });
+  leave();
+  return true;
 }
 
 void Pool::leave() {
@@ -257,14 +253,14 @@ void Pool::share_out(int64_t shares) {
   }
 }
 
-void Pool::publish(int64_t helpers) {
+void Pool::publish(int64_t helpers, bool hold) {
   const uint64_t next_epoch = epoch(gate_.load(std::memory_order_relaxed)) + 1;
-  gate_.store(next_epoch << 32 | kOpen | static_cast<uint64_t>(helpers) << 16,
+  gate_.store(next_epoch << 32 | kOpen | (hold ? kHeld : 0) | static_cast<uint64_t>(helpers) << 16,
               std::memory_order_seq_cst);
   // Waking costs 5 to 20 us of the caller's time: only as many as the helpers that still spin
   // cannot make up for.
   const int64_t asleep = sleeping_.load(std::memory_order_seq_cst);
-  wake(std::min(asleep, helpers - (started_ - asleep)));
+  wake(std::min(asleep, helpers - (hold ? 1 : 0) - (started_ - asleep)));
 }
 
 void Pool::wake(int64_t helpers) {
@@ -273,8 +269,9 @@ void Pool::wake(int64_t helpers) {
   for (int64_t i = 0; i < helpers; ++i) wake_.notify_one();
 }
 
-void Pool::admit_another() {
-  gate_.fetch_add(uint64_t{1} << 16, std::memory_order_seq_cst);
+void Pool::stop_holding() {
+  const uint64_t before = gate_.fetch_and(~kHeld, std::memory_order_seq_cst);
+  if (held(before) == 0) return;  // a thread that waits has come in
   wake(std::min<int64_t>(sleeping_.load(std::memory_order_seq_cst), 1));
 }
 
@@ -294,46 +291,39 @@ bool Pool::try_run(const Job& job, int64_t threads) {
   job_ = job;
   const int64_t shares = std::min(threads, job.chunks);
   share_out(shares);
-  bool waiting = crowded(shares);
-  publish(shares - (waiting ? 2 : 1));
+  bool holding = crowded(shares);
+  publish(shares - 1, holding);
   take_chunks(0, [&] {
-    if (!waiting || crowded(shares)) return;
-    waiting = false;
-    admit_another();
+    if (holding && !crowded(shares)) {
+      holding = false;
+      stop_holding();
+    }
+    return true;
   });
   close();
   if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
   return true;
 }
 
-std::atomic<int> g_threads{0};  // 0: not asked for yet
-
 }  // namespace
-
-int available_cores() {
-  static const int cores = count_cores();
-  return cores;
-}
-
-int num_threads() {
-  int n = g_threads.load(std::memory_order_relaxed);
-  if (n != 0) return n;
-  const int initial = initial_threads();
-  return g_threads.compare_exchange_strong(n, initial) ? initial : n;
-}
-
-void set_num_threads(int n) {
-  if (n < 1 || n > kMaxThreads) {
-    fail(ErrorCode::argument, "setNumThreads: the number of threads must be from 1 to ",
-         kMaxThreads, " but is ", n);
-  }
-  g_threads.store(n, std::memory_order_relaxed);
-}
 
 void set_asker_busy(int microseconds) {
   const std::chrono::microseconds time(microseconds);
   const auto until = microseconds == 0 ? Clock::time_point{} : Clock::now() + time;
   g_asker_until.store(until.time_since_epoch().count(), std::memory_order_relaxed);
+  g_asker.store(&t_in_region, std::memory_order_relaxed);
+}
+
+RegionGuest::RegionGuest() : before_(g_waiters.fetch_add(1, std::memory_order_relaxed)) {}
+RegionGuest::~RegionGuest() { g_waiters.fetch_sub(1, std::memory_order_relaxed); }
+
+bool RegionGuest::unwanted() const {
+  if (num_threads() + before_ < available_cores()) return false;
+  return before_ > 0 || (g_asker.load(std::memory_order_relaxed) != &t_in_region && asker_busy());
+}
+
+bool RegionGuest::help(bool (*done)(void*), void* context) {
+  return pool().try_help(&seen_, done, context);
 }
 
 bool in_parallel_region() { return t_in_region; }

@@ -9,6 +9,7 @@
 
 #include "core/asker.h"
 #include "core/parallel.h"
+#include "core/region_guest.h"
 
 namespace tilegrad {
 
@@ -94,6 +95,8 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kNap = std::chrono::seconds(1);
 // Microseconds that a thread looks for what another one does, before it sleeps.
 int spin_time() { return available_cores() > 1 ? 60 : 0; }
+// Those that a thread waits awake for its results: sleeping and waking costs 30 to 60.
+int wait_time() { return available_cores() > 1 ? 1000 : 0; }
 // Who has enqueued within this time has more to enqueue.
 constexpr int kBusy = 40;
 // Pooled memory makes running ahead cheap, but a queue without end hides errors and latency.
@@ -142,16 +145,12 @@ class CpuStream final : public Stream {
   }
 
   void wait(uint64_t ticket) override {
-    if (completed() >= ticket) return;
-    const auto until = Clock::now() + std::chrono::microseconds(spin_time());
-    set_asker_busy(spin_time());
-    while (completed() < ticket && Clock::now() < until) relax();
-    set_asker_busy(0);
-    while (completed() < ticket) {
-      std::unique_lock<std::mutex> lock(mutex_);
-      waiters_ += 1;
-      while (completed() < ticket) done_.wait_for(lock, kNap);
-      waiters_ -= 1;
+    if (completed() >= ticket || compute_until(ticket)) return;
+    std::unique_lock<std::mutex> lock(mutex_);
+    for (;;) {
+      if (ticket < awaited_.load()) awaited_.store(ticket);
+      if (completed() >= ticket) return;
+      done_.wait_for(lock, kNap);
     }
   }
 
@@ -165,6 +164,34 @@ class CpuStream final : public Stream {
   bool asleep() const { return sleeping_.load(std::memory_order_relaxed); }
 
  private:
+  /// Takes part in what the stream computes; false where it has not come to the ticket and there is nothing to do.
+  bool compute_until(uint64_t ticket) {
+    struct Awaited {
+      const CpuStream* stream;
+      uint64_t ticket;
+    } awaited{this, ticket};
+    const auto done = [](void* context) {
+      const auto* one = static_cast<const Awaited*>(context);
+      return one->stream->completed() >= one->ticket;
+    };
+    RegionGuest guest;
+    auto since = Clock::now();
+    while (!done(&awaited)) {
+      const auto now = Clock::now();
+      if (guest.help(done, &awaited)) {
+        since = Clock::now();
+      } else if (guest.unwanted() || now - since > std::chrono::microseconds(wait_time())) {
+        set_asker_busy(0);
+        return false;
+      } else if (now - since > std::chrono::microseconds(spin_time())) {
+        std::this_thread::yield();
+      } else {
+        relax();
+      }
+    }
+    return true;
+  }
+
   /// The waiting tasks and, in the same order, the threads that asked for them.
   Task* next_batch(std::vector<uint32_t>* askers) {
     const auto until = Clock::now() + std::chrono::microseconds(spin_time());
@@ -186,6 +213,14 @@ class CpuStream final : public Stream {
     }
   }
 
+  void wake_waiters() {
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      awaited_.store(UINT64_MAX);  // who goes on waiting says so again
+    }
+    done_.notify_all();
+  }
+
   void loop() {
     std::vector<uint32_t> askers;
     for (;;) {
@@ -195,11 +230,7 @@ class CpuStream final : public Stream {
         t_asked_by = askers[at++];
         run_here(task->op, [task] { task->run(); });
         delete task;
-        completed_.fetch_add(1, std::memory_order_seq_cst);
-        if (waiters_.load(std::memory_order_seq_cst) > 0) {
-          std::lock_guard<std::mutex> lock(mutex_);
-          done_.notify_all();
-        }
+        if (completed_.fetch_add(1) + 1 >= awaited_.load()) wake_waiters();
         task = following;
       }
     }
@@ -211,8 +242,8 @@ class CpuStream final : public Stream {
   Task* tail_ = nullptr;
   std::vector<uint32_t> askers_;
   std::atomic<bool> sleeping_{false};  // written under the mutex
-  std::atomic<int> waiters_{0};
   std::atomic<uint64_t> enqueued_{0}, completed_{0};
+  std::atomic<uint64_t> awaited_{UINT64_MAX};  // the least ticket that a sleeping thread waits for
 };
 
 }  // namespace
