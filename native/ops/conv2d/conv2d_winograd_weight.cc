@@ -72,6 +72,8 @@ class WinogradWeight {
                  float* y, float* x) const;
   bool write(const Block& b, const float* sums, float* taps, float* out) const;
   int64_t elements() const { return s_.k * channels_.total * 9; }
+  // One vector more, so that what 36 xi load or store at a time does not meet in one set of the cache.
+  int64_t xi_stride(int64_t rows, int64_t pitch) const { return rows * pitch + lanes_; }
 
   const WinogradWeightGeometry geometry_ = TILEGRAD_SIMD(winograd_weight_geometry)();
   const ConvShape& s_;
@@ -101,7 +103,7 @@ void WinogradWeight::transform(const Block& b, const std::vector<WinogradRun>& r
   for (const WinogradRun& run : runs) {
     WinogradTransform w = {};
     w.tile_rows = run.rows, w.tile_cols = run.cols, w.band = band;
-    w.tile_stride = b.channel_vectors * lanes_, w.xi_stride = tiles * w.tile_stride;
+    w.tile_stride = b.channel_vectors * lanes_, w.xi_stride = xi_stride(tiles, w.tile_stride);
     w.in_h = s_.h, w.in_w = s_.w, w.plane = s_.h * s_.w;
     w.first_row = run.row * kWinogradOut - s_.pad_top;
     w.first_col = run.col * kWinogradOut - s_.pad_left;
@@ -112,7 +114,7 @@ void WinogradWeight::transform(const Block& b, const std::vector<WinogradRun>& r
       w.out = x + run.first * w.tile_stride + c;
       TILEGRAD_SIMD(winograd_weight_images)(w);
     }
-    w.tile_stride = b.filter_vectors * lanes_, w.xi_stride = tiles * w.tile_stride;
+    w.tile_stride = b.filter_vectors * lanes_, w.xi_stride = xi_stride(tiles, w.tile_stride);
     w.in_h = s_.p, w.in_w = s_.q, w.plane = s_.p * s_.q;
     w.first_row = run.row * kWinogradOut, w.first_col = run.col * kWinogradOut;
     in = dy_ + (run.image * s_.k + b.group * filters_.total + b.filter) * w.plane;
@@ -132,7 +134,7 @@ bool WinogradWeight::write(const Block& b, const float* sums, float* taps, float
   bool finite = true;
   for (int64_t k = 0; k < b.filters; ++k) {
     finite = TILEGRAD_SIMD(winograd_weight_output)(
-                 {sums + k * pitch, b.filters * pitch, b.channel_vectors, taps}) &&
+                 {sums + k * pitch, xi_stride(b.filters, pitch), b.channel_vectors, taps}) &&
              finite;
     const int64_t at =
         ((b.group * filters_.total + b.filter + k) * channels_.total + b.channel) * 9;
@@ -145,9 +147,10 @@ bool WinogradWeight::run_task(int64_t part, const Block& b, float* out) const {
   const int64_t x_pitch = b.channel_vectors * lanes_, y_pitch = b.filter_vectors * lanes_;
   const int64_t chunk = std::max<int64_t>(geometry_.tiles / tiles_.unit_cols(), 1);
   const int64_t most = chunk * tiles_.unit_cols();
-  const int64_t band_size = (4 * chunk + 2) * (4 * tiles_.unit_cols() + 2) * lanes_;
-  const int64_t sizes[] = {kWinogradXi * b.filters * x_pitch, kWinogradXi * most * x_pitch,
-                           kWinogradXi * most * y_pitch, std::max(band_size, 9 * x_pitch)};
+  const int64_t band_size = 6 * (4 * tiles_.unit_cols() + 2) * lanes_;
+  const int64_t sizes[] = {
+      kWinogradXi * xi_stride(b.filters, x_pitch), kWinogradXi * xi_stride(most, x_pitch),
+      kWinogradXi * xi_stride(most, y_pitch), std::max(band_size, 9 * x_pitch)};
   float* sums = static_cast<float*>(
       scratch(ScratchSlot::chunk,
               sizeof(float) * static_cast<size_t>(sizes[0] + sizes[1] + sizes[2] + sizes[3])));
@@ -159,8 +162,9 @@ bool WinogradWeight::run_task(int64_t part, const Block& b, float* out) const {
     transform(b, runs, tiles, band, y, x);
     for (int64_t xi = 0; xi < kWinogradXi; ++xi) {
       TILEGRAD_SIMD(winograd_weight_product)
-      ({tiles, b.filters, b.channel_vectors, y + xi * tiles * y_pitch, y_pitch,
-        x + xi * tiles * x_pitch, sums + xi * b.filters * x_pitch, unit == begin});
+      ({tiles, b.filters, b.channel_vectors, y + xi * xi_stride(tiles, y_pitch), y_pitch,
+        x + xi * xi_stride(tiles, x_pitch), sums + xi * xi_stride(b.filters, x_pitch),
+        unit == begin});
     }
   }
   return write(b, sums, band, out);

@@ -45,14 +45,14 @@ TG_SIMD void transform_sums(const V (&s)[6], V (&g)[3]) {
 }
 
 template <int N, class Transform>
-TG_SIMD void transform_tile(const float* band, int64_t pitch, float* out, int64_t xi_stride,
-                            Transform transform) {
+TG_SIMD void transform_tile(const float* const (&rows)[N], int64_t col, float* out,
+                            int64_t xi_stride, Transform transform) {
   V half[6][N];  // (column of xi, row of the tile)
 #pragma GCC unroll 6
   for (int i = 0; i < N; ++i) {
     V d[N], t[6];
 #pragma GCC unroll 6
-    for (int j = 0; j < N; ++j) d[j] = load<float>(band + i * pitch + j * W);
+    for (int j = 0; j < N; ++j) d[j] = load<float>(rows[i] + (col + j) * W);
     transform(d, t);
 #pragma GCC unroll 6
     for (int j = 0; j < 6; ++j) half[j][i] = t[j];
@@ -66,18 +66,21 @@ TG_SIMD void transform_tile(const float* band, int64_t pitch, float* out, int64_
   }
 }
 
-// Tiles of N x N, 4 apart.
+// Tiles of N x N, 4 apart. The band holds the N rows of one row of tiles, row i in slot i % N, and stays in L1.
 template <int N, class Transform>
 TG_SIMD void transform_tiles(const WinogradTransform& w, Transform transform) {
-  const int64_t rows = 4 * w.tile_rows + N - 4, cols = 4 * w.tile_cols + N - 4, pitch = cols * W;
+  const int64_t cols = 4 * w.tile_cols + N - 4;
   const WinogradPlanes planes = {w.in, w.plane, w.in_h, w.in_w, w.channels, w.first_col};
-  for (int64_t i = 0; i < rows; ++i) {
-    pixels_of_row(planes, w.first_row + i, cols, w.band + i * pitch);
-  }
   float* out = w.out;
   for (int64_t i = 0; i < w.tile_rows; ++i) {
+    const float* rows[N];
+    for (int r = 0; r < N; ++r) {
+      float* row = w.band + (4 * i + r) % N * cols * W;
+      if (i == 0 || r >= N - 4) pixels_of_row(planes, w.first_row + 4 * i + r, cols, row);
+      rows[r] = row;
+    }
     for (int64_t j = 0; j < w.tile_cols; ++j, out += w.tile_stride) {
-      transform_tile<N>(w.band + i * 4 * pitch + j * 4 * W, pitch, out, w.xi_stride, transform);
+      transform_tile<N>(rows, 4 * j, out, w.xi_stride, transform);
     }
   }
 }

@@ -21,7 +21,7 @@ struct WinogradTransform {
   int channels;                  // up to lanes
   int64_t first_row, first_col;  // of the first tile; zeros lie outside of the image
   int64_t tile_rows, tile_cols;
-  float* band;  // room for (4 tile_rows + 2, 4 tile_cols + 2, lanes)
+  float* band;  // room for (6, 4 tile_cols + 2, lanes)
   float* out;
   int64_t tile_stride, xi_stride;
 };
