@@ -33,7 +33,7 @@ int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 struct Kernels {
   WinogradGeometry geometry = TILEGRAD_SIMD(winograd_geometry)();
   void (*weights)(const WinogradWeights&) = TILEGRAD_SIMD(winograd_weights);
-  void (*input)(const WinogradInput&) = TILEGRAD_SIMD(winograd_input);
+  void (*input)(const WinogradTransform&) = TILEGRAD_SIMD(winograd_input);
   void (*product)(const WinogradProduct&) = TILEGRAD_SIMD(winograd_product);
   bool (*output)(const WinogradOutput&) = TILEGRAD_SIMD(winograd_output);
 };
@@ -153,7 +153,7 @@ void Winograd::transform_weights(float* u) const {
 
 void Winograd::input(const WinogradRun& run, int64_t group, int64_t block, float* v,
                      int64_t v_block, float* band) const {
-  WinogradInput w = {};
+  WinogradTransform w = {};
   w.plane = conv_.in_h * conv_.in_w, w.in_h = conv_.in_h, w.in_w = conv_.in_w;
   const int64_t channel = block * lanes_;
   w.in = conv_.in + ((run.image * conv_.groups + group) * conv_.channels + channel) * w.plane;
@@ -162,7 +162,8 @@ void Winograd::input(const WinogradRun& run, int64_t group, int64_t block, float
   w.first_col = run.col * kWinogradOut - padding_.left;
   w.tile_rows = run.rows, w.tile_cols = run.cols;
   w.band = band;
-  w.v = v + block * v_block + run.first * tile_elements();
+  w.out = v + block * v_block + run.first * tile_elements();
+  w.tile_stride = tile_elements(), w.xi_stride = lanes_;
   kernels_.input(w);
 }
 

@@ -48,26 +48,6 @@ TG_SIMD void transform_output(const V (&m)[6], V (&y)[4]) {
   y[3] = m[5] + (kA2 * kA) * difference_a + (kB2 * kB) * difference_b;
 }
 
-TG_SIMD void input_tile(const float* band, int64_t pitch, float* v) {
-  V half[6][6];  // (column of xi, row of the tile)
-#pragma GCC unroll 6
-  for (int i = 0; i < 6; ++i) {
-    V d[6], t[6];
-#pragma GCC unroll 6
-    for (int j = 0; j < 6; ++j) d[j] = load<float>(band + i * pitch + j * W);
-    transform_input(d, t);
-#pragma GCC unroll 6
-    for (int j = 0; j < 6; ++j) half[j][i] = t[j];
-  }
-#pragma GCC unroll 6
-  for (int j = 0; j < 6; ++j) {
-    V t[6];
-    transform_input(half[j], t);
-#pragma GCC unroll 6
-    for (int i = 0; i < 6; ++i) store<float>(v + (i * 6 + j) * W, t[i]);
-  }
-}
-
 TG_SIMD void output_tile(const float* m, V (&y)[4][4]) {
   V half[6][4];
 #pragma GCC unroll 6
@@ -154,19 +134,9 @@ void winograd_weights(const WinogradWeights& w) {
   }
 }
 
-void winograd_input(const WinogradInput& w) {
-  const int64_t cols = kWinogradOut * w.tile_cols + 2, rows = kWinogradOut * w.tile_rows + 2;
-  const int64_t pitch = cols * W;
-  const WinogradPlanes planes = {w.in, w.plane, w.in_h, w.in_w, w.channels, w.first_col};
-  for (int64_t i = 0; i < rows; ++i) {
-    pixels_of_row(planes, w.first_row + i, cols, w.band + i * pitch);
-  }
-  float* v = w.v;
-  for (int64_t i = 0; i < w.tile_rows; ++i) {
-    for (int64_t j = 0; j < w.tile_cols; ++j, v += kTileStride) {
-      input_tile(w.band + i * kWinogradOut * pitch + j * kWinogradOut * W, pitch, v);
-    }
-  }
+void winograd_input(const WinogradTransform& w) {
+  transform_tiles<kWinogradIn>(
+      w, [](const V(&d)[6], V(&v)[6]) __attribute__((always_inline)) { transform_input(d, v); });
 }
 
 void winograd_product(const WinogradProduct& w) {

@@ -27,15 +27,16 @@ struct WinogradWeights {
   int64_t xi_stride, pitch;
 };
 
-// v (tile_rows * tile_cols, 36, lanes) = B^T d B of the tiles of one image and one block of channels.
-struct WinogradInput {
-  const float* in;  // (channels) planes
+// Tiles of up to `lanes` planes of one image, 4 apart: out[xi * xi_stride + tile * tile_stride + lane].
+struct WinogradTransform {
+  const float* in;
   int64_t plane, in_h, in_w;
-  int channels;                  // in the block: up to lanes
-  int64_t first_row, first_col;  // of the first tile; may lie outside of the image, where zeros are
+  int channels;                  // up to lanes
+  int64_t first_row, first_col;  // of the first tile; zeros lie outside of the image
   int64_t tile_rows, tile_cols;
-  float* band;  // room for (4 tile_rows + 2, 4 tile_cols + 2, lanes)
-  float* v;
+  float* band;  // room for (6, 4 tile_cols + 2, lanes)
+  float* out;
+  int64_t tile_stride, xi_stride;
 };
 
 // m (vectors, tiles, 36, lanes) at one xi = sum over channels of v (blocks, tiles, 36, lanes) at xi times
@@ -68,7 +69,8 @@ struct WinogradOutput {
 
 TILEGRAD_SIMD_DECLARE(WinogradGeometry, winograd_geometry, ())
 TILEGRAD_SIMD_DECLARE(void, winograd_weights, (const WinogradWeights& w))
-TILEGRAD_SIMD_DECLARE(void, winograd_input, (const WinogradInput& w))
+// B^T d B of tiles of 6 x 6, which overlap by 2.
+TILEGRAD_SIMD_DECLARE(void, winograd_input, (const WinogradTransform& w))
 TILEGRAD_SIMD_DECLARE(void, winograd_product, (const WinogradProduct& w))
 // False where an output is not finite before bias and residual.
 TILEGRAD_SIMD_DECLARE(bool, winograd_output, (const WinogradOutput& w))

@@ -3,6 +3,7 @@
 
 #include "core/cpu/simd.h"
 #include "core/cpu/transpose.h"
+#include "ops/conv2d/conv2d_winograd_simd.h"
 
 namespace tilegrad::TILEGRAD_ISA {
 
@@ -59,6 +60,47 @@ TG_SIMD void pixels_of_row(const WinogradPlanes& w, int64_t row, int64_t cols, f
     }
   }
   for (int64_t j = end; j < cols; ++j) store<float>(out + j * W, V{});
+}
+
+template <int N, class Transform>
+TG_SIMD void transform_tile(const float* const (&rows)[N], int64_t col, float* out,
+                            int64_t xi_stride, Transform transform) {
+  V half[6][N];  // (column of xi, row of the tile)
+#pragma GCC unroll 6
+  for (int i = 0; i < N; ++i) {
+    V d[N], t[6];
+#pragma GCC unroll 6
+    for (int j = 0; j < N; ++j) d[j] = load<float>(rows[i] + (col + j) * W);
+    transform(d, t);
+#pragma GCC unroll 6
+    for (int j = 0; j < 6; ++j) half[j][i] = t[j];
+  }
+#pragma GCC unroll 6
+  for (int j = 0; j < 6; ++j) {
+    V t[6];
+    transform(half[j], t);
+#pragma GCC unroll 6
+    for (int i = 0; i < 6; ++i) store<float>(out + (i * 6 + j) * xi_stride, t[i]);
+  }
+}
+
+// Tiles of N x N, 4 apart. The band holds the N rows of one row of tiles, row i in slot i % N, and stays in L1.
+template <int N, class Transform>
+TG_SIMD void transform_tiles(const WinogradTransform& w, Transform transform) {
+  const int64_t cols = 4 * w.tile_cols + N - 4;
+  const WinogradPlanes planes = {w.in, w.plane, w.in_h, w.in_w, w.channels, w.first_col};
+  float* out = w.out;
+  for (int64_t i = 0; i < w.tile_rows; ++i) {
+    const float* rows[N];
+    for (int r = 0; r < N; ++r) {
+      float* row = w.band + (4 * i + r) % N * cols * W;
+      if (i == 0 || r >= N - 4) pixels_of_row(planes, w.first_row + 4 * i + r, cols, row);
+      rows[r] = row;
+    }
+    for (int64_t j = 0; j < w.tile_cols; ++j, out += w.tile_stride) {
+      transform_tile<N>(rows, 4 * j, out, w.xi_stride, transform);
+    }
+  }
 }
 
 }  // namespace tilegrad::TILEGRAD_ISA

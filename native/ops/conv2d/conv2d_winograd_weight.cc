@@ -112,7 +112,7 @@ void WinogradWeight::transform(const Block& b, const std::vector<WinogradRun>& r
       w.channels = static_cast<int>(std::min(lanes_, b.channels - c));
       w.in = in + c * w.plane;
       w.out = x + run.first * w.tile_stride + c;
-      TILEGRAD_SIMD(winograd_weight_images)(w);
+      TILEGRAD_SIMD(winograd_input)(w);
     }
     w.tile_stride = b.filter_vectors * lanes_, w.xi_stride = xi_stride(tiles, w.tile_stride);
     w.in_h = s_.p, w.in_w = s_.q, w.plane = s_.p * s_.q;

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "core/cpu/isa.h"
+#include "ops/conv2d/conv2d_winograd_simd.h"
 
 namespace tilegrad {
 
@@ -12,18 +13,6 @@ struct WinogradWeightGeometry {
   int lanes;
   int64_t channels, filters;  // of a block, multiples of lanes: its sums and its tiles stay in L2
   int64_t tiles;              // transformed at once
-};
-
-// Tiles of up to `lanes` planes: out[xi * xi_stride + tile * tile_stride + lane].
-struct WinogradTransform {
-  const float* in;
-  int64_t plane, in_h, in_w;
-  int channels;                  // up to lanes
-  int64_t first_row, first_col;  // of the first tile; zeros lie outside of the image
-  int64_t tile_rows, tile_cols;
-  float* band;  // room for (6, 4 tile_cols + 2, lanes)
-  float* out;
-  int64_t tile_stride, xi_stride;
 };
 
 // sums (filters, vectors * lanes) += over tiles: y (tiles, y_pitch) transposed times x (tiles, vectors * lanes).
@@ -44,8 +33,6 @@ struct WinogradWeightOutput {
 };
 
 TILEGRAD_SIMD_DECLARE(WinogradWeightGeometry, winograd_weight_geometry, ())
-// B^T d B of tiles of 6 x 6, which overlap by 2.
-TILEGRAD_SIMD_DECLARE(void, winograd_weight_images, (const WinogradTransform& w))
 // A d A^T of tiles of 4 x 4.
 TILEGRAD_SIMD_DECLARE(void, winograd_weight_gradients, (const WinogradTransform& w))
 TILEGRAD_SIMD_DECLARE(void, winograd_weight_product, (const WinogradWeightProduct& w))
