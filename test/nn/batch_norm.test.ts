@@ -1,5 +1,5 @@
 // Batch normalization as a layer: running statistics, modes, state.
-import { grad, nn, type Tensor, tensor, zeros } from 'tilegrad';
+import { batchNorm, grad, nn, type Tensor, tensor, zeros } from 'tilegrad';
 import { describe, expect, test } from 'vitest';
 
 const batch = tensor(
@@ -25,6 +25,30 @@ describe('batch normalization', () => {
     expect(rounded(layer.forward(batch))).toEqual(expected.map((v) => Number(v.toFixed(6))));
     expect(layer.numBatchesTracked?.itemSync()).toBe(1);
     expect(rounded(layer.runningMean)).toEqual([0.2, 2]);
+  });
+
+  test('passes NaN on to the running statistics, and gradients past it where these are used', () => {
+    const layer = new nn.BatchNorm1d(2);
+    const bad = tensor([
+      [Number.NaN, 10],
+      [3, 30],
+    ]);
+    layer.forward(bad);
+    expect(values(layer.runningMean)[0]).toBeNaN();
+    expect(values(layer.runningVar)[0]).toBeNaN();
+    expect(values(layer.runningVar)[1]).toBeCloseTo(20.9, 4);
+    for (const value of [Number.NaN, Number.POSITIVE_INFINITY]) {
+      const x = tensor(
+        [
+          [value, 1],
+          [2, 3],
+        ],
+        { requiresGrad: true },
+      );
+      const [mean, variance] = [tensor([0, 0]), tensor([4, 4])];
+      const [dx] = grad(batchNorm(x, mean, variance, { eps: 0 }).sum(), [x]);
+      expect(values(dx as Tensor)).toEqual([0.5, 0.5, 0.5, 0.5]);
+    }
   });
 
   test('takes the plain average over all batches without a momentum', () => {

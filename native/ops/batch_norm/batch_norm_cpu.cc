@@ -95,7 +95,8 @@ void backward(KernelArgs& args) {
       slope[c] = training ? static_cast<C>(-s * r * r * dot[c] / n) : C(0);
       shift[c] = training ? static_cast<C>(-s * sum[c] / n) : C(0);
     }
-    kernels.gradient(dout, x, args.outputs[0].data, l, first, last, mean, scale, slope, shift);
+    kernels.gradient(dout, training ? x : nullptr, args.outputs[0].data, l, first, last, mean,
+                     scale, slope, shift);
   });
 }
 
@@ -113,7 +114,7 @@ void update(KernelArgs& args) {
   };
   for (int64_t c = 0; c < running_mean.numel(); ++c) {
     const double r = static_cast<double>(rstd[c * args.inputs[3].layout.strides[0]]);
-    const double variance = std::fmax(1 / (r * r) - eps, 0.0);
+    const double biased = 1 / (r * r) - eps, variance = biased < 0 ? 0 : biased;  // NaN stays
     move(running_mean, c, static_cast<double>(mean[c * args.inputs[2].layout.strides[0]]));
     move(running_var, c, variance * n / (n - 1));
   }

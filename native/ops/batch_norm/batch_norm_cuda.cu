@@ -110,8 +110,9 @@ __global__ void __launch_bounds__(kThreads)
             shift = call.training ? static_cast<C>(-s * sum / n) : C(0);
     for (int64_t i = threadIdx.x; i < layout.count(); i += kThreads) {
       const int64_t at = layout.at(c, i);
-      call.dx[at] = static_cast<T>(static_cast<C>(call.dout[at]) * scale +
-                                   ((static_cast<C>(call.x[at]) - center) * slope + shift));
+      // With running statistics x takes no part, be it NaN.
+      const C own = call.training ? (static_cast<C>(call.x[at]) - center) * slope + shift : C(0);
+      call.dx[at] = static_cast<T>(static_cast<C>(call.dout[at]) * scale + own);
     }
     if (threadIdx.x == 0) {
       call.dweight[c] = static_cast<T>(static_cast<C>(dot * r));
@@ -129,7 +130,7 @@ __global__ void __launch_bounds__(kThreads)
   for (int64_t c = int64_t{blockIdx.x} * kThreads + threadIdx.x; c < channels;
        c += int64_t{kThreads} * gridDim.x) {
     const double r = static_cast<double>(rstd[c]), biased = 1 / (r * r) - eps;
-    const double to[2] = {static_cast<double>(mean[c]), (biased > 0 ? biased : 0) * n / (n - 1)};
+    const double to[2] = {static_cast<double>(mean[c]), (biased < 0 ? 0 : biased) * n / (n - 1)};
     T* value[2] = {running_mean + c * mean_stride, running_var + c * var_stride};
     for (int k = 0; k < 2; k++) {
       const double now = static_cast<double>(static_cast<C>(*value[k]));

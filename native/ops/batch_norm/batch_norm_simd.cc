@@ -199,6 +199,11 @@ void gradient(const void* dout_data, const void* x_data, void* dx_data, const Ch
                      s = channel_value<T>(l, static_cast<const C*>(scale), c, lanes),
                      k = channel_value<T>(l, static_cast<const C*>(slope), c, lanes),
                      t = channel_value<T>(l, static_cast<const C*>(shift), c, lanes);
+        if (x == nullptr)
+          return map_channels<T>(
+              l, c, lanes, [&](int64_t at, int count) __attribute__((always_inline)) {
+                store_narrow<T>(dx + at, load_wide(dout + at, count) * s, count);
+              });
         map_channels<T>(
             l, c, lanes, [&](int64_t at, int count) __attribute__((always_inline)) {
               const Vec<C> around = (load_wide(x + at, count) - m) * k;

@@ -24,7 +24,7 @@ struct BatchNormKernels {
   // Sums of dout and of dout (x - mean).
   void (*gradient_sums)(const void* dout, const void* x, const ChannelLayout& layout, int64_t first,
                         int64_t last, const void* mean, double* sum, double* dot);
-  // dx = scale dout + slope (x - mean) + shift
+  // dx = scale dout + slope (x - mean) + shift; with x null, scale dout.
   void (*gradient)(const void* dout, const void* x, void* dx, const ChannelLayout& layout,
                    int64_t first, int64_t last, const void* mean, const void* scale,
                    const void* slope, const void* shift);
