@@ -67,6 +67,11 @@ const avgPool2dRows = defineRows<Call>({
     { inputs: image(1, 2, 7, 23), attrs: { kernel: 3, options: { stride: 1, padding: 1, countIncludePad: false } } },
     { inputs: image(1, 2, 7, 8), attrs: { kernel: [2, 3], options: { stride: [1, 3], ceilMode: true } } },
     { inputs: image(1, 2, 7, 8), attrs: { kernel: 3, options: { stride: 2, padding: 1, ceilMode: true } } },
+    { inputs: image(2, 2, 1, 13), attrs: { kernel: 3, options: { stride: 3, ceilMode: true } } },
+    {
+      inputs: image(1, 2, 5, 1),
+      attrs: { kernel: [2, 4], options: { stride: [2, 3], padding: [0, 1], ceilMode: true, countIncludePad: false } },
+    },
     { inputs: image(1, 1, 5, 6), attrs: { kernel: 3, options: { padding: [1, 0, 2, 1], stride: 2 } } },
     { inputs: image(1, 1, 9, 33), attrs: { kernel: [4, 18], options: { stride: 3, divisorOverride: 5 } } },
     { inputs: image(0, 3, 4, 4), attrs: { kernel: 2 } },

@@ -74,6 +74,11 @@ const maxRows = defineRows<Call>({
     { inputs: image(1, 1, 9, 9), attrs: { kernel: [3, 2], options: { dilation: [2, 3], padding: [1, 0] } } },
     { inputs: image(1, 1, 5, 6), attrs: { kernel: 3, options: { padding: [1, 0, 2, 1], stride: 2 } } },
     { inputs: image(1, 1, 5, 5), attrs: { kernel: 2, options: { stride: 3, padding: 1, ceilMode: true } } },
+    { inputs: image(2, 2, 1, 13), attrs: { kernel: 3, options: { stride: 3, ceilMode: true } } },
+    {
+      inputs: image(1, 2, 8, 2),
+      attrs: { kernel: [2, 4], options: { stride: [3, 2], padding: [0, 1], dilation: [3, 1], ceilMode: true } },
+    },
     { inputs: image(1, 1, 20, 18), attrs: { kernel: [17, 16], options: { returnIndices: true, stride: 1 } } },
     { inputs: image(0, 3, 4, 4), attrs: { kernel: 2 } },
     {

@@ -20,17 +20,18 @@ void read(const Attrs& attrs, const char* name, int count, int64_t least, int64_
   }
 }
 
-// A last window that starts beyond the image and its near padding is dropped, as in PyTorch.
+// With `ceil` a last window may reach beyond the padding, also an only one; one that starts beyond the image and its near
+// padding is dropped, as in PyTorch.
 int64_t output_size(const char* op, const char* side, int64_t size, int64_t near, int64_t far,
                     int64_t span, int64_t stride, bool ceil, const Shape& x) {
   if (near >= span || far >= span)
     fail(ErrorCode::argument, op, ": padding ", near >= span ? near : far,
          " must be smaller than the ", span, " ", side, " that the window spans");
-  int64_t free = size + near + far - span;
+  const int64_t free = size + near + far - span + (ceil ? stride - 1 : 0);
   if (size == 0 || free < 0)
     fail(ErrorCode::shape, op, ": the window spans ", span, " ", side, " but the padded input has ",
          size + near + far, " (input ", x, ")");
-  int64_t out = (free + (ceil ? stride - 1 : 0)) / stride + 1;
+  const int64_t out = free / stride + 1;
   return ceil && (out - 1) * stride >= size + near ? out - 1 : out;
 }
 
