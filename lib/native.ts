@@ -50,9 +50,14 @@ export interface NativeMemory {
 
 /** The addon's functions; native/binding/addon.cc says what each takes and returns. */
 export interface NativeBinding {
-  run(command: Float64Array): number;
+  /** Without an argument the command is {@link command}. */
+  run(command?: Float64Array): number;
+  /** The command of the addon's own, which it reads without asking for it; undefined where no memory may be shared. */
+  command?: Float64Array;
   upload(command: Float64Array, data: ArrayBufferView | ArrayBufferLike): number;
   release(handle: number): boolean;
+  /** The first `count` handles of the list. */
+  releaseAll(handles: Float64Array, count: number): void;
   describe(handle: number, command: Float64Array): void;
   read(handle: number, widen: boolean): Promise<ArrayBuffer>;
   readSync(handle: number, widen: boolean): ArrayBuffer;

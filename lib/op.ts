@@ -203,7 +203,7 @@ function encoder(op: NativeOp, i: number): Encoder {
 // Numbers per output in the answer: handle, alias, dtype, rank, 8 dims.
 const outputRecord = 12;
 const commandLength = 1024;
-const sharedCommand = new Float64Array(commandLength);
+const sharedCommand = native.command ?? new Float64Array(commandLength);
 // A getter in a user's array may call an op while another is being encoded; that one gets a command of its own.
 let encoding = false;
 
@@ -240,19 +240,13 @@ function nativeRunner(
       command[0] = id;
       command[1] = place.index;
       command[2] = count;
-      total = native.run(command);
+      total = command === native.command ? native.run() : native.run(command);
     } finally {
       encoding = wasEncoding;
     }
-    const outputs: Tensor[] = [];
-    for (let i = 0; i < total; i++) {
-      const at = i * outputRecord;
-      const alias = command[at + 1] as number;
-      const shape = shapeOf(command, at + 3, inputs);
-      const base = alias < 0 ? null : (inputs[alias] as Tensor)._storage;
-      const storage = new Storage(command[at] as number, base);
-      outputs.push(new Tensor(storage, shape, dtypes[command[at + 2] as number] as DType, place));
-    }
+    // Nearly always one: a list of one is made faster than an empty one grows.
+    const outputs = total > 0 ? [outputAt(command, 0, inputs, place)] : [];
+    for (let i = 1; i < total; i++) outputs.push(outputAt(command, i, inputs, place));
     for (const output of outputs) adopt(output);
     if (native_.inPlace) {
       const written = writes ? writes(count, attrs) : count;
@@ -263,6 +257,16 @@ function nativeRunner(
     }
     return outputs;
   };
+}
+
+/** Output i of an answer. */
+function outputAt(command: Float64Array, i: number, inputs: readonly (Tensor | null)[], place: Device): Tensor {
+  const at = i * outputRecord;
+  const alias = command[at + 1] as number;
+  const shape = shapeOf(command, at + 3, inputs);
+  const base = alias < 0 ? null : (inputs[alias] as Tensor)._storage;
+  const storage = new Storage(command[at] as number, base);
+  return new Tensor(storage, shape, dtypes[command[at + 2] as number] as DType, place);
 }
 
 /** The shape at [rank, dims...]: an input's own where it is the same, since making and freezing one takes longer. */

@@ -21,13 +21,47 @@ export class Storage {
   }
 
   release(): void {
-    if (--this.count === 0) native.release(this.handle);
+    if (--this.count > 0) return;
+    if (gathering) gather(this.handle);
+    else native.release(this.handle);
   }
 
   /** Releases for a tensor that is disposed. If a tape still holds the storage, the net must catch a tape that is dropped. */
   releaseDisposed(): void {
     this.release();
     if (this.count > 0) watch(this);
+  }
+}
+
+// A call into the addon costs more than to free a handle, so a scope that ends gathers those of its tensors.
+const gathered = new Float64Array(256);
+let gatheredCount = 0;
+let gathering = false;
+
+function gather(handle: number): void {
+  gathered[gatheredCount++] = handle;
+  if (gatheredCount === gathered.length) releaseGathered();
+}
+
+function releaseGathered(): void {
+  const count = gatheredCount;
+  gatheredCount = 0;
+  if (count > 0) native.releaseAll(gathered, count);
+}
+
+/** Disposes of tensors, `made` by a scope, but for those that were kept or that `stays` names. */
+function disposeOf(made: readonly Disposable[], stays?: ReadonlySet<unknown>): void {
+  const before = gathering;
+  gathering = true;
+  try {
+    for (const tensor of made) {
+      if (tensor._kept) continue;
+      if (stays?.has(tensor)) adopt(tensor);
+      else tensor.dispose();
+    }
+  } finally {
+    gathering = before;
+    releaseGathered();
   }
 }
 
@@ -98,7 +132,7 @@ export function collect<R>(fn: () => R): { result: R; made: Disposable[] } {
     const result = fn();
     return { result, made };
   } catch (error) {
-    for (const tensor of made) if (!tensor._kept) tensor.dispose();
+    disposeOf(made);
     throw error;
   } finally {
     stack.pop();
@@ -132,13 +166,12 @@ function findTensors(value: unknown, found: Set<unknown>, seen: Set<unknown>): v
 export function tidy<R>(fn: () => R): R {
   const { result, made } = collect(fn);
   const isPromise = typeof (result as { then?: unknown } | null)?.then === 'function';
-  const found = new Set<unknown>();
-  if (!isPromise) findTensors(result, found, new Set());
-  for (const tensor of made) {
-    if (tensor._kept) continue;
-    if (found.has(tensor)) adopt(tensor);
-    else tensor.dispose();
+  let found: Set<unknown> | undefined;
+  if (!isPromise && typeof result === 'object' && result !== null) {
+    found = new Set();
+    findTensors(result, found, new Set());
   }
+  disposeOf(made, found);
   if (isPromise)
     throw new TilegradError('ERR_ARGUMENT', 'tidy: the function returned a Promise; use a Scope for asynchronous code');
   return result;
@@ -172,7 +205,7 @@ export class Scope {
 
   /** Frees what the scope holds. A second call does nothing. */
   dispose(): void {
-    for (const tensor of this.#held ?? []) if (!tensor._kept) tensor.dispose();
+    disposeOf(this.#held ?? []);
     this.#held = null;
   }
 

@@ -8,6 +8,7 @@
 
 #include "binding/command.h"
 #include "binding/env_state.h"
+#include "binding/run.h"
 #include "core/cpu/isa.h"
 #include "core/cpu/peak.h"
 #include "core/parallel.h"
@@ -40,42 +41,6 @@ double handle_argument(const Napi::Value& value) {
 void wait_for(Stream& stream) {
   stream.wait_all();
   if (auto error = stream.take_error()) throw Error(*error);
-}
-
-// run(command): [op, device, n, handles..., attributes...] -> number of outputs, described from command[0] on.
-Napi::Value run(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
-  return guarded(env, [&]() -> Napi::Value {
-    Command command(info[0]);
-    EnvState& state = state_of(env);
-    const OpDef& op = *all_ops()[command.index("op", all_ops().size())];
-    Device& device = device_at(static_cast<int>(command.index("device", 1000)));
-    std::vector<const Tensor*>& inputs = state.inputs;
-    inputs.resize(command.index("input count", kMaxInputs + 1));
-    for (auto& input : inputs) {
-      double handle = command.next();
-      input = handle == 0 ? nullptr : &state.handles.at(handle);
-    }
-    Attrs attrs;
-    command.attributes(op, &attrs);
-    std::vector<Tensor>& outputs = state.outputs;
-    outputs.clear();  // of a call that failed half-way
-    run_op(op, inputs.data(), static_cast<int>(inputs.size()), attrs, &device, &outputs);
-    command.rewind(outputs.size() * (4 + kMaxRank));
-    int64_t fresh = 0;
-    for (Tensor& tensor : outputs) {
-      int alias = -1;
-      for (size_t i = 0; i < inputs.size() && alias < 0; ++i)
-        if (inputs[i] && inputs[i]->buffer.get() == tensor.buffer.get())
-          alias = static_cast<int>(i);
-      if (alias < 0) fresh += static_cast<int64_t>(tensor.buffer->capacity);
-      command.describe(alias, tensor.dtype, tensor.layout.shape);
-    }
-    command.rewind(0);  // a second pass: add() may move the table that `inputs` points into
-    for (Tensor& tensor : outputs) command.put_handle(state.handles.add(std::move(tensor)));
-    state.account(env, fresh);
-    return Napi::Number::New(env, static_cast<double>(outputs.size()));
-  });
 }
 
 // A bool byte other than 0 and 1 is undefined behaviour in C++: every one that is not 0 becomes 1, in `copy`.
@@ -123,6 +88,22 @@ Napi::Value release(const Napi::CallbackInfo& info) {
   });
 }
 
+// releaseAll(handles, count): the first handles of a Float64Array, each as by release
+Napi::Value release_all(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  return guarded(env, [&]() -> Napi::Value {
+    EnvState& state = state_of(env);
+    Command handles(info[0]);
+    int64_t freed = 0;
+    for (int left = checked_int(info[1], "count", 0, kMaxInputs); left > 0; --left) {
+      bool known;
+      freed += static_cast<int64_t>(state.handles.release(handles.next(), &known));
+    }
+    state.account(env, -freed);
+    return env.Undefined();
+  });
+}
+
 // describe(handle, command): [dtype, device, rank, dims..., strides..., offset, contiguous]
 Napi::Value describe(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
@@ -166,7 +147,8 @@ Napi::Value read_sync(const Napi::CallbackInfo& info) {
     size_t bytes = static_cast<size_t>(tensor.layout.numel()) * dtype_size(tensor.dtype);
     // Garbage collection frees a buffer of V8's own in a synchronous loop, but no external one. Yet V8 ends the process
     // where it has no memory, so for a large one malloc is asked.
-    if (bytes >= kLargeRead || widen_argument(info[1])) {
+    const bool half = tensor.dtype == DType::f16 || tensor.dtype == DType::bf16;
+    if (bytes >= kLargeRead || (half && widen_argument(info[1]))) {
       Download download = start_download(tensor, widen_argument(info[1]));
       wait_for(*download.stream);
       return to_array_buffer(env, download, kLargeRead);
@@ -344,13 +326,18 @@ Napi::Value set_error_class(const Napi::CallbackInfo& info) {
 }
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
-  env.SetInstanceData(new EnvState(env));
+  auto* state = new EnvState(env);
+  env.SetInstanceData(state);
   auto add = [&](const char* name, Napi::Value (*fn)(const Napi::CallbackInfo&)) {
     exports.Set(name, Napi::Function::New(env, fn, name));
   };
-  add("run", run);
+  napi_value run_function;
+  if (napi_create_function(env, "run", NAPI_AUTO_LENGTH, run, state, &run_function) == napi_ok)
+    exports.Set("run", Napi::Value(env, run_function));
+  exports.Set("command", state->command_array(env));
   add("upload", upload);
   add("release", release);
+  add("releaseAll", release_all);
   add("describe", describe);
   add("read", read);
   add("readSync", read_sync);

@@ -9,9 +9,13 @@
 
 namespace tilegrad::binding {
 
+/// Numbers of the environment's own command.
+inline constexpr size_t kCommandLength = 1024;
+
 /// A Float64Array used as a message in both directions. A detached one has length 0 and so fails at the first read.
 class Command {
  public:
+  Command(double* data, size_t length) : data_(data), length_(length) {}
   explicit Command(const Napi::Value& value) {
     bool is_typed = false;
     napi_is_typedarray(value.Env(), value, &is_typed);

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "binding/command.h"
 #include "core/cpu/half.h"
 
 namespace tilegrad::binding {
@@ -19,7 +20,7 @@ constexpr int64_t kTensorWeight = 2048;
 constexpr size_t kLeastExternal = 4096;
 }  // namespace
 
-double HandleTable::add(Tensor tensor) {
+double HandleTable::add(Tensor&& tensor) {
   uint32_t index;
   if (!free_.empty()) {
     index = free_.back();
@@ -214,13 +215,30 @@ void Mailbox::on_job(napi_env raw_env, napi_value, void* context, void* data) {
   }
 }
 
-EnvState::EnvState(Napi::Env env) : mailbox(std::make_shared<Mailbox>(env)) {
+EnvState::EnvState(Napi::Env env)
+    : mailbox(std::make_shared<Mailbox>(env)), command(new double[kCommandLength]()) {
   // The hook runs before the environment's handles go away, on its own thread.
   napi_add_env_cleanup_hook(
       env, [](void* self) { static_cast<EnvState*>(self)->mailbox->close(); }, this);
 }
 
 EnvState::~EnvState() { mailbox->close(); }
+
+Napi::Value EnvState::command_array(Napi::Env env) {
+  auto* held = new std::shared_ptr<double[]>(command);
+  const auto let_go = [](napi_env, void*, void* pointer) {
+    delete static_cast<std::shared_ptr<double[]>*>(pointer);
+  };
+  napi_value buffer, array;
+  if (napi_create_external_arraybuffer(env, command.get(), kCommandLength * sizeof(double), let_go,
+                                       held, &buffer) != napi_ok) {
+    delete held;
+    return env.Undefined();
+  }
+  if (napi_create_typedarray(env, napi_float64_array, kCommandLength, buffer, 0, &array) != napi_ok)
+    return env.Undefined();
+  return Napi::Value(env, array);
+}
 
 void EnvState::account(napi_env env, int64_t delta) {
   unreported_ += delta + (handles.live() - reported_handles_) * kTensorWeight;

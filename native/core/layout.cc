@@ -18,9 +18,8 @@ void check_shape(const char* what, const Shape& shape) {
     int64_t d = shape[i];
     if (d < 0) fail(ErrorCode::shape, what, ": dimension ", i, " of shape ", shape, " is negative");
     // A zero makes the tensor empty, but the strides still multiply the other sizes.
-    if (d > kMaxNumel || (d > 0 && n > kMaxNumel / d))
+    if (d > 0 && (__builtin_mul_overflow(n, d, &n) || n > kMaxNumel))
       fail(ErrorCode::shape, what, ": shape ", shape, " has more than 2^53 elements");
-    if (d > 0) n *= d;
   }
 }
 

@@ -100,7 +100,6 @@ struct OpTask final : Task {
   PackedForms* forms[2] = {};           // CUDA: tasks run before their inputs are let go
 
   View* views() { return more ? more.get() : few.values; }
-  void push(const View& view) { views()[count++] = view; }
 
   void run() override {
     KernelArgs args{def,   views(), input_count,  views() + input_count, count - input_count,
@@ -150,13 +149,13 @@ int64_t size_of(const InferContext& ctx) {
   return elements;
 }
 
-/// The forms that the kernel may use and add to. A copy of a strided input is no constant.
-std::shared_ptr<PackedForms> packed_forms(const InferContext& ctx) {
+/// The forms that the kernel may use and add to, or null. A copy of a strided input is no constant.
+const std::shared_ptr<PackedForms>* packed_forms(const InferContext& ctx) {
   const int i = ctx.op.constant_input;
   if (i < 0 || !ctx.has(i) || ctx.device->is_cuda()) return nullptr;
   const Tensor& input = *ctx.inputs[i];
   if (!ctx.op.strided && !input.layout.is_contiguous()) return nullptr;
-  return input.buffer ? input.buffer->packed.read() : nullptr;
+  return input.buffer ? &input.buffer->packed.read() : nullptr;
 }
 
 /// Those of input i on CUDA.
@@ -178,29 +177,43 @@ void launch(const InferContext& ctx, Kernel kernel, const std::vector<Tensor>& o
   };
   for (int i = 0; i < ctx.input_count; ++i)
     if (needs_copy(ctx.inputs[i])) copies.push_back(contiguous(*ctx.inputs[i]));
-  auto fill = [&](OpTask& task) {
+  // Returns their number.
+  auto fill = [&](View* list) {
+    int count = 0;
     size_t copy = 0;
     for (int i = 0; i < ctx.input_count; ++i) {
       const Tensor* input = ctx.inputs[i];
-      task.push(needs_copy(input) ? view_of(copies[copy++]) : input ? view_of(*input) : View{});
+      list[count++] = needs_copy(input) ? view_of(copies[copy++])
+                      : input           ? view_of(*input)
+                                        : View{};
     }
-    task.input_count = ctx.input_count;
-    task.packed = packed_forms(ctx);
-    for (int i = 0; i < 2; ++i) task.forms[i] = cuda_forms(ctx, i);
     for (int i = 0; i < ctx.output_count; ++i)
-      if (ctx.outputs[i].alias < 0) task.push(view_of(outputs[static_cast<size_t>(i)]));
+      if (ctx.outputs[i].alias < 0) list[count++] = view_of(outputs[static_cast<size_t>(i)]);
+    return count;
   };
   for (int i = 0; i < ctx.input_count && op.in_place; ++i)
     if (ctx.has(i) && ctx.inputs[i]->buffer) ctx.inputs[i]->buffer->packed.written();
-  const int views = ctx.input_count + ctx.output_count;
+  const int views = ctx.input_count + ctx.output_count, inputs = ctx.input_count;
+  const std::shared_ptr<PackedForms>* packed = packed_forms(ctx);
   uint64_t ticket = 0;
   if (views <= OpTask::kInlineViews && size_of(ctx) <= immediate_elements(stream)) {
-    OpTask task(op, kernel, &stream, ctx.attrs, views);
-    fill(task);
-    stream.run_here(op.name, [&] { task.run(); });
+    Slots<View, OpTask::kInlineViews> list;
+    const int count = fill(list.values);
+    KernelArgs args{&op,
+                    list.values,
+                    inputs,
+                    list.values + inputs,
+                    count - inputs,
+                    ctx.attrs,
+                    &stream,
+                    packed ? packed->get() : nullptr};
+    stream.run_here(op.name, [&] { kernel(args); });
   } else {
     auto task = std::make_unique<OpTask>(op, kernel, &stream, ctx.attrs, views);
-    fill(*task);
+    task->count = fill(task->views());
+    task->input_count = inputs;
+    if (packed) task->packed = *packed;
+    for (int i = 0; i < 2; ++i) task->forms[i] = cuda_forms(ctx, i);
     ticket = stream.enqueue(task.release());
   }
   after_enqueue(stream, ticket);
@@ -263,7 +276,11 @@ void run_op(const OpDef& op, const Tensor* const* inputs, int input_count, const
                            ? inputs[spec.alias]->buffer
                            : device->allocator().allocate(static_cast<size_t>(spec.layout.numel()) *
                                                           dtype_size(spec.dtype));
-    outputs->push_back({std::move(buffer), spec.layout, spec.dtype, device});
+    Tensor& output = outputs->emplace_back();
+    output.buffer = std::move(buffer);
+    output.layout = spec.layout;
+    output.dtype = spec.dtype;
+    output.device = device;
   }
   if (runs) launch(ctx, kernel, *outputs);
 }

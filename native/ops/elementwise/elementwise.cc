@@ -73,10 +73,14 @@ void infer(InferContext& ctx, int inputs, int params, const Accepts& accepts, bo
     if (!ctx.has(2)) check_scalar(ctx, ctx.attrs.number("scalar_c"), dtype);
   }
   check_params(ctx, dtype, inputs == 1 ? 0 : 2, params);
+  const Shape* same = nullptr;  // of the operands so far
   Shape shape;
-  for (int i = 0; i < ctx.input_count; ++i)
-    if (ctx.has(i)) shape = broadcast_shapes(ctx.op.name, shape, ctx.shape(i));
-  ctx.output(shape, to_bool ? DType::boolean : dtype);
+  for (int i = 0; i < ctx.input_count; ++i) {
+    if (!ctx.has(i) || (same && ctx.shape(i) == *same)) continue;
+    if (same) shape = broadcast_shapes(ctx.op.name, *same, ctx.shape(i));
+    same = same ? &shape : &ctx.shape(i);
+  }
+  ctx.output(*same, to_bool ? DType::boolean : dtype);
 }
 
 }  // namespace

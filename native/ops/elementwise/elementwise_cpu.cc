@@ -88,26 +88,49 @@ void paged_row(const RowArgs& args, int inputs, const int64_t* sizes, int64_t ou
   if (streams) TILEGRAD_SIMD(stream_fence)();
 }
 
-// The inputs as operands; numbers become operands of one element in `storage`.
-void collect_operands(const KernelArgs& args, int inputs, DType dtype, View* operands,
-                      double (&storage)[2]) {
-  auto number = [&](const char* name, double* place) {
+// Operands of a call: tensors, and numbers as one element. Pointers, since a small call has no time to copy views.
+struct Operands {
+  const View* views[kMaxOperands];
+  View numbers[2];
+  double storage[2];
+
+  Operands(const KernelArgs& args, int inputs, DType dtype) {
+    for (int i = 0; i < args.input_count; ++i) views[i] = &args.inputs[i];
+    if (inputs == 2 && args.input_count == 1) {
+      views[1] = number(args, "scalar", dtype, 0);
+      if (args.attrs.choice("side") == 1) std::swap(views[0], views[1]);
+    } else if (inputs == 3) {
+      if (!args.inputs[1]) views[1] = number(args, "scalar_b", dtype, 0);
+      if (!args.inputs[2]) views[2] = number(args, "scalar_c", dtype, 1);
+    }
+  }
+  Operands(const Operands&) = delete;
+  Operands& operator=(const Operands&) = delete;
+
+ private:
+  const View* number(const KernelArgs& args, const char* name, DType dtype, int place) {
     const double value = args.attrs.number(name);
     TG_DISPATCH_ALL(dtype, T, {
       const T typed = static_cast<T>(static_cast<compute_t<T>>(value));
-      std::memcpy(place, &typed, sizeof typed);
+      std::memcpy(&storage[place], &typed, sizeof typed);
     });
-    return View{place, Layout{}, dtype};
-  };
-  for (int i = 0; i < inputs; ++i)
-    if (i < args.input_count) operands[i] = args.inputs[i];
-  if (inputs == 2 && args.input_count == 1) {
-    operands[1] = number("scalar", &storage[0]);
-    if (args.attrs.choice("side") == 1) std::swap(operands[0], operands[1]);
-  } else if (inputs == 3) {
-    if (!args.inputs[1]) operands[1] = number("scalar_b", &storage[0]);
-    if (!args.inputs[2]) operands[2] = number("scalar_c", &storage[1]);
+    numbers[place] = View{&storage[place], Layout{}, dtype};
+    return &numbers[place];
   }
+};
+
+// Whether one row is all: each operand is contiguous and as large as the result, or one element. Fills in its start.
+bool is_one_row(const View& out, const Operands& operands, int inputs, RowArgs* row) {
+  row->out = element(out, out.layout.offset);
+  row->n = out.numel();
+  for (int k = 0; k < inputs; ++k) {
+    const View& x = *operands.views[k];
+    const int64_t n = x.numel();
+    if (n != 1 && (n != row->n || !x.layout.is_contiguous())) return false;
+    row->inputs[k] = element(x, x.layout.offset);
+    row->strides[k] = n == 1 ? 0 : 1;
+  }
+  return true;
 }
 
 }  // namespace
@@ -118,41 +141,54 @@ void elementwise_cpu(KernelArgs& args, int inputs, Row (*row_of)(DType)) {
   DType dtype = out.dtype;
   for (int i = 0; i < args.input_count; ++i)
     if (args.inputs[i]) dtype = args.inputs[i].dtype;
-  View operands[kMaxOperands];
-  double storage[2];
-  collect_operands(args, inputs, dtype, operands, storage);
-
-  Layout layouts[kMaxOperands + 1] = {out.layout};
-  for (int k = 0; k < inputs; ++k) layouts[k + 1] = broadcast_to(operands[k].layout, out.shape());
+  const Operands operands(args, inputs, dtype);
   const Row own = row_of(dtype);
   const Row row = own ? own : row_of(DType::f32);
   const Conversions convert = own ? Conversions{} : conversions(dtype);
-  double params[kMaxAttrs] = {};
-  const int first_param = inputs == 1 ? 0 : 2;
-  for (int i = first_param; i < kMaxAttrs && args.op->attrs[i].name; ++i)
-    params[i - first_param] = args.attrs.scalars[i];
+  // The parameters of a function follow the numbers in its schema.
+  const double* params = args.attrs.scalars + (inputs == 1 ? 0 : 2);
+  const auto out_size = static_cast<int64_t>(dtype_size(out.dtype));
+  int64_t sizes[kMaxOperands];
+  for (int k = 0; k < inputs; ++k)
+    sizes[k] = static_cast<int64_t>(dtype_size(operands.views[k]->dtype));
+  const int64_t bytes = out.numel() * out_size;
   const auto compute = [&](const RowArgs& one) {
     if (own)
       row(one);
     else
       half_row(one, inputs, out.dtype != DType::boolean, row, convert);
   };
-  const auto out_size = static_cast<int64_t>(dtype_size(out.dtype));
-  int64_t sizes[kMaxOperands] = {};
-  for (int k = 0; k < inputs; ++k) sizes[k] = static_cast<int64_t>(dtype_size(operands[k].dtype));
-  const int64_t bytes = out.numel() * out_size;
+  const auto compute_row = [&](const RowArgs& one) {
+    const bool aligned = reinterpret_cast<uintptr_t>(one.out) % 64 == 0;
+    if (bytes >= kPagedBytes && one.n * out_size >= 1024)
+      paged_row(one, inputs, sizes, out_size, bytes >= kStreamedBytes && aligned, compute);
+    else
+      compute(one);
+  };
+
+  RowArgs all;
+  all.params = params;
+  if (is_one_row(out, operands, inputs, &all))
+    return sweep_for(all.n, kRowGrain, [&](int64_t begin, int64_t end) {
+      RowArgs one = all;
+      one.n = end - begin;
+      one.out = static_cast<char*>(all.out) + begin * out_size;
+      for (int k = 0; k < inputs; ++k)
+        one.inputs[k] = static_cast<const char*>(all.inputs[k]) + begin * all.strides[k] * sizes[k];
+      compute_row(one);
+    });
+
+  Layout layouts[kMaxOperands + 1] = {out.layout};
+  for (int k = 0; k < inputs; ++k)
+    layouts[k + 1] = broadcast_to(operands.views[k]->layout, out.shape());
   for_rows(layouts, inputs + 1, [&](const int64_t* offsets, int64_t n) {
     RowArgs one{{}, {}, params, element(out, offsets[0]), n};
     const int last = layouts[0].rank() - 1;
     for (int k = 0; k < inputs; ++k) {
-      one.inputs[k] = element(operands[k], offsets[k + 1]);
+      one.inputs[k] = element(*operands.views[k], offsets[k + 1]);
       one.strides[k] = layouts[k + 1].strides[last];
     }
-    const bool aligned = reinterpret_cast<uintptr_t>(one.out) % 64 == 0;
-    if (bytes >= kPagedBytes && n * out_size >= 1024)
-      paged_row(one, inputs, sizes, out_size, bytes >= kStreamedBytes && aligned, compute);
-    else
-      compute(one);
+    compute_row(one);
   });
 }
 
