@@ -30,8 +30,9 @@ export class TilegradError extends Error {
  * `DataLoader: unknown option 'batchsize', did you mean 'batchSize'?`
  */
 export function checkOptions(user: string, options: object, known: readonly string[]): void {
-  for (const name of Object.keys(options)) {
-    if (known.includes(name)) continue;
+  // Not Object.keys, whose list takes longer than the check.
+  for (const name in options) {
+    if (known.includes(name) || !Object.hasOwn(options, name)) continue;
     const near = nearest(name, known);
     const hint = near === undefined ? `; it has ${known.join(', ')}` : `, did you mean '${near}'?`;
     throw new TilegradError('ERR_ARGUMENT', `${user}: unknown option '${name}'${hint}`);

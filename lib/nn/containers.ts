@@ -94,7 +94,8 @@ export class Sequential<Layers extends readonly Module[] = readonly Module[]> ex
 
   forward(x: Tensor): Tensor {
     return tidy(() => {
-      const layers = [...this].filter((layer) => !isPlain(layer, Identity));
+      const layers: Module[] = [];
+      for (const layer of this._members().values()) if (!isPlain(layer, Identity)) layers.push(layer);
       let y = x;
       for (let i = 0; i < layers.length; ) {
         const [output, count] = forwardTogether(layers, i, y);

@@ -21,8 +21,11 @@ export class Flatten extends Module {
     const end = resolveDim('Flatten', this.endDim, x.rank);
     if (start > end)
       throw new TilegradError('ERR_ARGUMENT', `Flatten: startDim ${this.startDim} comes after endDim ${this.endDim}`);
-    const joined = x.shape.slice(start, end + 1).reduce((n, size) => n * size, 1);
-    return reshape(x, [...x.shape.slice(0, start), joined, ...x.shape.slice(end + 1)]);
+    const shape = [...x.shape];
+    let joined = 1;
+    for (let d = start; d <= end; d++) joined *= shape[d] ?? 1;
+    shape.splice(start, end - start + 1, joined);
+    return reshape(x, shape);
   }
 
   override extraRepr(): string {

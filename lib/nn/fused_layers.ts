@@ -65,6 +65,10 @@ export function forwardTogether(layers: readonly Module[], i: number, x: Tensor)
     return [conv2d(x, layer.weight, { bias, stride, padding, dilation, groups, activation, maxPool }), count];
   }
   const next = layers[i + 1];
+  if (isPlain(layer, Linear)) {
+    const activation = linearActivation(next);
+    return [linear(x, layer.weight, layer.bias, { activation }), activation ? 2 : 1];
+  }
   if (joinsFollowers(layer)) {
     const followers: Followers = { relu: false, maxPool: null };
     let count = 1;
@@ -74,10 +78,6 @@ export function forwardTogether(layers: readonly Module[], i: number, x: Tensor)
         followers.maxPool = 2;
       else return [layer._forwardWith(x, followers), count];
     }
-  }
-  if (isPlain(layer, Linear)) {
-    const activation = linearActivation(next);
-    return [linear(x, layer.weight, layer.bias, { activation }), activation ? 2 : 1];
   }
   // There are fewer values behind the pooling.
   if (isPlain(layer, ReLU) && isPlain(next, MaxPool2d)) return [layer.forward(next.forward(x)), 2];

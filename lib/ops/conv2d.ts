@@ -3,7 +3,7 @@ import { checkOptions, TilegradError } from '../error.ts';
 import { cpu } from '../device.ts';
 import { type Attrs, type AttrValue, isGradEnabled } from '../graph.ts';
 import { defineOp, type Grads, type OnnxCall, type OnnxGraph } from '../op.ts';
-import { precisionAttribute } from '../precision.ts';
+import { getFloat32MatmulPrecision } from '../precision.ts';
 import type { Shape, Tensor } from '../tensor.ts';
 import type { Conv2dFault, Conv2dShape } from '../typed_shapes.ts';
 import { beforeActivation, type FusedActivation } from './activation_gradients.ts';
@@ -31,13 +31,17 @@ export interface Conv2dOptions {
 
 const pair = (value: Pair): readonly [number, number] => (typeof value === 'number' ? [value, value] : value);
 
-/** Places at top, bottom, left and right; the odd one of 'same' goes to the far side, as in PyTorch. @internal */
+/**
+ * Places at top, bottom, left and right; the odd one of 'same' goes to the far side, as in PyTorch. The last two sizes of
+ * `kernel` count. @internal
+ */
 export function conv2dPadding(options: Conv2dOptions, kernel: Shape): number[] {
   const { padding = 0 } = options;
   if (padding === 'valid') return [0, 0, 0, 0];
   if (padding !== 'same') {
-    if (typeof padding !== 'number' && padding.length === 4) return [...padding];
-    const [h, w] = pair(padding as Pair);
+    if (typeof padding === 'number') return [padding, padding, padding, padding];
+    if (padding.length === 4) return [...padding];
+    const [h, w] = padding as readonly [number, number];
     return [h, h, w, w];
   }
   const stride = pair(options.stride ?? 1);
@@ -45,15 +49,16 @@ export function conv2dPadding(options: Conv2dOptions, kernel: Shape): number[] {
     throw new TilegradError('ERR_ARGUMENT', "conv2d: padding 'same' needs stride 1");
   const dilation = pair(options.dilation ?? 1);
   return [0, 1].flatMap((i) => {
-    const total = (dilation[i] as number) * ((kernel[i] as number) - 1);
+    const total = (dilation[i] as number) * ((kernel.at(i - 2) as number) - 1);
     return [Math.floor(total / 2), total - Math.floor(total / 2)];
   });
 }
 
 type Activation = 'none' | FusedActivation;
 
-const settings = ({ stride, padding, dilation, groups, winograd }: Attrs): Attrs =>
-  ({ stride, padding, dilation, groups, winograd, ...precisionAttribute() }) as Attrs;
+// Attributes are written out name by name: an object that others are spread into takes as long as a small convolution.
+const settings = ({ stride, padding, dilation, groups, winograd }: Attrs, shape: Shape): Attrs =>
+  ({ stride, padding, dilation, groups, winograd, precision: getFloat32MatmulPrecision(), shape }) as Attrs;
 
 let winograd = true;
 
@@ -112,13 +117,16 @@ const convolution = defineOp('conv2d', {
 });
 
 /** Without bias, residual and activation. */
-const plain = (x: Tensor, weight: Tensor, attrs: Attrs): Tensor =>
-  convolution(x, weight, null, null, { ...settings(attrs), activation: 'none' });
+const plain = (x: Tensor, weight: Tensor, { stride, padding, dilation, groups, winograd }: Attrs): Tensor => {
+  const precision = getFloat32MatmulPrecision();
+  const attrs = { stride, padding, dilation, groups, winograd, precision, activation: 'none' } as Attrs;
+  return convolution(x, weight, null, null, attrs);
+};
 
 /** The gradient of conv2d for its input of `shape`, which is also the transposed convolution. @internal */
 export const conv2dInputGrad = defineOp('conv2d_input_grad', {
   call: (run) => (dout: Tensor, weight: Tensor, shape: Shape, attrs: Attrs) =>
-    run([dout, weight], { ...settings(attrs), shape }),
+    run([dout, weight], settings(attrs, shape)),
   saves: { inputs: [0, 1] },
   grad: (ctx, ddx): Grads => [
     ctx.needs(0) ? plain(ddx, ctx.input(1), ctx.attrs) : null,
@@ -128,7 +136,7 @@ export const conv2dInputGrad = defineOp('conv2d_input_grad', {
 });
 
 const conv2dWeightGrad = defineOp('conv2d_weight_grad', {
-  call: (run) => (x: Tensor, dout: Tensor, shape: Shape, attrs: Attrs) => run([x, dout], { ...settings(attrs), shape }),
+  call: (run) => (x: Tensor, dout: Tensor, shape: Shape, attrs: Attrs) => run([x, dout], settings(attrs, shape)),
   saves: { inputs: [0, 1] },
   grad: (ctx, ddw): Grads => [
     ctx.needs(0) ? conv2dInputGrad(ctx.input(1), ddw, ctx.inputMeta(0).shape, ctx.attrs) : null,
@@ -142,7 +150,8 @@ const windows: Attrs = { kernel: [2, 2], stride: [2, 2], padding: [0, 0, 0, 0], 
 /** Rows and columns of a convolution's result. @internal */
 export function conv2dSize(x: Shape, weight: Shape, { stride, padding, dilation }: Attrs): [p: number, q: number] {
   const side = (i: number): number => {
-    const [near, far] = (padding as number[]).slice(2 * i, 2 * i + 2) as [number, number];
+    const near = (padding as number[])[2 * i] as number;
+    const far = (padding as number[])[2 * i + 1] as number;
     const reach = ((dilation as number[])[i] as number) * ((weight[2 + i] as number) - 1) + 1;
     return Math.floor(((x[2 + i] as number) + near + far - reach) / ((stride as number[])[i] as number)) + 1;
   };
@@ -214,7 +223,8 @@ const pooledGrads = defineOp('conv2d_max_pool2d_grad', {
 function poolsInside(x: Tensor, weight: Tensor, bias: Tensor | null, attrs: Attrs): boolean {
   if (x.rank !== 4 || weight.rank !== 4) return false;
   if (x.dtype !== 'f32' || weight.dtype !== 'f32' || (bias !== null && bias.dtype !== 'f32')) return false;
-  const ones = (sizes: AttrValue | undefined): boolean => (sizes as readonly number[]).every((size) => size === 1);
+  const ones = (sizes: AttrValue | undefined): boolean =>
+    (sizes as readonly number[])[0] === 1 && (sizes as readonly number[])[1] === 1;
   const squares = weight.shape[2] === 3 && weight.shape[3] === 3;
   if (x.device !== cpu && attrs.precision !== 'highest') return false;
   if (x.device === cpu && squares && attrs.winograd && ones(attrs.stride) && ones(attrs.dilation)) return false;
@@ -224,11 +234,13 @@ function poolsInside(x: Tensor, weight: Tensor, bias: Tensor | null, attrs: Attr
 
 /** max_pool2d of 2 x 2 windows over activation(convolution + bias). */
 function convolutionPooled(x: Tensor, weight: Tensor, bias: Tensor | null, attrs: Attrs): Tensor {
-  const taps = isGradEnabled() && [x, weight, bias].some((input) => input?.requiresGrad);
-  const [y, where] = pooled(x, weight, bias, { ...attrs, taps }) as [Tensor, Tensor?];
+  const { stride, padding, dilation, groups, winograd, precision, activation } = attrs;
+  const taps = isGradEnabled() && (x.requiresGrad || weight.requiresGrad || bias?.requiresGrad === true);
+  const settings = { stride, padding, dilation, groups, winograd, precision, activation, taps } as Attrs;
+  const outputs = pooled(x, weight, bias, settings);
   // The tape holds the taps on its own account.
-  where?.dispose();
-  return y;
+  outputs[1]?.dispose();
+  return outputs[0] as Tensor;
 }
 
 const optionNames = ['stride', 'padding', 'dilation', 'groups', 'bias', 'residual', 'activation', 'maxPool'] as const;
@@ -260,20 +272,27 @@ export function conv2d<X extends Shape, W extends Shape, Groups extends number |
   const { bias = null, residual = null } = options;
   const maxPool = options.maxPool ?? null;
   const activation = options.activation ?? 'none';
-  const attrs = { ...convAttrs(options, weight), ...precisionAttribute(), activation };
+  const attrs = {
+    stride: pair(options.stride ?? 1),
+    padding: conv2dPadding(options, weight.shape),
+    dilation: pair(options.dilation ?? 1),
+    groups: options.groups ?? 1,
+    winograd,
+    precision: getFloat32MatmulPrecision(),
+    activation,
+  };
   if (maxPool === 2 && residual === null && poolsInside(x, weight, bias, attrs))
     return convolutionPooled(x, weight, bias, attrs) as Tensor<Conv2dShape<X, W>>;
   const y = convolution(x, weight, bias, residual, attrs);
   return (maxPool === null ? y : maxPool2d(y, maxPool)) as Tensor<Conv2dShape<X, W>>;
 }
 
-/** The attributes of every convolution. @internal */
+/** The attributes of every convolution of integers. @internal */
 export function convAttrs(options: Conv2dOptions, weight: Tensor): Attrs {
   return {
     stride: pair(options.stride ?? 1),
-    padding: conv2dPadding(options, weight.shape.slice(2)),
+    padding: conv2dPadding(options, weight.shape),
     dilation: pair(options.dilation ?? 1),
     groups: options.groups ?? 1,
-    winograd,
   };
 }

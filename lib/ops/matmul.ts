@@ -123,10 +123,13 @@ const curved: { [name: string]: ((x: Tensor) => Tensor) | undefined } = {
   silu,
 };
 
+const epilogueNames = ['residual', 'activation'];
+
 function linearWith(x: Tensor, weight: Tensor, bias: Tensor | null, epilogue: LinearEpilogue): Tensor {
-  checkOptions('linear', epilogue, ['residual', 'activation']);
+  checkOptions('linear', epilogue, epilogueNames);
   const residual = epilogue.residual ?? null;
   const activation = epilogue.activation ?? 'none';
+  if (activation === 'none' || activation === 'relu') return affine(x, weight, bias, residual, activation);
   const apart = curved[activation];
   if (!apart || !isGradEnabled() || ![x, weight, bias, residual].some((input) => input?.requiresGrad))
     return affine(x, weight, bias, residual, activation);
