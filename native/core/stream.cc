@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/asker.h"
+#include "core/contention.h"
 #include "core/parallel.h"
 #include "core/region_guest.h"
 
@@ -96,7 +97,7 @@ constexpr auto kNap = std::chrono::seconds(1);
 // Microseconds that a thread looks for what another one does, before it sleeps.
 int spin_time() { return available_cores() > 1 ? 60 : 0; }
 // Those that a thread waits awake for its results: sleeping and waking costs 30 to 60.
-int wait_time() { return available_cores() > 1 ? 1000 : 0; }
+int wait_time(bool contended) { return contended || available_cores() == 1 ? spin_time() : 1000; }
 // Who has enqueued within this time has more to enqueue.
 constexpr int kBusy = 40;
 // Pooled memory makes running ahead cheap, but a queue without end hides errors and latency.
@@ -175,20 +176,27 @@ class CpuStream final : public Stream {
       return one->stream->completed() >= one->ticket;
     };
     RegionGuest guest;
+    RunningThread self;
+    const bool contended = cores_contended();
     auto since = Clock::now();
     while (!done(&awaited)) {
-      const auto now = Clock::now();
-      if (guest.help(done, &awaited)) {
+      if (!contended && guest.help(done, &awaited)) {
         since = Clock::now();
-      } else if (guest.unwanted() || now - since > std::chrono::microseconds(wait_time())) {
+        continue;
+      }
+      const auto looked = Clock::now() - since;
+      if (guest.unwanted() || looked > std::chrono::microseconds(wait_time(contended))) {
         set_asker_busy(0);
+        self.check();
         return false;
-      } else if (now - since > std::chrono::microseconds(spin_time())) {
+      }
+      if (looked > std::chrono::microseconds(spin_time())) {
         std::this_thread::yield();
       } else {
         relax();
       }
     }
+    self.check();
     return true;
   }
 
@@ -225,13 +233,16 @@ class CpuStream final : public Stream {
     std::vector<uint32_t> askers;
     for (;;) {
       size_t at = 0;
-      for (Task* task = next_batch(&askers); task;) {
+      Task* task = next_batch(&askers);
+      RunningThread self;
+      while (task) {
         Task* following = task->next;
         t_asked_by = askers[at++];
         run_here(task->op, [task] { task->run(); });
         delete task;
         if (completed_.fetch_add(1) + 1 >= awaited_.load()) wake_waiters();
         task = following;
+        self.check();
       }
     }
   }
