@@ -1,6 +1,6 @@
 // Makes the LeNet-5 of the quickstart small: prunes it, trains it on, quantises it. npm run compress-lenet -- --help
-import { parseArgs } from 'node:util';
 import {
+  cli,
   data,
   io,
   manualSeed,
@@ -15,11 +15,18 @@ import {
   tidy,
 } from 'tilegrad';
 
-const help = `npm run compress-lenet -- [options]
-  --input FILE      the weights that the quickstart saved (lenet5.safetensors)
-  --sparsity X      share of the weights that is pruned away (0.8)
-  --epochs N        passes over the training images to recover after pruning (1)
-  --seed N          fixes the order of the images (1)`;
+const options = {
+  input: {
+    kind: 'text',
+    value: 'FILE',
+    default: 'lenet5.safetensors',
+    help: 'the weights that the quickstart saved',
+  },
+  sparsity: { kind: 'number', value: 'X', default: 0.8, help: 'share of the weights that is pruned away' },
+  epochs: { kind: 'whole', value: 'N', default: 1, help: 'passes over the training images to recover after pruning' },
+  seed: { kind: 'whole', value: 'N', default: 1, help: 'fixes the order of the images' },
+  help: { kind: 'flag', help: 'this text' },
+} as const;
 
 const lenet5 = (): nn.Sequential =>
   new nn.Sequential(
@@ -103,11 +110,9 @@ async function recover(model: nn.Module, train: data.ImageDataset, epochs: numbe
 }
 
 async function main(): Promise<void> {
-  const text = (value: string) => ({ type: 'string', default: value }) as const;
-  const options = { input: text('lenet5.safetensors'), sparsity: text('0.8'), epochs: text('1'), seed: text('1') };
-  const { values } = parseArgs({ options: { ...options, help: { type: 'boolean', default: false } } });
-  if (values.help) return console.log(help);
-  manualSeed(Number(values.seed));
+  const { values } = cli.parseOptions(process.argv.slice(2), options);
+  if (values.help) return console.log(`npm run compress-lenet -- [OPTIONS]\n${cli.formatOptions(options)}`);
+  manualSeed(values.seed);
   const { train, test, title } = await data.mnist({ fallback: 'draw' });
   const model = lenet5();
   model.loadStateDict(await io.load(values.input));
@@ -118,9 +123,9 @@ async function main(): Promise<void> {
 
   const layers = model.modules().filter((module) => module instanceof nn.Conv2d || module instanceof nn.Linear);
   const weights = layers.map((layer) => [layer, 'weight'] as const);
-  prune.globalUnstructured(weights, { fraction: Number(values.sparsity) });
+  prune.globalUnstructured(weights, { fraction: values.sparsity });
   await report(`pruned by ${(100 * prune.sparsity(model)).toFixed(1)} %`, model, test);
-  await recover(model, train, Number(values.epochs), Number(values.seed));
+  await recover(model, train, values.epochs, values.seed);
   await report(`and trained for ${values.epochs} more`, model, test);
 
   for (const layer of layers) prune.remove(layer, 'weight');

@@ -1,7 +1,7 @@
 // Pruning the parameters of modules, with PyTorch's meaning: the parameter moves to `<name>_orig`, its mask becomes the
 // buffer `<name>_mask`, and before every forward `<name>` is their product. Optimisers keep what the mask drops at 0.
 import { checkOptions, describeValue, TilegradError } from '../error.ts';
-import { noGrad } from '../graph.ts';
+import { isGradEnabled, noGrad } from '../graph.ts';
 import { type AnyModule, Buffer, Linear, Module, Parameter } from '../nn/index.ts';
 import { replaceModules } from '../nn/replace.ts';
 import { setPruningMask } from '../nn/parameter.ts';
@@ -36,12 +36,24 @@ function target(user: string, module: AnyModule, name: string): { values: Parame
   return { values, mask: pruned ? (fields(module)[`${name}_mask`] as Tensor) : null };
 }
 
+// What a product was made of that no gradient flows through: it serves until one of the two changes.
+const madeOf = new WeakMap<Tensor, readonly unknown[]>();
+const stateOf = (x: Tensor): unknown[] => [x._storage, x._storage?.base.version];
+
 function refresh(module: AnyModule, name: string): void {
   const own = fields(module);
   const before = own[name];
   const values = own[`${name}_orig`] as Parameter;
+  const mask = own[`${name}_mask`] as Tensor;
+  const state = isGradEnabled() && values.requiresGrad ? null : [...stateOf(values), ...stateOf(mask)];
+  if (before instanceof Tensor && before._storage && state) {
+    const known = madeOf.get(before);
+    if (known?.every((part, i) => part === state[i])) return;
+  }
   // Gradients flow where the mask does; where() gives plain zeros, also for infinite values.
-  own[name] = keep(tidy(() => where(own[`${name}_mask`] as Tensor, values, 0)));
+  const product = keep(tidy(() => where(mask, values, 0)));
+  if (state) madeOf.set(product, state);
+  own[name] = product;
   if (before instanceof Tensor) before.dispose();
 }
 

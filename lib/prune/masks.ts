@@ -41,23 +41,23 @@ export interface RandomMaskOptions extends MaskOptions {
 }
 
 /** The whole number that `amount` means of `total`. Throws ERR_ARGUMENT. */
-function countOf(user: string, amount: Amount, total: number): number {
+function countOf(amount: Amount, total: number): number {
   const given = typeof amount === 'number' ? (amount <= 1 ? { fraction: amount } : { count: amount }) : amount;
   if (typeof given !== 'object' || given === null || !('fraction' in given || 'count' in given))
     throw new TilegradError(
       'ERR_ARGUMENT',
-      `${user}: the amount must be a number, { fraction } or { count } but is ${describeValue(amount)}`,
+      `prune: the amount must be a number, { fraction } or { count } but is ${describeValue(amount)}`,
     );
   if ('fraction' in given) {
     if (!(given.fraction >= 0 && given.fraction <= 1))
-      throw new TilegradError('ERR_ARGUMENT', `${user}: a fraction must be from 0 to 1 but is ${given.fraction}`);
+      throw new TilegradError('ERR_ARGUMENT', `prune: a fraction must be from 0 to 1 but is ${given.fraction}`);
     return roundHalfEven(given.fraction * total);
   }
   const { count } = given;
   if (!Number.isSafeInteger(count) || count < 0 || count > total)
     throw new TilegradError(
       'ERR_ARGUMENT',
-      `${user}: the count must be a whole number from 0 to ${total} but is ${count}`,
+      `prune: the count must be a whole number from 0 to ${total} but is ${count}`,
     );
   return count;
 }
@@ -70,14 +70,14 @@ const keptCount = (x: Tensor, mask: Tensor | null | undefined): number =>
 export function l1(x: Tensor, amount: Amount, options: MaskOptions = {}): Tensor {
   checkOptions('prune.masks.l1', options, ['mask']);
   const { mask } = options;
-  return magnitudeMask(x, countOf('prune.l1', amount, keptCount(x, mask)), mask);
+  return magnitudeMask(x, countOf(amount, keptCount(x, mask)), mask);
 }
 
 /** Drops elements by chance; the same state of the generator gives the same mask. As torch.nn.utils.prune.RandomUnstructured. */
 export function random(x: Tensor, amount: Amount, options: RandomMaskOptions = {}): Tensor {
   checkOptions('prune.masks.random', options, ['mask', 'generator']);
   const { mask, generator } = options;
-  const count = countOf('prune.random', amount, keptCount(x, mask));
+  const count = countOf(amount, keptCount(x, mask));
   return tidy(() => magnitudeMask(rand(x.shape, { device: x.device, generator }), count, mask));
 }
 
@@ -94,7 +94,6 @@ function sliceNorms(x: Tensor, n: number, dim: number): Tensor {
 
 /** Drops whole slices along `dim` by `scores` (one each), of those that the mask keeps any element of. */
 function dropSlices(
-  user: string,
   x: Tensor,
   amount: Amount,
   dim: number,
@@ -105,13 +104,13 @@ function dropSlices(
   if (!Number.isInteger(axis) || axis < 0 || axis >= x.rank)
     throw new TilegradError(
       'ERR_ARGUMENT',
-      `${user}: dimension ${dim} is out of range for shape [${x.shape.join(', ')}]`,
+      `prune: dimension ${dim} is out of range for shape [${x.shape.join(', ')}]`,
     );
   return tidy(() => {
     const others = x.shape.map((_, i) => i).filter((i) => i !== axis);
     const alive = mask && others.length > 0 ? any(mask, others) : mask;
     const along = scores(axis);
-    const kept = magnitudeMask(along, countOf(user, amount, keptCount(along, alive)), alive);
+    const kept = magnitudeMask(along, countOf(amount, keptCount(along, alive)), alive);
     const shape = x.shape.map((size, i) => (i === axis ? size : 1));
     const whole = expand(reshape(kept, shape), x.shape);
     return mask ? where(whole, mask, whole) : whole.contiguous();
@@ -121,16 +120,14 @@ function dropSlices(
 /** Drops the slices along `dim` of the smallest n-norm; n may be infinite. As torch.nn.utils.prune.LnStructured. */
 export function ln(x: Tensor, amount: Amount, n: number, dim: number, options: MaskOptions = {}): Tensor {
   checkOptions('prune.masks.ln', options, ['mask']);
-  return dropSlices('prune.ln', x, amount, dim, options.mask, (axis) => sliceNorms(x, n, axis));
+  return dropSlices(x, amount, dim, options.mask, (axis) => sliceNorms(x, n, axis));
 }
 
 /** Drops slices along `dim` by chance. As torch.nn.utils.prune.RandomStructured. */
 export function randomSlices(x: Tensor, amount: Amount, dim: number, options: RandomMaskOptions = {}): Tensor {
   checkOptions('prune.masks.randomSlices', options, ['mask', 'generator']);
   const { mask, generator } = options;
-  return dropSlices('prune.randomSlices', x, amount, dim, mask, (axis) =>
-    rand([x.shape[axis] as number], { device: x.device, generator }),
-  );
+  return dropSlices(x, amount, dim, mask, (axis) => rand([x.shape[axis] as number], { device: x.device, generator }));
 }
 
 /** One threshold over all tensors: drops the smallest magnitudes of them together. As torch.nn.utils.prune.global_unstructured. */
@@ -146,7 +143,7 @@ export function globalL1(
     const before = masks?.some((mask) => mask !== null)
       ? concat(tensors.map((x, i) => reshape(masks[i] ?? allKept(x), [-1])))
       : null;
-    const kept = magnitudeMask(flat, countOf('prune.globalL1', amount, keptCount(flat, before)), before);
+    const kept = magnitudeMask(flat, countOf(amount, keptCount(flat, before)), before);
     let at = 0;
     return tensors.map((x) => {
       at += x.numel;

@@ -117,6 +117,34 @@ describe('prune', () => {
     expect(() => prune.globalUnstructured([], 0.5)).toThrow('expects a parameter at least');
   });
 
+  it('makes the product again only where weights, mask or recording changed', () => {
+    const linear = prune.l1Unstructured(layer(), 'weight', 0.5);
+    const x = tensor([[1, 1, 1, 1]]);
+    const infer = (): Tensor => {
+      noGrad(() => tidy(() => linear.forward(x.to(linear.parameters()[0]?.dtype ?? 'f32')).dataSync()));
+      return linear.weight;
+    };
+    const first = infer();
+    expect(infer()).toBe(first);
+    expect(linear.forward(x).requiresGrad).toBe(true);
+    const second = infer();
+    expect(second.requiresGrad).toBe(false);
+    new optim.SGD(linear.parameters(), { lr: 1, weightDecay: 0.5 }).step(); // no gradients: nothing changes
+    expect(infer()).toBe(second);
+    linear.loadStateDict({ ...linear.stateDict(), weight_orig: tensor(weights).mul(2) });
+    expect(numbers(infer())).toEqual([0, -1, 0, 0, 1.8, 0, -1.4, 1.2].map(Math.fround));
+    prune.customFromMask(
+      linear,
+      'weight',
+      tensor([true, false, true, true, true, true, true, true], { shape: [2, 4] }),
+    );
+    expect(numbers(infer())).toEqual([0, 0, 0, 0, 1.8, 0, -1.4, 1.2].map(Math.fround));
+    linear.to('f64');
+    expect(infer().dtype).toBe('f64');
+    infer().dispose();
+    expect(numbers(infer()).length).toBe(8);
+  });
+
   it('names what it cannot take', () => {
     expect(() => prune.masks.l1(tensor(weights), undefined as never)).toThrow('but is undefined');
     expect(() => prune.identity(null as never, 'weight')).toThrow('prune.identity: expects a module but got null');
