@@ -1,5 +1,5 @@
 // Reverse-mode differentiation over the recorded graph.
-import { TilegradError } from './error.ts';
+import { checkOptions, describeValue, TilegradError } from './error.ts';
 import { edgeOf, type Hook, type Meta, type Node, withGrad } from './graph.ts';
 import { GradContext, type GradRule } from './op.ts';
 import { add, mul } from './ops/elementwise.ts';
@@ -72,6 +72,13 @@ class Pending {
 
 function seed(root: Tensor, given: Tensor | null | undefined, user: string): Tensor {
   if (given) {
+    if (!(given instanceof Tensor))
+      throw new TilegradError(
+        'ERR_ARGUMENT',
+        `${user}: the gradient of the output must be a tensor but is ${describeValue(given)}; options stand behind it`,
+      );
+    if (given.dtype !== root.dtype)
+      throw new TilegradError('ERR_DTYPE', `${user}: the gradient is ${given.dtype} but the output ${root.dtype}`);
     if (given.shape.join() !== root.shape.join())
       throw new TilegradError(
         'ERR_SHAPE',
@@ -281,6 +288,7 @@ function accumulate(leaf: Tensor, grad: Tensor, createGraph: boolean): boolean {
  * A tensor of more than one element needs `gradient`, of its shape. As torch.Tensor.backward.
  */
 export function backward(tensor: Tensor, gradient?: Tensor | null, options: BackwardOptions = {}): void {
+  checkOptions('backward', options, ['retainGraph', 'createGraph']);
   runBackward([tensor], [gradient], options, null, 'backward');
 }
 
@@ -297,6 +305,7 @@ export function grad(
     allowUnused?: boolean | undefined;
   } = {},
 ): Tensor[] {
+  checkOptions('grad', options, ['retainGraph', 'createGraph', 'gradOutputs', 'allowUnused']);
   const roots = outputs instanceof Tensor ? [outputs] : outputs;
   const wanted = inputs instanceof Tensor ? [inputs] : inputs;
   const targets = wanted.map((input, i): Target => {

@@ -25,6 +25,40 @@ const any = (value: unknown): any => value;
 
 const mistakes: [string, () => unknown, string][] = [
   [
+    'options in place of the gradient',
+    () =>
+      leaf()
+        .sum()
+        .backward(any({ retainGraph: true })),
+    'backward: the gradient of the output must be a tensor but is an object; options stand behind it',
+  ],
+  [
+    'a gradient of another dtype',
+    () =>
+      leaf()
+        .sum()
+        .backward(tensor(1, { dtype: 'f64' })),
+    'backward: the gradient is f64 but the output f32',
+  ],
+  [
+    'a mistyped option of backward',
+    () =>
+      leaf()
+        .sum()
+        .backward(null, any({ retain: true })),
+    "backward: unknown option 'retain'; it has retainGraph, createGraph",
+  ],
+  [
+    'options in place of a dimension',
+    () => ones([2]).var(any({ correction: 0 })),
+    'var: dim must be a dimension, a list of them, or null for all but is an object',
+  ],
+  [
+    'a mistyped option of a loss',
+    () => nn.functional.crossEntropy(zeros([1, 2]), zeros([1], { dtype: 'i64' }), any({ labelSmooth: 0.1 })),
+    "crossEntropy: unknown option 'labelSmooth', did you mean 'labelSmoothing'?",
+  ],
+  [
     'a missing await',
     () => add(ones([1]), any(ones([1]).item())),
     'add: expects a tensor or a number but got a Promise (await it)',

@@ -1,8 +1,8 @@
 // Numbers at equal distances, and the identity matrix.
 import { placeOf } from '../device.ts';
-import { TilegradError } from '../error.ts';
+import { checkOptions, TilegradError } from '../error.ts';
 import { defineOp } from '../op.ts';
-import type { Tensor, TensorOptions } from '../tensor.ts';
+import { type Tensor, type TensorOptions, tensorOptions } from '../tensor.ts';
 import { ones } from './full.ts';
 import { tril, triu } from './triangle.ts';
 
@@ -33,6 +33,7 @@ export function arange(start: number, end: number, step: number, options?: Tenso
 export function arange(...args: (number | TensorOptions | undefined)[]): Tensor {
   const numbers = args.filter((arg) => typeof arg === 'number');
   const options = (args.find((arg) => typeof arg === 'object' && arg !== null) ?? {}) as TensorOptions;
+  checkOptions('arange', options, tensorOptions);
   const [start, end, step] = (
     numbers.length === 1 ? [0, numbers[0], 1] : [numbers[0], numbers[1], numbers[2] ?? 1]
   ) as [number, number, number];
@@ -50,8 +51,10 @@ export function arange(...args: (number | TensorOptions | undefined)[]): Tensor 
 export const linspace = defineOp('linspace', {
   call:
     (run) =>
-    (start: number, end: number, count: number, options: TensorOptions = {}): Tensor =>
-      placed(run([], { start, end, count, dtype: options.dtype ?? 'f32' }, placeOf(options.device)), options),
+    (start: number, end: number, count: number, options: TensorOptions = {}): Tensor => {
+      checkOptions('linspace', options, tensorOptions);
+      return placed(run([], { start, end, count, dtype: options.dtype ?? 'f32' }, placeOf(options.device)), options);
+    },
   grad: 'none',
   onnx: 'none',
 });

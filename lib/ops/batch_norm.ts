@@ -1,5 +1,5 @@
 // Batch normalization.
-import { TilegradError } from '../error.ts';
+import { checkOptions, TilegradError } from '../error.ts';
 import { type Attrs, isGradEnabled, noGrad } from '../graph.ts';
 import { defineOp, type Grads } from '../op.ts';
 import type { Tensor } from '../tensor.ts';
@@ -108,6 +108,7 @@ export function batchNorm(
   runningVar: Tensor | null,
   options: BatchNormOptions = {},
 ): Tensor {
+  checkOptions('batchNorm', options, ['weight', 'bias', 'training', 'momentum', 'eps']);
   const { weight = null, bias = null } = options;
   const { training = false, momentum = 0.1, eps = 1e-5 } = options;
   if ((runningMean === null) !== (runningVar === null))

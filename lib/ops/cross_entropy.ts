@@ -1,5 +1,5 @@
 // Cross-entropy: softmax, its logarithm and the loss in one kernel, and nll_loss, which is the same without the softmax.
-import { TilegradError } from '../error.ts';
+import { checkOptions, TilegradError } from '../error.ts';
 import { type Attrs, isGradEnabled } from '../graph.ts';
 import { defineOp, type GradContext, type Grads } from '../op.ts';
 import type { Tensor } from '../tensor.ts';
@@ -132,6 +132,7 @@ function targetGrad(ctx: GradContext, v: Tensor): Tensor {
  * ERR_DTYPE, ERR_ARGUMENT; an index out of range is ERR_ARGUMENT at the next await. As torch.nn.functional.cross_entropy.
  */
 export function crossEntropy(input: Tensor, target: Tensor, options: CrossEntropyOptions = {}): Tensor {
+  checkOptions('crossEntropy', options, ['weight', 'reduction', 'ignoreIndex', 'labelSmoothing']);
   return entropy(input, target, options.weight ?? null, {
     reduction: options.reduction ?? 'mean',
     label_smoothing: options.labelSmoothing ?? 0,
@@ -145,6 +146,7 @@ export function crossEntropy(input: Tensor, target: Tensor, options: CrossEntrop
  * u8. Reduction, weights and errors as in {@link crossEntropy}. As torch.nn.functional.nll_loss.
  */
 export function nllLoss(input: Tensor, target: Tensor, options: NllLossOptions = {}): Tensor {
+  checkOptions('nllLoss', options, ['weight', 'reduction', 'ignoreIndex']);
   return entropy(input, target, options.weight ?? null, {
     reduction: options.reduction ?? 'mean',
     label_smoothing: 0,

@@ -1,6 +1,7 @@
 // Rows of a data set as one batch.
 import type { Device } from '../device.ts';
 import type { DType } from '../dtype.ts';
+import { checkOptions } from '../error.ts';
 import { defineOp } from '../op.ts';
 import { type Tensor, tensor } from '../tensor.ts';
 
@@ -26,6 +27,7 @@ export const gatherRows = defineOp('gather_rows', {
   call:
     (run) =>
     (source: Tensor, index: Tensor, options: GatherRowsOptions = {}): Tensor => {
+      checkOptions('gatherRows', options, ['dtype', 'scale', 'shift', 'offset']);
       const { scale, shift, offset = null } = options;
       const scaled = scale !== undefined || shift !== undefined;
       const dtype = options.dtype ?? (scaled ? 'f32' : source.dtype);

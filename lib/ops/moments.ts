@@ -1,4 +1,5 @@
 // Variance, standard deviation, log-sum-exp and norms over dimensions.
+import { checkOptions } from '../error.ts';
 import { defineOp, type Grads, type OnnxCall, type OnnxGraph } from '../op.ts';
 import { Tensor } from '../tensor.ts';
 import { cast } from './cast.ts';
@@ -18,11 +19,11 @@ export interface VarOptions {
   keepdim?: boolean | undefined;
 }
 
-const varAttrs = (op: string, x: Tensor, dim: Dims, { correction = 1, keepdim = false }: VarOptions) => ({
-  dims: reducedDims(op, x, dim),
-  keepdim,
-  correction,
-});
+function varAttrs(op: string, x: Tensor, dim: Dims, options: VarOptions) {
+  checkOptions(op, options, ['correction', 'keepdim']);
+  const { correction = 1, keepdim = false } = options;
+  return { dims: reducedDims(op, x, dim), keepdim, correction };
+}
 
 /** 2 (x - mean) / (n - correction) times the gradient of the variance. */
 function varianceGrad(x: Tensor, dout: Tensor, dims: number[], count: number): Tensor {

@@ -1,5 +1,5 @@
 // Between floats and integers of few bits.
-import { checkOptions } from '../error.ts';
+import { checkOptions, TilegradError } from '../error.ts';
 import { defineOp, type Grads } from '../op.ts';
 import type { Tensor } from '../tensor.ts';
 import { tensor } from '../tensor.ts';
@@ -24,6 +24,15 @@ const scaleOf = (scale: QuantizeParameter, x: Tensor): Tensor =>
 const zeroPointOf = (zeroPoint: QuantizeParameter, x: Tensor): Tensor =>
   typeof zeroPoint === 'number' ? tensor(zeroPoint, { dtype: 'i32', device: x.device }) : zeroPoint;
 
+/** Throws for a number at once; a tensor is checked where it is read. */
+function checkZeroPoint(op: string, zeroPoint: QuantizeParameter, least: number, most: number): void {
+  if (typeof zeroPoint === 'number' && least <= most && !(zeroPoint >= least && zeroPoint <= most))
+    throw new TilegradError(
+      'ERR_ARGUMENT',
+      `${op}: zero point ${zeroPoint} is outside of the range ${least} to ${most}`,
+    );
+}
+
 const quantizeOp = defineOp('quantize_linear', {
   call: (run) => run,
   grad: 'none',
@@ -42,13 +51,11 @@ export function quantizeLinear(
   options: QuantizeOptions = {},
 ): Tensor {
   checkOptions('quantizeLinear', options, ['dtype', 'axis', 'quantMin', 'quantMax']);
-  const { dtype = 'u8', axis = 0, quantMin, quantMax } = options;
-  return quantizeOp([x, scaleOf(scale, x), zeroPointOf(zeroPoint, x)], {
-    axis,
-    dtype,
-    low: quantMin ?? (dtype === 'i8' ? -128 : 0),
-    high: quantMax ?? (dtype === 'i8' ? 127 : 255),
-  });
+  const { dtype = 'u8', axis = 0 } = options;
+  const { quantMin = dtype === 'i8' ? -128 : 0, quantMax = dtype === 'i8' ? 127 : 255 } = options;
+  checkZeroPoint('quantize_linear', zeroPoint, quantMin, quantMax);
+  const attrs = { axis, dtype, quant_min: quantMin, quant_max: quantMax };
+  return quantizeOp([x, scaleOf(scale, x), zeroPointOf(zeroPoint, x)], attrs);
 }
 
 const dequantizeOp = defineOp('dequantize_linear', {
@@ -130,6 +137,7 @@ export function fakeQuantize(
   options: { axis?: number | undefined } = {},
 ): Tensor {
   checkOptions('fakeQuantize', options, ['axis']);
-  const attrs = { axis: options.axis ?? 0, low: quantMin, high: quantMax };
+  checkZeroPoint('fake_quantize', zeroPoint, quantMin, quantMax);
+  const attrs = { axis: options.axis ?? 0, quant_min: quantMin, quant_max: quantMax };
   return fakeQuantizeOp([x, scaleOf(scale, x), zeroPointOf(zeroPoint, x)], attrs);
 }

@@ -84,9 +84,12 @@ export const bernoulli: Bernoulli = defineOp('bernoulli', {
     (run) =>
     (p: Tensor | number, second?: Shape | { generator?: Generator | undefined }, third: RandomOptions = {}): Tensor => {
       if (p instanceof Tensor) {
-        const { generator } = (second ?? {}) as RandomOptions;
+        const options = (second ?? {}) as RandomOptions;
+        checkOptions('bernoulli', options, ['generator']);
+        const { generator } = options;
         return run([p], { shape: [], p: 0, dtype: 'f32', ...reserve('bernoulli', generator, p.numel, 1) });
       }
+      checkOptions('bernoulli', third, optionNames);
       const shape = second as Shape;
       const reserved = reserve('bernoulli', third.generator, count(shape), 1);
       const attrs = { shape, p, dtype: third.dtype ?? 'f32', ...reserved };
@@ -118,6 +121,7 @@ export const randperm = defineOp('randperm', {
   call:
     (run) =>
     (n: number, options: Omit<RandomOptions, 'requiresGrad'> = {}): Tensor => {
+      checkOptions('randperm', options, ['dtype', 'device', 'generator']);
       const reserved = reserve('randperm', options.generator, n, 2);
       return run([], { n, dtype: options.dtype ?? 'i64', ...reserved }, placeOf(options.device));
     },

@@ -1,4 +1,5 @@
 // What the reductions share: the dimensions that they take, and the shapes that these leave.
+import { describeValue, TilegradError } from '../error.ts';
 import type { Attrs } from '../graph.ts';
 import type { OnnxCall, OnnxGraph, Run } from '../op.ts';
 import type { Shape, Tensor } from '../tensor.ts';
@@ -13,6 +14,11 @@ export type Dims = number | readonly number[] | null | undefined;
 export function reducedDims(op: string, x: Tensor, dim: Dims): number[] {
   if (typeof dim === 'number') return x.rank === 0 && resolveDim(op, dim, 0) === 0 ? [] : [resolveDim(op, dim, x.rank)];
   if (dim === undefined || dim === null || dim.length === 0) return x.shape.map((_, i) => i);
+  if (!Array.isArray(dim))
+    throw new TilegradError(
+      'ERR_ARGUMENT',
+      `${op}: dim must be a dimension, a list of them, or null for all but is ${describeValue(dim)}`,
+    );
   return dim.map((d) => resolveDim(op, d, x.rank));
 }
 

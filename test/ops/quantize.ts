@@ -1,4 +1,12 @@
-import { dequantizeLinear, dynamicQuantizeLinear, fakeQuantize, quantizeLinear, type Tensor, zeros } from 'tilegrad';
+import {
+  dequantizeLinear,
+  dynamicQuantizeLinear,
+  fakeQuantize,
+  quantizeLinear,
+  type Tensor,
+  tensor,
+  zeros,
+} from 'tilegrad';
 import { roundHalfEven } from '../support/floats.ts';
 import { defineRows, type InputSpec, type NdArray, ndarray } from '../support/op_rows.ts';
 
@@ -49,9 +57,21 @@ const quantized = (dtype: 'u8' | 'i8') =>
     errors: [
       {
         name: 'a zero point outside of the range',
-        run: () => quantizeLinear(zeros([3]), 1, 300),
+        run: () => quantizeLinear(zeros([3]), 1, tensor(300, { dtype: 'i32' })),
         code: 'ERR_ARGUMENT',
         message: 'quantize_linear: zero point 300 is outside of the range 0 to 255',
+      },
+      {
+        name: 'such a zero point as a number, at once',
+        run: () => void quantizeLinear(zeros([3]), 1, -1),
+        code: 'ERR_ARGUMENT',
+        message: 'quantize_linear: zero point -1 is outside of the range 0 to 255',
+      },
+      {
+        name: 'a level that is no whole number',
+        run: () => quantizeLinear(zeros([3]), 1, 0, { quantMax: 1.5 }),
+        code: 'ERR_ARGUMENT',
+        message: 'quantize_linear: quant_max must be a whole number but is 1.5',
       },
     ],
   });

@@ -129,6 +129,7 @@ export async function checkErrors(row: AnyRows): Promise<string[]> {
       !(typeof message === 'string' ? thrown.message.includes(message) : message.test(thrown.message))
     )
       faults.push(`error ${name}: threw ${thrown.code}: ${thrown.message}, expected ${expected}`);
+    else if (/^(\w+: )\1/.test(thrown.message)) faults.push(`error ${name}: names the op twice: ${thrown.message}`);
   }
   return faults;
 }

@@ -132,7 +132,7 @@ uint8_t padding_byte(const KernelArgs& args) {
   const int32_t zero = args.has(kInt8FirstZero) ? *args.inputs[kInt8FirstZero].as<int32_t>() : 0;
   const DType dtype = args.inputs[kInt8First].dtype;
   if (dtype == DType::i8 ? zero < -128 || zero > 127 : zero < 0 || zero > 255)
-    fail(ErrorCode::argument, "int8_conv2d: x_zero_point ", zero, " does not fit into ", dtype);
+    fail(ErrorCode::argument, "x_zero_point ", zero, " does not fit into ", dtype);
   return static_cast<uint8_t>(zero);
 }
 

@@ -122,8 +122,7 @@ void magnitude_mask_cpu(KernelArgs& args) {
     int64_t alive = 0;
     for (int64_t i = 0; i < n; ++i) alive += kept[i];
     if (count > alive)
-      fail(ErrorCode::argument, "magnitude_mask: ", count, " elements cannot be dropped of ", alive,
-           " kept ones");
+      fail(ErrorCode::argument, count, " elements cannot be dropped of ", alive, " kept ones");
   }
   TG_DISPATCH_FLOAT(x.dtype, T,
                     { Selection<T>(x.as<T>(), kept, n, count).write(args.outputs[0].as<bool>()); });

@@ -23,7 +23,7 @@ void expect_parameters(const InferContext& ctx, int x, int first) {
 }
 
 void expect_range(const InferContext& ctx, int64_t least, int64_t most) {
-  const int64_t low = ctx.attrs.integer("low"), high = ctx.attrs.integer("high");
+  const int64_t low = ctx.attrs.integer("quant_min"), high = ctx.attrs.integer("quant_max");
   if (low < least || high > most || low > high)
     ctx.fail(ErrorCode::argument, "the range must lie within ", least, " and ", most, " but is ",
              low, " to ", high);
@@ -85,8 +85,8 @@ const OpDef quantize_linear_op = {.name = "quantize_linear",
                                   .inputs = {3, 3},
                                   .attrs = {{"axis", AttrType::integer},
                                             {"dtype", AttrType::dtype},
-                                            {"low", AttrType::integer},
-                                            {"high", AttrType::integer}},
+                                            {"quant_min", AttrType::integer},
+                                            {"quant_max", AttrType::integer}},
                                   .infer = quantize_linear_infer,
                                   .cpu = quantize_linear_cpu,
                                   .cuda = TILEGRAD_CUDA_KERNEL(quantize_linear_cuda)};
@@ -96,17 +96,20 @@ const OpDef dequantize_linear_op = {.name = "dequantize_linear",
                                     .infer = dequantize_linear_infer,
                                     .cpu = dequantize_linear_cpu,
                                     .cuda = TILEGRAD_CUDA_KERNEL(dequantize_linear_cuda)};
-const OpDef fake_quantize_op = {
-    .name = "fake_quantize",
-    .inputs = {3, 3},
-    .attrs = {{"axis", AttrType::integer}, {"low", AttrType::integer}, {"high", AttrType::integer}},
-    .infer = fake_quantize_infer,
-    .cpu = fake_quantize_cpu,
-    .cuda = TILEGRAD_CUDA_KERNEL(fake_quantize_cuda)};
+const OpDef fake_quantize_op = {.name = "fake_quantize",
+                                .inputs = {3, 3},
+                                .attrs = {{"axis", AttrType::integer},
+                                          {"quant_min", AttrType::integer},
+                                          {"quant_max", AttrType::integer}},
+                                .infer = fake_quantize_infer,
+                                .cpu = fake_quantize_cpu,
+                                .cuda = TILEGRAD_CUDA_KERNEL(fake_quantize_cuda)};
 const OpDef fake_quantize_input_grad_op = {
     .name = "fake_quantize_input_grad",
     .inputs = {4, 4},
-    .attrs = {{"axis", AttrType::integer}, {"low", AttrType::integer}, {"high", AttrType::integer}},
+    .attrs = {{"axis", AttrType::integer},
+              {"quant_min", AttrType::integer},
+              {"quant_max", AttrType::integer}},
     .infer = fake_quantize_input_grad_infer,
     .cpu = fake_quantize_input_grad_cpu,
     .cuda = TILEGRAD_CUDA_KERNEL(fake_quantize_input_grad_cuda)};

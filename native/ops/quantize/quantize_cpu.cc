@@ -15,12 +15,11 @@ constexpr int64_t kGrain = 16384;  // elements per task
 bool kernel_rounds(const KernelArgs& args) { return !is_integer(args.inputs[0].dtype); }
 
 // Beyond the range the levels above the zero point could leave what quantize_rows_simd.cc rounds.
-void check_zero_points(const KernelArgs& args, const std::vector<int32_t>& zeros, int32_t low,
-                       int32_t high) {
+void check_zero_points(const std::vector<int32_t>& zeros, int32_t low, int32_t high) {
   for (int32_t zero : zeros)
     if (zero < low || zero > high)
-      fail(ErrorCode::argument, args.op->name, ": zero point ", zero, " is outside of the range ",
-           low, " to ", high);
+      fail(ErrorCode::argument, "zero point ", zero, " is outside of the range ", low, " to ",
+           high);
 }
 
 // `first` is the index of scale; x decides about the axis. Where only one of scale and zero_point is per channel, the other
@@ -43,7 +42,7 @@ void run(KernelArgs& args, int x, int first, QuantizeKernel kernel, int32_t low,
     scales[c] = scale.as<float>()[scale.layout.rank() == 0 ? 0 : c];
     zeros[c] = zero.as<int32_t>()[zero.layout.rank() == 0 ? 0 : c];
   }
-  if (kernel_rounds(args)) check_zero_points(args, zeros, low, high);
+  if (kernel_rounds(args)) check_zero_points(zeros, low, high);
   const View* dout = x == 0 ? nullptr : &args.inputs[0];
   const auto at = [](const View& v, int64_t i) {
     return static_cast<char*>(v.data) +
@@ -66,8 +65,12 @@ void run(KernelArgs& args, int x, int first, QuantizeKernel kernel, int32_t low,
   }
 }
 
-int32_t low(const KernelArgs& args) { return static_cast<int32_t>(args.attrs.integer("low")); }
-int32_t high(const KernelArgs& args) { return static_cast<int32_t>(args.attrs.integer("high")); }
+int32_t low(const KernelArgs& args) {
+  return static_cast<int32_t>(args.attrs.integer("quant_min"));
+}
+int32_t high(const KernelArgs& args) {
+  return static_cast<int32_t>(args.attrs.integer("quant_max"));
+}
 
 }  // namespace
 

@@ -104,8 +104,8 @@ Parameters parameters(const KernelArgs& args, int x, int first,
   if (kind != nullptr) {
     p.fault = cuda::stream_of(args.stream).fault();
     p.kind = *kind;
-    p.low = static_cast<int32_t>(args.attrs.integer("low"));
-    p.high = static_cast<int32_t>(args.attrs.integer("high"));
+    p.low = static_cast<int32_t>(args.attrs.integer("quant_min"));
+    p.high = static_cast<int32_t>(args.attrs.integer("quant_max"));
   }
   return p;
 }

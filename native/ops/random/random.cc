@@ -132,7 +132,7 @@ void check_chances(const View& p) {
       for (int64_t i = begin; i < end; ++i) {
         const compute_t<T> value = p.as<T>()[i];
         if (!(value >= 0 && value <= 1))
-          fail(ErrorCode::argument, "bernoulli: chances must be in [0, 1] but one is ",
+          fail(ErrorCode::argument, "chances must be in [0, 1] but one is ",
                static_cast<double>(value));
       }
     });

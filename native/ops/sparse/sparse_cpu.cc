@@ -20,7 +20,7 @@ template <class T>
 void to_csr(const T* x, int64_t rows, int64_t k, int64_t count, int32_t* start, int32_t* column,
             T* value) {
   const auto wrong = [&] {
-    fail(ErrorCode::argument, "to_csr: count is ", count, " but the input has another number of ",
+    fail(ErrorCode::argument, "count is ", count, " but the input has another number of ",
          "elements that are not 0");
   };
   int64_t at = 0;
@@ -59,7 +59,7 @@ class CsrLinear {
       panels(row_work);
     }
     if (!columns_fit_.load(std::memory_order_relaxed))
-      fail(ErrorCode::argument, "csr_linear: a column is not from 0 to ", k_ - 1);
+      fail(ErrorCode::argument, "a column is not from 0 to ", k_ - 1);
   }
 
  private:
@@ -71,8 +71,7 @@ class CsrLinear {
     bool fits = start_[0] == 0 && start_[n_] <= args_.inputs[kCsrColumn].numel();
     for (int64_t i = 0; i < n_; ++i) fits &= start_[i] <= start_[i + 1];
     if (!fits || (k_ == 0 && start_[n_] > 0))
-      fail(ErrorCode::argument,
-           "csr_linear: row_start must begin with 0, not fall, and end within ",
+      fail(ErrorCode::argument, "row_start must begin with 0, not fall, and end within ",
            args_.inputs[kCsrColumn].numel(), " values");
   }
 
