@@ -38,9 +38,15 @@ TG_SIMD Vec<T> in_turn(Vec<T> a, Vec<T> b, int upper) {
   return __builtin_shuffle(a, b, (lane >> 1) + upper * W / 2 + (lane & 1) * W);
 }
 
-template <class T>
+template <class T, bool Taps>
 TG_SIMD void contend(Vec<T>& best, Mask<T>& tap, Vec<T> value, Mask<T> value_tap) {
 #if defined(TILEGRAD_ISA_AVX512)
+  if constexpr (sizeof(T) == 4 && !Taps) {
+    // The second operand where neither is greater, and the value where that is NaN.
+    const __mmask16 number = _mm512_cmp_ps_mask((__m512)value, (__m512)value, _CMP_ORD_Q);
+    best = (Vec<T>)_mm512_mask_max_ps((__m512)value, number, (__m512)value, (__m512)best);
+    return;
+  }
   if constexpr (sizeof(T) == 4) {
     const __mmask16 wins = _mm512_cmp_ps_mask((__m512)value, (__m512)best, _CMP_GT_OQ) |
                            _mm512_cmp_ps_mask((__m512)value, (__m512)value, _CMP_UNORD_Q);
@@ -51,7 +57,7 @@ TG_SIMD void contend(Vec<T>& best, Mask<T>& tap, Vec<T> value, Mask<T> value_tap
 #endif
   const Mask<T> wins = (value > best) | (value != value);
   best = wins ? value : best;
-  tap = wins ? value_tap : tap;
+  if (Taps) tap = wins ? value_tap : tap;
 }
 
 // Loads 2 n elements, of which up to W lie in each half.
@@ -63,20 +69,20 @@ TG_SIMD void load_pair(const T* p, int n, Vec<T>& low, Vec<T>& high) {
 }
 
 // The largest of the windows whose first row has the columns a and b, its second one low_a and low_b, and its tap.
-template <class T>
+template <class T, bool Taps>
 TG_SIMD Vec<T> largest(Vec<T> a, Vec<T> b, Vec<T> low_a, Vec<T> low_b, Mask<T>& tap) {
   const Mask<T> zero = {};
   Mask<T> low_tap = zero + 2;
   tap = zero;
-  contend<T>(a, tap, b, zero + 1);
-  contend<T>(low_a, low_tap, low_b, zero + 3);
-  contend<T>(a, tap, low_a, low_tap);
+  contend<T, Taps>(a, tap, b, zero + 1);
+  contend<T, Taps>(low_a, low_tap, low_b, zero + 3);
+  contend<T, Taps>(a, tap, low_a, low_tap);
   return a;
 }
 
 // Whole vectors of windows from several rows, where `cols` divides the lanes and the rows lie without gaps. Returns the
 // number of rows of windows that are done.
-template <class T>
+template <class T, bool Taps>
 TG_SIMD int64_t pool_short_rows(const ConvPool<T>& c) {
   constexpr int W = kLanes<T>;
   if (c.cols >= W || W % c.cols != 0 || c.in_row != 2 * c.cols) return 0;
@@ -92,19 +98,20 @@ TG_SIMD int64_t pool_short_rows(const ConvPool<T>& c) {
     const Vec<T> a = every_second<T>(v[0], v[1], 0), b = every_second<T>(v[2], v[3], 0);
     const Vec<T> e = every_second<T>(v[0], v[1], 1), f = every_second<T>(v[2], v[3], 1);
     Mask<T> tap;
-    const Vec<T> best = largest<T>(__builtin_shuffle(a, b, high), __builtin_shuffle(e, f, high),
-                                   __builtin_shuffle(a, b, low), __builtin_shuffle(e, f, low), tap);
+    const Vec<T> best =
+        largest<T, Taps>(__builtin_shuffle(a, b, high), __builtin_shuffle(e, f, high),
+                         __builtin_shuffle(a, b, low), __builtin_shuffle(e, f, low), tap);
     const int64_t at = p * c.cols;
     store<T>(c.out + at, activate<T>(best, c.activation));
-    if (c.taps != nullptr) store_bytes<T>(c.taps + at, tap, W, W);
+    if (Taps) store_bytes<T>(c.taps + at, tap, W, W);
   }
   return rows;
 }
 
-template <class T>
-TG_SIMD void pool(const ConvPool<T>& c) {
+template <class T, bool Taps>
+TG_SIMD void pool_rows(const ConvPool<T>& c) {
   constexpr int W = kLanes<T>;
-  for (int64_t p = pool_short_rows<T>(c); p < c.rows; ++p) {
+  for (int64_t p = pool_short_rows<T, Taps>(c); p < c.rows; ++p) {
     const T* top = c.in + 2 * p * c.in_row;
     for (int64_t q = 0; q < c.cols; q += W) {
       const int n = static_cast<int>(c.cols - q < W ? c.cols - q : W);
@@ -114,14 +121,19 @@ TG_SIMD void pool(const ConvPool<T>& c) {
       load_pair<T>(top + c.in_row + 2 * q, n, a, b);
       Mask<T> tap;
       const Vec<T> best =
-          largest<T>(left, right, every_second<T>(a, b, 0), every_second<T>(a, b, 1), tap);
+          largest<T, Taps>(left, right, every_second<T>(a, b, 0), every_second<T>(a, b, 1), tap);
       store_partial<T>(c.out + p * c.cols + q, activate<T>(best, c.activation), n);
-      if (c.taps != nullptr) {
+      if (Taps) {
         const int64_t at = p * c.cols + q;
         store_bytes<T>(c.taps + at, tap, n, c.rows * c.cols - at);
       }
     }
   }
+}
+
+template <class T>
+TG_SIMD void pool(const ConvPool<T>& c) {
+  c.taps != nullptr ? pool_rows<T, true>(c) : pool_rows<T, false>(c);
 }
 
 template <class T>
