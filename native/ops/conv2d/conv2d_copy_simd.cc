@@ -74,21 +74,40 @@ TG_SIMD void copy_rows(const CopyRows<T>& c) {
   }
 }
 
+// Two rows of half a vector make one; `Shifts` is known, or 0.
+template <class T, int Shifts>
+TG_SIMD void copy_shifted_rows(const CopyShifted<T>& c, const T* in, T* out) {
+  const int64_t shifts = Shifts != 0 ? Shifts : c.shifts, shift_plane = c.rows * c.pitch;
+  const int64_t in_row = c.in_row, pitch = c.pitch;
+  int64_t i = 0;
+  for (; kSplitVectors && i + 2 <= c.rows; i += 2, in += 2 * in_row, out += 2 * pitch) {
+    __builtin_prefetch(in + c.planes * c.in_plane);
+    __builtin_prefetch(in + c.planes * c.in_plane + in_row);
+#pragma GCC unroll 8
+    for (int64_t s = 0; s < shifts; ++s) {
+      store<T>(out + s * shift_plane, load_halves<T>(in + s, in + s + in_row));
+    }
+  }
+  for (; i < c.rows; ++i, in += in_row, out += pitch) {
+    for (int64_t s = 0; s < shifts; ++s) copy_run<T>(in + s, out + s * shift_plane, pitch);
+  }
+}
+
+// Planes that lie behind those of this call are the next call's.
 template <class T>
 TG_SIMD void copy_shifted(const CopyShifted<T>& c) {
-  const int64_t shift_plane = c.rows * c.pitch;
-  const bool halves = kSplitVectors && 2 * c.pitch == kLanes<T>;
   for (int64_t plane = 0; plane < c.planes; ++plane) {
     const T* in = c.in + plane * c.in_plane;
-    T* out = c.out + plane * c.shifts * shift_plane;
-    int64_t i = 0;
-    for (; halves && i + 2 <= c.rows; i += 2, in += 2 * c.in_row, out += 2 * c.pitch) {
-      for (int64_t s = 0; s < c.shifts; ++s) {
-        store<T>(out + s * shift_plane, load_halves<T>(in + s, in + s + c.in_row));
-      }
-    }
-    for (; i < c.rows; ++i, in += c.in_row, out += c.pitch) {
-      for (int64_t s = 0; s < c.shifts; ++s) copy_run<T>(in + s, out + s * shift_plane, c.pitch);
+    T* out = c.out + plane * c.shifts * c.rows * c.pitch;
+    switch (c.shifts) {
+      case 3:
+        copy_shifted_rows<T, 3>(c, in, out);
+        break;
+      case 5:
+        copy_shifted_rows<T, 5>(c, in, out);
+        break;
+      default:
+        copy_shifted_rows<T, 0>(c, in, out);
     }
   }
 }
