@@ -2,9 +2,6 @@
 // or stride ask for it, then runs every panel of output channels over all vectors of output columns. Where
 // there are few images and the kernels outweigh them, images are copied first and a task is one panel, which
 // it packs for itself: each kernel is then read once.
-// Vectors start at each row of the output and the last of a row overlaps its neighbour. Where much of
-// that one would be waste, the ends of two rows make one vector ("split"), or vectors run through the rows
-// of the image ("flat") and the columns between rows are dropped when the result is written.
 #include "ops/conv2d/conv2d_direct.h"
 
 #include <algorithm>
@@ -14,6 +11,7 @@
 #include "core/cpu/scratch.h"
 #include "core/parallel.h"
 #include "ops/conv2d/conv2d_simd.h"
+#include "ops/conv2d/conv2d_vectors.h"
 
 namespace tilegrad {
 namespace {
@@ -27,40 +25,26 @@ constexpr int64_t kCopyChannels = 16;  // that one task copies
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
 
-// How output columns lie in vectors.
-enum class Lanes { rows, split, flat };
-
-// The vectors of one band. Of those from `whole` on, the upper half lies apart from the lower one.
-struct Vectors {
-  std::vector<int64_t> image_base, out_base;
-  int64_t whole = 0;
-  std::vector<int64_t> image_high, out_high;  // of the split ones
-  std::vector<ConvSegment> segments;          // where they are written straight from registers
-  std::vector<int64_t> first_segment;
-  int64_t wide_row = 0;       // between rows of the wide result
-  int64_t wide_elements = 0;  // of one output channel
-};
-
 template <class T>
 class Direct {
  public:
   Direct(const DirectConv<T>& conv, const ConvImage& image)
       : conv_(conv),
         image_(image),
-        depth_(conv.channels * static_cast<int64_t>(image.taps().size())) {
-    const int64_t panels = ceil_div(conv.rows, kernels_.geometry.panel_rows);
-    panel_rows_ = ceil_div(conv.rows, panels);
+        depth_(conv.channels * static_cast<int64_t>(image.taps().size())),
+        panel_rows_(ceil_div(conv.rows, ceil_div(conv.rows, kernels_.geometry.panel_rows))),
+        by_panels_(kernels_outweigh()),
+        band_(band_rows()),
+        layout_(kernels_.geometry, conv.out_col == 1, conv.out_h, conv.out_w, depth_,
+                image.reads_in_place(conv.out_h) ? conv.in_w : image.pitch()),
+        in_place_(image.reads_in_place(conv.out_h)) {
     for (size_t i = 0; i < image.taps().size(); ++i) {
       kernels_in_order_ = kernels_in_order_ && image.taps()[i].weight == static_cast<int64_t>(i);
     }
-    by_panels_ = kernels_outweigh();
-    band_ = band_rows();
-    in_place_ = image.reads_in_place(conv.out_h);
-    lanes_are_ = choose_lanes(in_place_ ? conv.in_w : image.pitch());
-    const bool flat = lanes_are_ == Lanes::flat;
+    const bool flat = layout_.flat();
     // Flat runs over whole vectors inside the image: a shorter band is copied, with slack behind it.
     const int64_t last_band = conv.out_h - (ceil_div(conv.out_h, band_) - 1) * band_;
-    if (flat && flat_length(last_band, conv.in_w) < lanes()) in_place_ = false;
+    if (flat && layout_.flat_length(last_band, conv.in_w) < lanes()) in_place_ = false;
     const bool as_they_are = conv.out_col == 1 && !conv.pool;
     segmented_ = flat && as_they_are && kernels_.geometry.masked_stores;
     direct_store_ = segmented_ || (!flat && as_they_are);
@@ -72,33 +56,6 @@ class Direct {
 
  private:
   int64_t lanes() const { return kernels_.geometry.lanes; }
-  int64_t flat_length(int64_t rows, int64_t pitch) const {
-    return (rows - 1) * pitch + conv_.out_w;
-  }
-
-  // Split vectors at the end of each row: 0, 1, or 2 where the row has no other.
-  int64_t row_halves() const {
-    const int64_t rest = conv_.out_w % lanes();
-    if (rest == 0 || (2 * rest > lanes() && conv_.out_w > lanes())) return 0;
-    return 2 * rest > lanes() ? 2 : 1;
-  }
-
-  // By the taps that vectors cost: writing a flat one takes as long as about 8 taps, loading two halves a
-  // fifth longer than a whole vector.
-  Lanes choose_lanes(int64_t pitch) const {
-    const int64_t h = conv_.out_h, w = lanes();
-    const int64_t flat = ceil_div(flat_length(h, pitch), w) * (5 * depth_ + 40);
-    const bool may_split = kernels_.geometry.split_vectors && conv_.out_col == 1;
-    const int64_t halves = row_halves();
-    if (may_split && halves > 0 && 2 * conv_.out_w >= w) {
-      const int64_t split =
-          h * (conv_.out_w / w) * 5 * depth_ + ceil_div(h * halves, 2) * 6 * depth_;
-      if (split < flat) return Lanes::split;
-    }
-    return conv_.out_w < w || flat < h * ceil_div(conv_.out_w, w) * 5 * depth_ ? Lanes::flat
-                                                                               : Lanes::rows;
-  }
-
   bool kernels_outweigh() const {
     const int64_t copied = conv_.channels * image_.plane(conv_.out_h);
     return !conv_.pool && conv_.images * conv_.groups < kFewImages &&
@@ -123,12 +80,13 @@ class Direct {
   void pack_weights(T* out, int64_t group, int64_t row) const;
   void pack_all_weights(T* out) const;
   PackedForm kept_weights() const;
-  Vectors vectors(int64_t rows) const;
-  void add_halves(Vectors& v, int64_t rows, int64_t pitch) const;
-  void cut_segments(Vectors& v, int64_t length, int64_t pitch) const;
+  ConvVectors vectors(int64_t rows) const {
+    return layout_.vectors(rows, in_place_ ? conv_.in_w : image_.pitch(),
+                           direct_store_ ? conv_.out_row : conv_.out_w, segmented_);
+  }
   void run_band(const T* weights, int64_t task) const;
   void run_by_panels() const;
-  void run_panel(const T* weights, const T* image, const Vectors& v, int64_t plane, int64_t row,
+  void run_panel(const T* weights, const T* image, const ConvVectors& v, int64_t plane, int64_t row,
                  int64_t first, int64_t rows, T* wide) const;
   int64_t copied_elements() const {
     return in_place_ ? 0 : conv_.channels * image_.plane(band_) + lanes();
@@ -137,16 +95,17 @@ class Direct {
 
   const DirectConv<T>& conv_;
   const ConvImage& image_;
-  const ConvKernels<T> kernels_;
+  const ConvKernels<T>& kernels_ = ConvKernels<T>::chosen();
   const GemmKernels<T> gemm_kernels_;
-  const int64_t depth_;
-  int64_t panel_rows_, band_;
+  const int64_t depth_, panel_rows_;
+  const bool by_panels_;
+  const int64_t band_;
+  const ConvVectorLayout layout_;
   PackedForm kept_;  // all packed weights, or null
-  bool by_panels_, in_place_, segmented_, direct_store_;
+  bool in_place_, segmented_, direct_store_;
   bool kernels_in_order_ = true;  // the taps are those of a whole kernel, one after the other
-  Lanes lanes_are_;
   std::vector<int64_t> offsets_;
-  Vectors whole_, last_;  // of a whole band, and of the last one where it is shorter
+  ConvVectors whole_, last_;  // of a whole band, and of the last one where it is shorter
 };
 
 template <class T>
@@ -193,75 +152,9 @@ PackedForm Direct<T>::kept_weights() const {
                      [&](void* out) { pack_all_weights(static_cast<T*>(out)); });
 }
 
-// Cuts flat vectors where rows of the output end.
-template <class T>
-void Direct<T>::cut_segments(Vectors& v, int64_t length, int64_t pitch) const {
-  int64_t cols = conv_.out_w;
-  if (pitch == cols && pitch == conv_.out_row) cols = pitch = length;  // rows without a gap are one
-  for (const int64_t base : v.image_base) {
-    v.first_segment.push_back(static_cast<int64_t>(v.segments.size()));
-    const int64_t end = std::min(base + lanes(), length);
-    for (int64_t row = base / pitch; row * pitch < end; ++row) {
-      const int64_t from = std::max(base, row * pitch);
-      const int64_t to = std::min(end, row * pitch + cols);
-      if (from >= to) continue;
-      v.segments.push_back({row * conv_.out_row + base - row * pitch,
-                            static_cast<int32_t>(from - base), static_cast<int32_t>(to - base)});
-    }
-  }
-  v.first_segment.push_back(static_cast<int64_t>(v.segments.size()));
-}
-
-// Pairs the halves that end each row; an odd one out is paired with itself.
-template <class T>
-void Direct<T>::add_halves(Vectors& v, int64_t rows, int64_t pitch) const {
-  const int64_t per_row = row_halves(), half = lanes() / 2, count = rows * per_row;
-  const auto column = [&](int64_t i) { return i % per_row + 1 < per_row ? 0 : conv_.out_w - half; };
-  for (int64_t i = 0; i < count; i += 2) {
-    const int64_t j = std::min(i + 1, count - 1);
-    v.image_base.push_back(i / per_row * pitch + column(i));
-    v.out_base.push_back(i / per_row * v.wide_row + column(i));
-    v.image_high.push_back(j / per_row * pitch + column(j));
-    v.out_high.push_back(j / per_row * v.wide_row + column(j));
-  }
-}
-
-template <class T>
-Vectors Direct<T>::vectors(int64_t rows) const {
-  const int64_t pitch = in_place_ ? conv_.in_w : image_.pitch();
-  const int64_t w = lanes();
-  Vectors v;
-  if (lanes_are_ == Lanes::flat) {
-    const int64_t length = flat_length(rows, pitch);
-    for (int64_t j = 0; j < length; j += w) {
-      v.image_base.push_back(std::max<int64_t>(std::min(j, length - w), 0));
-    }
-    v.out_base = v.image_base;
-    v.whole = static_cast<int64_t>(v.image_base.size());
-    if (segmented_) cut_segments(v, length, pitch);
-    v.wide_row = pitch;
-    v.wide_elements = round_up(std::max(length, w), w);
-    return v;
-  }
-  v.wide_row = direct_store_ ? conv_.out_row : conv_.out_w;
-  v.wide_elements = rows * conv_.out_w;
-  const bool split = lanes_are_ == Lanes::split;
-  const int64_t columns = split ? conv_.out_w / w * w : conv_.out_w;
-  for (int64_t p = 0; p < rows; ++p) {
-    for (int64_t j = 0; j < columns; j += w) {
-      const int64_t q = std::min(j, conv_.out_w - w);
-      v.image_base.push_back(p * pitch + q);
-      v.out_base.push_back(p * v.wide_row + q);
-    }
-  }
-  v.whole = static_cast<int64_t>(v.image_base.size());
-  if (split) add_halves(v, rows, pitch);
-  return v;
-}
-
 // The output channels from `row` on, one panel, at output rows [first, first + rows).
 template <class T>
-void Direct<T>::run_panel(const T* weights, const T* image, const Vectors& v, int64_t plane,
+void Direct<T>::run_panel(const T* weights, const T* image, const ConvVectors& v, int64_t plane,
                           int64_t row, int64_t first, int64_t rows, T* wide) const {
   const int64_t out_row = conv_.pool ? first / 2 : first;
   const int64_t at = (plane + row) * conv_.out_plane + out_row * conv_.out_row;
@@ -312,7 +205,7 @@ void Direct<T>::run_band(const T* weights, int64_t task) const {
   const int64_t group = task / bands % conv_.groups;
   const int64_t planes = task / bands;  // image * groups + group
   const T* in = conv_.in + planes * conv_.channels * conv_.in_h * conv_.in_w;
-  const Vectors& v = rows == band_ ? whole_ : last_;
+  const ConvVectors& v = rows == band_ ? whole_ : last_;
 
   const int64_t copied = copied_elements();
   T* buffer = static_cast<T*>(scratch(ScratchSlot::chunk, sizeof(T) * (copied + wide_elements())));

@@ -160,25 +160,18 @@ void Filters::run() {
                [&](int64_t task, int64_t) { run_task(weights, images, task); });
 }
 
-// Packing takes whole kernels that are neighbours, as those of the forward pass are.
-bool suits(const DirectConv<float>& conv, const ConvImage& image) {
-  const int64_t taps = static_cast<int64_t>(image.taps().size());
+}  // namespace
+
+bool filters_suit(const DirectConv<float>& conv, int64_t taps) {
   if (conv.images * conv.groups * conv.rows * conv.out_h * conv.out_w == 0) return false;
   if (conv.pool || conv.out_col != 1 || conv.weight_channel != taps) return false;
-  for (int64_t i = 0; i < taps; ++i) {
-    if (image.taps()[static_cast<size_t>(i)].weight != i) return false;
-  }
   const int64_t lanes = TILEGRAD_SIMD(filters_geometry)().lanes;
   return conv.images * conv.groups < kFewImages && 4 * conv.rows >= 3 * lanes &&
          conv.channels * taps >= 16;
 }
 
-}  // namespace
-
-bool run_filters(const DirectConv<float>& conv, const ConvImage& image) {
-  if (!suits(conv, image)) return false;
+void run_filters(const DirectConv<float>& conv, const ConvImage& image) {
   Filters(conv, image).run();
-  return true;
 }
 
 }  // namespace tilegrad

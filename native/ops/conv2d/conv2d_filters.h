@@ -5,7 +5,10 @@
 
 namespace tilegrad {
 
-// Computes conv; `image` is as run_direct takes it. False where it does not pay.
-bool run_filters(const DirectConv<float>& conv, const ConvImage& image);
+// Whether it pays; `taps` of a kernel lie one after the other in the weight.
+bool filters_suit(const DirectConv<float>& conv, int64_t taps);
+
+// Computes conv; `image` is as run_direct takes it, its taps in the order of the weight.
+void run_filters(const DirectConv<float>& conv, const ConvImage& image);
 
 }  // namespace tilegrad

@@ -16,7 +16,7 @@ namespace {
 // Rows of half a vector: two of them are one load where each column of taps has its own copy.
 template <class T>
 bool shifts_pay(const ConvShape& s) {
-  const ConvGeometry geometry = ConvKernels<T>().geometry;
+  const ConvGeometry& geometry = ConvKernels<T>::chosen().geometry;
   const bool inside = s.pad_top == 0 && s.pad_left == 0 && s.p + s.r - 1 <= s.h;
   return geometry.split_vectors && 2 * s.q == geometry.lanes && s.s > 1 && inside &&
          s.stride_h * s.stride_w * s.dilation_h * s.dilation_w == 1 && s.q + s.s - 1 <= s.w;
@@ -27,6 +27,7 @@ void forward(const ConvShape& s, const T* x, const T* weight, const ConvEpilogue
              bool winograd, T* y) {
   std::vector<ConvTap> taps;
   const bool empty = s.c == 0;  // then the weight is empty too, whatever its r and s
+  taps.reserve(empty ? 0 : static_cast<size_t>(s.r * s.s));
   for (int64_t i = 0; i < s.r && !empty; ++i) {
     for (int64_t j = 0; j < s.s; ++j) {
       taps.push_back({i * s.dilation_h, j * s.dilation_w, i * s.s + j});
@@ -58,7 +59,8 @@ void forward(const ConvShape& s, const T* x, const T* weight, const ConvEpilogue
     return ConvImage(s.h, s.w, s.stride_h, s.stride_w, s.pad_top, s.pad_left, s.q, taps, shifted);
   };
   if constexpr (std::is_same_v<T, float>) {
-    if (run_filters(conv, image(false))) return;
+    if (filters_suit(conv, static_cast<int64_t>(taps.size())))
+      return run_filters(conv, image(false));
   }
   run_direct(conv, image(shifts_pay<T>(s)));
 }

@@ -7,7 +7,7 @@ template <class T>
 const T* ConvGradient<T>::planes(int64_t first, int64_t count, T* space) const {
   if (!pooled()) return dy + first * height * width;
   const int64_t rows = height / 2, cols = width / 2, at = first * rows * cols;
-  const ConvKernels<T> kernels;
+  const ConvKernels<T>& kernels = ConvKernels<T>::chosen();
   kernels.unpool({count, rows, cols, dy + at, y + at, taps + at, activation, space, height, width});
   return space;
 }

@@ -10,6 +10,10 @@ namespace {
 
 int64_t ceil_div(int64_t a, int64_t b) { return a >= 0 ? (a + b - 1) / b : -(-a / b); }
 
+// Divisions are slow, and most strides are 1.
+int64_t quotient(int64_t a, int64_t b) { return b == 1 ? a : a / b; }
+int64_t rest(int64_t a, int64_t b) { return b == 1 ? 0 : a % b; }
+
 // The offsets of one channel, then those of the others.
 std::vector<int64_t> repeated(std::vector<int64_t> offsets, int64_t channels, int64_t plane) {
   const size_t taps = offsets.size();
@@ -33,17 +37,20 @@ ConvImage::ConvImage(int64_t in_h, int64_t in_w, int64_t stride_h, int64_t strid
       shifted_(shifted),
       taps_(std::move(taps)) {
   for (const ConvTap& tap : taps_) {
-    if (phase_of(tap) == phases()) phases_.push_back({tap.row % stride_h_, phase_col(tap)});
-    extra_rows_ = std::max(extra_rows_, tap.row / stride_h_);
-    extra_cols_ = std::max(extra_cols_, (tap.col - phase_col(tap)) / stride_w_);
+    if (phase_of(tap) == phases()) phases_.push_back({rest(tap.row, stride_h_), phase_col(tap)});
+    extra_rows_ = std::max(extra_rows_, quotient(tap.row, stride_h_));
+    extra_cols_ = std::max(extra_cols_, quotient(tap.col - phase_col(tap), stride_w_));
   }
 }
 
+int64_t ConvImage::phase_col(const ConvTap& tap) const {
+  return shifted_ ? tap.col : rest(tap.col, stride_w_);
+}
+
 int64_t ConvImage::phase_of(const ConvTap& tap) const {
+  const int64_t row = rest(tap.row, stride_h_), col = phase_col(tap);
   for (size_t i = 0; i < phases_.size(); ++i) {
-    if (phases_[i].row == tap.row % stride_h_ && phases_[i].col == phase_col(tap)) {
-      return static_cast<int64_t>(i);
-    }
+    if (phases_[i].row == row && phases_[i].col == col) return static_cast<int64_t>(i);
   }
   return phases();
 }
@@ -55,22 +62,24 @@ bool ConvImage::reads_in_place(int64_t out_h) const {
 
 std::vector<int64_t> ConvImage::offsets_in_place(int64_t channels) const {
   std::vector<int64_t> offsets;
+  offsets.reserve(taps_.size() * static_cast<size_t>(channels));
   for (const ConvTap& tap : taps_) offsets.push_back(tap.row * in_w_ + tap.col);
   return repeated(std::move(offsets), channels, in_h_ * in_w_);
 }
 
 std::vector<int64_t> ConvImage::offsets_in_copy(int64_t channels, int64_t rows) const {
   std::vector<int64_t> offsets;
+  offsets.reserve(taps_.size() * static_cast<size_t>(channels));
   for (const ConvTap& tap : taps_) {
-    const int64_t row = phase_of(tap) * (rows + extra_rows_) + tap.row / stride_h_;
-    offsets.push_back(row * pitch() + (tap.col - phase_col(tap)) / stride_w_);
+    const int64_t row = phase_of(tap) * (rows + extra_rows_) + quotient(tap.row, stride_h_);
+    offsets.push_back(row * pitch() + quotient(tap.col - phase_col(tap), stride_w_));
   }
   return repeated(std::move(offsets), channels, plane(rows));
 }
 
 template <class T>
 void ConvImage::copy(const T* in, int64_t channels, int64_t first, int64_t rows, T* out) const {
-  const ConvKernels<T> kernels;
+  const ConvKernels<T>& kernels = ConvKernels<T>::chosen();
   if (shifted_ && first + rows + extra_rows_ <= in_h_) {
     kernels.copy_shifted({channels, rows + extra_rows_, pitch(), phases(), in + first * in_w_,
                           in_h_ * in_w_, in_w_, out});

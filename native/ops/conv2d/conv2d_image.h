@@ -47,7 +47,7 @@ class ConvImage {
   };
   int64_t phases() const { return static_cast<int64_t>(phases_.size()); }
   // The first column of a tap's phase.
-  int64_t phase_col(const ConvTap& tap) const { return shifted_ ? tap.col : tap.col % stride_w_; }
+  int64_t phase_col(const ConvTap& tap) const;
   int64_t phase_of(const ConvTap& tap) const;
 
   int64_t in_h_, in_w_, stride_h_, stride_w_, pad_top_, pad_left_, out_w_;

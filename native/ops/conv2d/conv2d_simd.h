@@ -203,6 +203,10 @@ struct ConvKernels;
     void (*pool)(const ConvPool<T>&) = TILEGRAD_SIMD(conv_pool_##suffix);                          \
     void (*unpool)(const ConvUnpool<T>&) = TILEGRAD_SIMD(conv_unpool_##suffix);                    \
     T (*pool_bias)(const ConvPoolBias<T>&) = TILEGRAD_SIMD(conv_pool_bias_##suffix);               \
+    static const ConvKernels& chosen() {                                                           \
+      static const ConvKernels kernels;                                                            \
+      return kernels;                                                                              \
+    }                                                                                              \
   };
 TILEGRAD_CONV_KERNELS(float, f32)
 TILEGRAD_CONV_KERNELS(double, f64)
