@@ -164,8 +164,10 @@ void Blocked<T, S>::multiply_rows(const Area& area, int64_t block, T* panel) con
     if (block + 1 < blocks_.count) p.next = p.b + p.k * g_.b_row;
     return kernels_.panels(p);
   }
-  for (int64_t j = 0; j < area.cols; j += cols_) {
-    const Area part = {area.row, area.rows, area.col + j, std::min<int64_t>(cols_, area.cols - j)};
+  int64_t cols = 0;
+  for (int64_t j = 0; j < area.cols; j += cols) {
+    cols = panel_cols(area.cols - j, cols_, geometry_.lanes);
+    const Area part = {area.row, area.rows, area.col + j, cols};
     pack_b(panel, part.col, part.cols, block);
     GemmPanels<T> one = panels_of(part, block);
     one.a = p.a, one.a_row = p.a_row, one.b = panel;
@@ -176,15 +178,23 @@ void Blocked<T, S>::multiply_rows(const Area& area, int64_t block, T* panel) con
 // A task is a chunk of rows times one or more panels of B, over all of k: its C stays in L2.
 template <class T, class S>
 void Blocked<T, S>::run_rows() {
-  const int64_t chunks =
-      std::max<int64_t>(ceil_div(g_.m, kChunkRows), g_.m >= kChunkRows / 2 ? 2 : 1);
+  // Each chunk packs B for itself, so that a thread that is alone takes as few as L2 allows.
+  const bool alone = num_threads() == 1 || in_parallel_region();
+  const int64_t least = g_.m >= kChunkRows / 2 && !alone ? 2 : 1;
+  const int64_t chunks = std::max(ceil_div(g_.m, kChunkRows), least);
   const int64_t rows = ceil_div(g_.m, chunks);
   const int64_t panels = std::min<int64_t>(grain_for(rows * g_.k * cols_, kRowsTaskWork), 5);
   const int64_t group = panels * cols_, groups = ceil_div(g_.n, group);
+  // A single vector of columns does not make a task: it gets a panel of the one before.
+  const bool single = groups > 1 && g_.n - (groups - 1) * group <= geometry_.lanes;
+  const auto first_col = [&](int64_t i) {
+    return i == groups ? g_.n : i * group - (single && i == groups - 1 ? cols_ : 0);
+  };
   parallel_for(chunks * groups, 1, [&](int64_t task, int64_t) {
-    const int64_t row = task / groups * rows, col = task % groups * group;
-    if (row >= g_.m) return;
-    const Area area = {row, std::min(rows, g_.m - row), col, std::min(group, g_.n - col)};
+    const int64_t row = task / groups * rows, col = first_col(task % groups);
+    const int64_t cols = first_col(task % groups + 1) - col;
+    if (row >= g_.m || cols == 0) return;
+    const Area area = {row, std::min(rows, g_.m - row), col, cols};
     T* panel = static_cast<T*>(
         scratch(ScratchSlot::chunk, sizeof(T) * static_cast<size_t>(cols_ * blocks_.depth)));
     for (int64_t block = 0; block < blocks_.count; ++block) multiply_rows(area, block, panel);

@@ -35,33 +35,41 @@ TG_SIMD void panels_of(const GemmPanels<T>& g) {
   t.relu = g.activation == Activation::relu;
   t.next_row = rows ? g.b_row : kCols;
   const int64_t panels = (g.m + g.panel_rows - 1) / g.panel_rows;
-  const int last_rows = static_cast<int>(g.m - (panels - 1) * g.panel_rows);
+  // Rows read where they lie are shared out evenly: 128 as 8 panels of 9 and 7 of 8, not as 14 of 9 and one of 2.
+  constexpr bool kEven = A == TileA::rows;
+  const int most = kEven ? static_cast<int>((g.m + panels - 1) / panels) : g.panel_rows;
+  const int64_t tall = kEven ? g.m - panels * (most - 1) : panels - 1;
+  const int least = static_cast<int>(tall < panels ? (g.m - tall * most) / (panels - tall) : most);
   const int64_t share = (g.k + panels - 1) / panels;
-  for (int64_t j = 0; j < g.n; j += kCols) {
-    const int cols = static_cast<int>(g.n - j < kCols ? g.n - j : kCols);
+  int cols = 0;
+  for (int64_t j = 0; j < g.n; j += cols) {
+    const int64_t left = g.n - j;
+    cols = static_cast<int>(rows ? panel_cols(left, kCols, W) : left < kCols ? left : kCols);
     const int vectors = (cols + W - 1) / W;
-    const TileFunction<T> whole = tile_function<T, A, TileB::panel>(g.panel_rows, vectors);
-    const TileFunction<T> last = tile_function<T, A, TileB::panel>(last_rows, vectors);
+    const TileFunction<T> whole = tile_function<T, A, TileB::panel>(most, vectors);
+    const TileFunction<T> last = tile_function<T, A, TileB::panel>(least, vectors);
     t.b_rows = g.b + j;
     t.b = rows ? g.panel : g.b + j * g.k;
     t.fill = g.panel;
     t.last = cols - (vectors - 1) * W;
     t.bias_col = g.bias_col != nullptr ? g.bias_col + j : nullptr;
-    const T* next = j + kCols < g.n ? (rows ? g.b + j + kCols : g.b + (j + kCols) * g.k) : g.next;
+    const T* next = j + cols < g.n ? (rows ? g.b + j + cols : g.b + (j + cols) * g.k) : g.next;
     t.next_rows = next != nullptr ? share : 0;
+    int64_t i = 0;
     for (int64_t p = 0; p < panels; ++p) {
-      const int64_t i = p * g.panel_rows;
+      const int height = p < tall ? most : least;
       t.a = A == TileA::packed ? g.a + i * g.k : g.a + i * g.a_row;
       t.c = g.c + i * g.c_row + j;
       t.bias_row = g.bias_row != nullptr ? g.bias_row + i : nullptr;
       t.residual = g.residual != nullptr ? g.residual + (t.c - g.c) : nullptr;
       if (next != nullptr) t.next = next + p * share * t.next_row;
       if (rows && p == 0) {
-        tile_function<T, A, TileB::fill>(panels > 1 ? g.panel_rows : last_rows, vectors)(t);
+        tile_function<T, A, TileB::fill>(height, vectors)(t);
       } else {
-        (p + 1 < panels ? whole : last)(t);
+        (p < tall ? whole : last)(t);
       }
-      activate_tile(t, p + 1 < panels ? g.panel_rows : last_rows, cols, g.activation);
+      activate_tile(t, height, cols, g.activation);
+      i += height;
     }
   }
 }

@@ -18,6 +18,13 @@ struct GemmGeometry {
   int row_block;       // rows of A per task: its panels stay in L2
 };
 
+// Columns of the next panel, `left` columns before the end: a tile of one vector is bound by its loads, so that three
+// vectors and one become two and two.
+static inline int64_t panel_cols(int64_t left, int tile_cols, int lanes) {
+  if (tile_cols == 3 * lanes && left > tile_cols && left <= 4 * lanes) return 2 * lanes;
+  return left < tile_cols ? left : tile_cols;
+}
+
 // Packs one panel: element (k, w) of `width` x `depth` goes to out[k * pitch + w], zeros fill up to
 // `pitch`. `out` holds depth * pitch elements.
 template <class T, class S = T>
