@@ -1,13 +1,13 @@
 // A is read where it lies if its rows do; only what fills no tile is copied. 2-D tasks are shared out over super-blocks of B's
-// columns: panels are packed by the first task that wants them, so mostly by the core that multiplies them, and stay in its
-// L2 while rows pass; a tile of 32 x 32 is finished while it is in L1. Beyond kPassBlocks of k the sums of a task wait in
-// memory. Packing moves 2 k n bytes.
+// columns: panels that are not kept are packed by the first task that wants them, and stay in L2 while rows pass; a tile of
+// 32 x 32 is finished while it is in L1. Beyond kPassBlocks of k the sums of a task wait in memory. Packing moves 2 k n bytes.
 #include "core/cpu/int8_amx.h"
 
 #include <algorithm>
 #include <atomic>
 #include <new>
 #include <thread>
+#include <utility>
 
 #include "core/cpu/amx.h"
 #include "core/cpu/scratch.h"
@@ -89,8 +89,8 @@ class AmxProduct {
     prepare_a();
     for (int64_t col = 0; col < g_.n; col += super_cols_) {
       const int64_t cols = std::min(super_cols_, g_.n - col);
-      const Packing state = kept_ ? Packing::done : Packing::none;
-      for (int64_t p = 0; p < ceil_div(cols, kPackCols); ++p) new (packs_ + p) PackState(state);
+      for (int64_t p = 0; !kept_ && p < ceil_div(cols, kPackCols); ++p)
+        new (packs_ + p) PackState(Packing::none);
       multiply(col, cols);
     }
   }
@@ -130,7 +130,7 @@ class AmxProduct {
     const size_t b_sums = region.reserve(static_cast<size_t>(own) * 4);
     const size_t b = region.reserve(static_cast<size_t>(panels * all_blocks_ * kAmxPanelStep));
     const size_t packs =
-        region.reserve(static_cast<size_t>(ceil_div(super_cols_, kPackCols)) * sizeof(PackState));
+        region.reserve(static_cast<size_t>(ceil_div(own, kPackCols)) * sizeof(PackState));
     region.allocate();
     rows_ = region.at<AmxRows>(rows), copies_ = region.at<uint8_t>(copies);
     a_sums_ = region.at<int32_t>(a_sums);
@@ -210,24 +210,55 @@ class AmxProduct {
     amx_pack_b(pack);
   }
 
-  // Tasks that follow one another share their columns of B, which stay in L2 as long.
-  void multiply(int64_t col, int64_t cols) const {
+  // Tasks that follow one another share their columns of B, which stay in L2 as long. Each thread begins with a band of rows,
+  // unless it has columns enough or B is longer to read than A: cores that write to neighbouring columns take lines of the
+  // result from one another, since prefetches run past the ends. Bands begin with different columns, so that they do not
+  // wait for the same panels.
+  struct Tasks {
+    int64_t rows, cols;              // of a task
+    int64_t row_groups, col_groups;  // of tasks
+    int64_t bands;
+
+    int64_t band_begin(int64_t band) const { return row_groups * band / bands; }
+    // The group of rows and of columns of a task.
+    std::pair<int64_t, int64_t> at(int64_t task) const {
+      int64_t band = 0;
+      while (band_begin(band + 1) * col_groups <= task) ++band;
+      const int64_t begin = band_begin(band), height = band_begin(band + 1) - begin;
+      const int64_t local = task - begin * col_groups;
+      return {begin + local % height, (local / height + band * col_groups / bands) % col_groups};
+    }
+  };
+
+  Tasks tasks(int64_t cols) const {
     const int64_t depth = std::max<int64_t>(g_.k, 1);
     const int64_t rows = round_up(g_.m, kPairRows);
-    const int64_t fitting = std::min(std::min(kTaskCols, kTaskBytes / depth), ceil_div(cols, 2));
+    const bool one_pair = rows == kPairRows;
+    const bool tall = 2 * g_.m >= cols;
+    // What is not packed yet is packed by the columns of tasks.
+    const int64_t widest = tall && !one_pair && kept_ ? cols : ceil_div(cols, 2);
+    const int64_t fitting = std::min(std::min(kTaskCols, kTaskBytes / depth), widest);
     const int64_t wanted = std::min(fitting, kTaskWork / (depth * kPairRows));
-    const int64_t most = std::max<int64_t>((rows == kPairRows ? wanted : fitting), kAmxCols);
-    const int64_t task_cols = round_up(ceil_div(cols, ceil_div(cols, most)), kAmxCols);
-    const int64_t task_rows =
-        std::min(rows, round_up(grain_for(task_cols * depth, kTaskWork), kPairRows));
-    const int64_t row_groups = ceil_div(g_.m, task_rows), col_groups = ceil_div(cols, task_cols);
-    parallel_for(row_groups * col_groups, 1, [&](int64_t begin, int64_t end) {
+    const int64_t most = std::max<int64_t>(one_pair ? wanted : fitting, kAmxCols);
+    Tasks t = {};
+    t.cols = round_up(ceil_div(cols, ceil_div(cols, most)), kAmxCols);
+    t.rows = round_up(std::min(ceil_div(rows, 2), grain_for(t.cols * depth, kTaskWork)), kPairRows);
+    t.row_groups = ceil_div(g_.m, t.rows), t.col_groups = ceil_div(cols, t.cols);
+    const int64_t threads = num_threads();
+    t.bands = tall && t.col_groups < 2 * threads ? std::min(threads, t.row_groups) : 1;
+    return t;
+  }
+
+  void multiply(int64_t col, int64_t cols) const {
+    const Tasks t = tasks(cols);
+    parallel_for(t.row_groups * t.col_groups, 1, [&](int64_t begin, int64_t end) {
       amx_configure();
       for (int64_t task = begin; task < end; ++task) {
-        const int64_t row = task % row_groups * task_rows, at = task / row_groups * task_cols;
-        const int64_t width = std::min(task_cols, cols - at);
-        pack_b(col, at, width);
-        run_task(row, std::min(task_rows, g_.m - row), col, at, width);
+        const auto [row_group, col_group] = t.at(task);
+        const int64_t row = row_group * t.rows, at = col_group * t.cols;
+        const int64_t width = std::min(t.cols, cols - at);
+        if (!kept_) pack_b(col, at, width);
+        run_task(row, std::min(t.rows, g_.m - row), col, at, width);
       }
       amx_release();
     });
