@@ -1,10 +1,19 @@
 // Observers: they see values and say with which scale and zero point these are quantised.
-import { checkOptions, TilegradError } from '../error.ts';
+import { checkOptions, describeValue, TilegradError } from '../error.ts';
 import { noGrad } from '../graph.ts';
+import { resolveDim } from '../ops/arguments.ts';
 import { amax, amin, reshape } from '../ops/index.ts';
 import { roundHalfEven } from '../rounding.ts';
 import { tidy } from '../scope.ts';
 import { type Tensor, tensor } from '../tensor.ts';
+
+function expectOneOf(user: string, name: string, value: string, known: readonly string[]): void {
+  if (!known.includes(value))
+    throw new TilegradError(
+      'ERR_ARGUMENT',
+      `${user}: ${name} must be ${known.map((one) => `'${one}'`).join(' or ')} but is ${describeValue(value)}`,
+    );
+}
 
 /** What the observers share: how many bits, and whether per channel. */
 export interface ObserverOptions {
@@ -41,6 +50,7 @@ export class MinMaxObserver {
   readonly quantMin: number;
   readonly quantMax: number;
   readonly axis: number | null;
+  readonly #ownRange: boolean;
   protected least: Float32Array | null = null;
   protected greatest: Float32Array | null = null;
 
@@ -48,22 +58,41 @@ export class MinMaxObserver {
     checkOptions(new.target.name, options, [...optionNames, ...more]);
     this.dtype = options.dtype ?? 'u8';
     this.scheme = options.scheme ?? 'affine';
-    this.quantMin = options.quantMin ?? (this.dtype === 'i8' ? -128 : 0);
-    this.quantMax = options.quantMax ?? (this.dtype === 'i8' ? 127 : 255);
+    const user = new.target.name;
+    expectOneOf(user, 'dtype', this.dtype, ['u8', 'i8']);
+    expectOneOf(user, 'scheme', this.scheme, ['affine', 'symmetric']);
+    const [least, most] = this.dtype === 'i8' ? [-128, 127] : [0, 255];
+    this.quantMin = options.quantMin ?? least;
+    this.quantMax = options.quantMax ?? most;
+    this.#ownRange = options.quantMin !== undefined || options.quantMax !== undefined;
     this.axis = options.axis ?? null;
-    if (!(this.quantMin < this.quantMax))
+    const { quantMin, quantMax } = this;
+    if (![quantMin, quantMax].every(Number.isInteger) || !(quantMin < quantMax))
       throw new TilegradError(
         'ERR_ARGUMENT',
-        `${new.target.name}: quantMin ${this.quantMin} must be below quantMax ${this.quantMax}`,
+        `${user}: quantMin ${quantMin} must be a whole number below quantMax ${quantMax}`,
+      );
+    if (quantMin < least || quantMax > most)
+      throw new TilegradError(
+        'ERR_ARGUMENT',
+        `${user}: the levels of ${this.dtype} are ${least} to ${most}, which do not hold ${quantMin} to ${quantMax}`,
       );
   }
 
   /** Takes the values of `x` into account. Resolves when they were seen. */
   async observe(x: Tensor): Promise<void> {
+    const user = this.constructor.name;
+    const axis = this.axis === null ? null : resolveDim(user, this.axis, x.rank);
+    const channels = axis === null ? 1 : (x.shape[axis] ?? 1);
+    if (this.least && this.least.length !== channels)
+      throw new TilegradError(
+        'ERR_SHAPE',
+        `${user}: has seen ${this.least.length} channels but x has ${channels} (x [${x.shape.join(', ')}], axis ${axis})`,
+      );
     if (x.numel === 0) return;
     const [least, greatest] = noGrad(() =>
       tidy(() => {
-        const dims = x.shape.map((_, i) => i).filter((i) => this.axis === null || i !== (this.axis + x.rank) % x.rank);
+        const dims = x.shape.map((_, i) => i).filter((i) => i !== axis);
         const flat = (y: Tensor): Tensor => reshape(y.to('f32'), [-1]);
         return dims.length === 0 ? [flat(x), flat(x)] : [flat(amin(x, dims)), flat(amax(x, dims))];
       }),
@@ -107,7 +136,9 @@ export class MinMaxObserver {
     const levels = this.quantMax - this.quantMin;
     if (this.scheme === 'symmetric') {
       const scale = Math.max(Math.fround(Math.max(-low, high) / (levels / 2)), smallestScale);
-      return [scale, this.dtype === 'u8' ? 128 : 0];
+      // As PyTorch: the middle of a range that was given is rounded down, that of all 256 levels up.
+      const middle = this.#ownRange ? Math.floor((this.quantMin + this.quantMax) / 2) : 128;
+      return [scale, this.dtype === 'u8' ? middle : 0];
     }
     const scale = Math.max(Math.fround(Math.fround(high - low) / levels), smallestScale);
     const zero = this.quantMin - roundHalfEven(Math.fround(low / scale));
@@ -125,6 +156,11 @@ export class MovingAverageMinMaxObserver extends MinMaxObserver {
   constructor(options: ObserverOptions & { readonly averagingConstant?: number | undefined } = {}) {
     super(options, ['averagingConstant']);
     this.averagingConstant = options.averagingConstant ?? 0.01;
+    if (!(this.averagingConstant >= 0 && this.averagingConstant <= 1))
+      throw new TilegradError(
+        'ERR_ARGUMENT',
+        `${new.target.name}: averagingConstant must be from 0 to 1 but is ${this.averagingConstant}`,
+      );
   }
 
   protected override take(least: Float32Array, greatest: Float32Array): void {
