@@ -1,6 +1,6 @@
 // Checks of arguments that a function reads before an op does.
 import { describeValue, TilegradError } from '../error.ts';
-import { type Shape, Tensor } from '../tensor.ts';
+import { type Shape, Tensor, tensor } from '../tensor.ts';
 
 /** Throws ERR_ARGUMENT unless `value` is a tensor. */
 export function expectTensor(op: string, name: string, value: unknown): asserts value is Tensor {
@@ -47,4 +47,9 @@ export function expectShape(op: string, shape: unknown): asserts shape is Shape 
       'ERR_ARGUMENT',
       `${op}: the shape must be a list such as [2, 3] but is ${describeValue(shape)}`,
     );
+}
+
+/** A number as a tensor on the device of x; what is none as it is. @internal */
+export function besides<P>(x: Tensor, value: P, dtype: 'f32' | 'i32'): Tensor | Exclude<P, number> {
+  return typeof value === 'number' ? tensor(value, { dtype, device: x.device }) : (value as Exclude<P, number>);
 }

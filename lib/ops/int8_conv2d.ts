@@ -4,17 +4,19 @@ import { checkOptions, TilegradError } from '../error.ts';
 import type { Attrs } from '../graph.ts';
 import { defineOp } from '../op.ts';
 import type { Tensor } from '../tensor.ts';
+import { besides } from './arguments.ts';
 import { type Conv2dOptions, conv2dSize, convAttrs } from './conv2d.ts';
 import { maxPool2d } from './max_pool2d.ts';
+import type { QuantizeParameter } from './quantize.ts';
 
 /** Options of `int8Conv2d`. */
 export interface Int8Conv2dOptions extends Conv2dOptions {
-  /** i32, one: also the value of the padding. Default: 0. */
-  xZeroPoint?: Tensor | null | undefined;
-  /** i32, one for all or one per output channel. Default: 0. */
-  weightZeroPoint?: Tensor | null | undefined;
-  /** f32, one for all or one per output channel: what a unit of the integer sum is worth in the output. */
-  scale?: Tensor | null | undefined;
+  /** A whole number, or i32, one: also the value of the padding. Default: 0. */
+  xZeroPoint?: QuantizeParameter | null | undefined;
+  /** A whole number, or i32, one for all or one per output channel. Default: 0. */
+  weightZeroPoint?: QuantizeParameter | null | undefined;
+  /** A number, or f32, one for all or one per output channel: what a unit of the integer sum is worth in the output. */
+  scale?: QuantizeParameter | null | undefined;
   /** One per output channel: i32 is added to the integer sum, f32 after scaling. */
   bias?: Tensor | null | undefined;
   /** i32 without a scale; with one f32, or u8 or i8, rounded half to even and clamped. Default: f32 with a scale, else i32. */
@@ -55,9 +57,10 @@ const own = ['xZeroPoint', 'weightZeroPoint', 'scale', 'bias', 'dtype', 'outZero
 export function int8Conv2d(x: Tensor, weight: Tensor, options: Int8Conv2dOptions = {}): Tensor {
   checkOptions('int8Conv2d', options, ['stride', 'padding', 'dilation', 'groups', ...own]);
   const { xZeroPoint = null, weightZeroPoint = null, scale = null, bias = null } = options;
-  return convolution([x, weight, xZeroPoint, weightZeroPoint, scale, bias], {
+  const zeroPoints = [besides(x, xZeroPoint, 'i32'), besides(x, weightZeroPoint, 'i32')];
+  return convolution([x, weight, ...zeroPoints, besides(x, scale, 'f32'), bias], {
     ...convAttrs(options, weight),
-    dtype: options.dtype ?? (scale ? 'f32' : 'i32'),
+    dtype: options.dtype ?? (scale === null ? 'i32' : 'f32'),
     out_zero_point: options.outZeroPoint ?? 0,
     relu: options.relu ?? false,
   });

@@ -2,15 +2,17 @@
 import { checkOptions, TilegradError } from '../error.ts';
 import { defineOp } from '../op.ts';
 import type { Tensor } from '../tensor.ts';
+import { besides } from './arguments.ts';
+import type { QuantizeParameter } from './quantize.ts';
 
 /** Options of `int8Matmul`. */
 export interface Int8MatmulOptions {
-  /** i32, one for all or one per row of a. Default: 0. */
-  aZeroPoint?: Tensor | null | undefined;
-  /** i32, one for all or one per column of b. Default: 0. */
-  bZeroPoint?: Tensor | null | undefined;
-  /** f32, one for all or one per column of b: what a unit of the integer sum is worth in the output. */
-  scale?: Tensor | null | undefined;
+  /** A whole number, or i32, one for all or one per row of a. Default: 0. */
+  aZeroPoint?: QuantizeParameter | null | undefined;
+  /** A whole number, or i32, one for all or one per column of b. Default: 0. */
+  bZeroPoint?: QuantizeParameter | null | undefined;
+  /** A number, or f32, one for all or one per column of b: what a unit of the integer sum is worth in the output. */
+  scale?: QuantizeParameter | null | undefined;
   /** One per column of b: i32 is added to the integer sum, f32 after scaling. */
   bias?: Tensor | null | undefined;
   /** i32 without a scale; with one f32, or u8 or i8, rounded half to even and clamped. Default: f32 with a scale, else i32. */
@@ -40,8 +42,9 @@ const product = defineOp('int8_matmul', {
 export function int8Matmul(a: Tensor, b: Tensor, options: Int8MatmulOptions = {}): Tensor {
   checkOptions('int8Matmul', options, ['aZeroPoint', 'bZeroPoint', 'scale', 'bias', 'dtype', 'outZeroPoint', 'relu']);
   const { aZeroPoint = null, bZeroPoint = null, scale = null, bias = null, outZeroPoint = 0, relu = false } = options;
-  return product([a, b, aZeroPoint, bZeroPoint, scale, bias], {
-    dtype: options.dtype ?? (scale ? 'f32' : 'i32'),
+  const zeroPoints = [besides(a, aZeroPoint, 'i32'), besides(a, bZeroPoint, 'i32')];
+  return product([a, b, ...zeroPoints, besides(a, scale, 'f32'), bias], {
+    dtype: options.dtype ?? (scale === null ? 'i32' : 'f32'),
     out_zero_point: outZeroPoint,
     relu,
   });

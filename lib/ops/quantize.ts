@@ -2,7 +2,7 @@
 import { checkOptions, TilegradError } from '../error.ts';
 import { defineOp, type Grads } from '../op.ts';
 import type { Tensor } from '../tensor.ts';
-import { tensor } from '../tensor.ts';
+import { besides } from './arguments.ts';
 
 /** One scale (or zero point) for the whole tensor, or a tensor of one per channel. */
 export type QuantizeParameter = number | Tensor;
@@ -18,11 +18,6 @@ export interface QuantizeOptions {
   /** The greatest level. Default: that of the dtype. */
   quantMax?: number | undefined;
 }
-
-const scaleOf = (scale: QuantizeParameter, x: Tensor): Tensor =>
-  typeof scale === 'number' ? tensor(scale, { dtype: 'f32', device: x.device }) : scale;
-const zeroPointOf = (zeroPoint: QuantizeParameter, x: Tensor): Tensor =>
-  typeof zeroPoint === 'number' ? tensor(zeroPoint, { dtype: 'i32', device: x.device }) : zeroPoint;
 
 /** Throws for a number at once; a tensor is checked where it is read. */
 function checkZeroPoint(op: string, zeroPoint: QuantizeParameter, least: number, most: number): void {
@@ -55,7 +50,7 @@ export function quantizeLinear(
   const { quantMin = dtype === 'i8' ? -128 : 0, quantMax = dtype === 'i8' ? 127 : 255 } = options;
   checkZeroPoint('quantize_linear', zeroPoint, quantMin, quantMax);
   const attrs = { axis, dtype, quant_min: quantMin, quant_max: quantMax };
-  return quantizeOp([x, scaleOf(scale, x), zeroPointOf(zeroPoint, x)], attrs);
+  return quantizeOp([x, besides(x, scale, 'f32'), besides(x, zeroPoint, 'i32')], attrs);
 }
 
 const dequantizeOp = defineOp('dequantize_linear', {
@@ -72,7 +67,7 @@ export function dequantizeLinear(
   options: { axis?: number | undefined } = {},
 ): Tensor {
   checkOptions('dequantizeLinear', options, ['axis']);
-  return dequantizeOp([x, scaleOf(scale, x), zeroPointOf(zeroPoint, x)], { axis: options.axis ?? 0 });
+  return dequantizeOp([x, besides(x, scale, 'f32'), besides(x, zeroPoint, 'i32')], { axis: options.axis ?? 0 });
 }
 
 /** What {@link dynamicQuantizeLinear} gives. */
@@ -139,5 +134,5 @@ export function fakeQuantize(
   checkOptions('fakeQuantize', options, ['axis']);
   checkZeroPoint('fake_quantize', zeroPoint, quantMin, quantMax);
   const attrs = { axis: options.axis ?? 0, quant_min: quantMin, quant_max: quantMax };
-  return fakeQuantizeOp([x, scaleOf(scale, x), zeroPointOf(zeroPoint, x)], attrs);
+  return fakeQuantizeOp([x, besides(x, scale, 'f32'), besides(x, zeroPoint, 'i32')], attrs);
 }
