@@ -13,6 +13,7 @@
 #include "core/cpu/scratch.h"
 #include "core/dtype.h"
 #include "core/parallel.h"
+#include "core/sweep.h"
 
 namespace tilegrad {
 namespace {
@@ -21,6 +22,7 @@ constexpr int64_t kParallelWork = 1 << 18;  // multiply-adds of a chunk: about 3
 
 constexpr int64_t kStreamColumns = 4096;
 constexpr int64_t kStreamParts = 16;
+constexpr int64_t kSweptBytes = 40 << 20;  // of B
 constexpr int64_t kStrip = 32, kStripColumns = 1024;
 constexpr int64_t kCachedBytes = 1 << 20;  // of B: more is read in the order of memory
 
@@ -103,7 +105,7 @@ void activate(double* c, int64_t row, int64_t rows, int64_t cols, Activation act
 // C from the sums of each part (count, m, n), in their order.
 template <class T, class S>
 void add_parts(const Gemm<T, T, S>& g, const T* sums, int64_t count) {
-  parallel_for(g.n, kStreamColumns, [&](int64_t begin, int64_t end) {
+  parallel_for(g.n, kStreamColumns / 4, [&](int64_t begin, int64_t end) {
     for (int64_t i = 0; i < g.m; ++i) {
       T* c = g.c + i * g.c_row;
       for (int64_t part = 0; part < count; ++part) {
@@ -130,7 +132,7 @@ template <class T, class S, class Kernels>
 void few_rows_stream(const Gemm<T, T, S>& g, const StreamParts& parts, T* sums,
                      const Kernels& kernels) {
   const int64_t groups = (g.n + parts.columns - 1) / parts.columns;
-  parallel_for(parts.count * groups, 1, [&](int64_t task, int64_t) {
+  const auto compute = [&](int64_t task, int64_t) {
     const int64_t part = task / groups, begin = task % groups * parts.columns;
     const int64_t end = std::min(g.n, begin + parts.columns);
     if (parts.count == 1) return kernels.stream(columns(g, begin, end));
@@ -139,15 +141,20 @@ void few_rows_stream(const Gemm<T, T, S>& g, const StreamParts& parts, T* sums,
     some.c = sums + part * g.m * g.n, some.c_row = g.n;
     some.accumulate = false;
     kernels.stream(columns(some, begin, end));
-  });
+  };
+  // Of a large B the caches keep too little for another order than that of memory.
+  if (g.k * g.n * static_cast<int64_t>(sizeof(S)) > kSweptBytes)
+    parallel_for(parts.count * groups, 1, compute);
+  else
+    sweep_for(parts.count * groups, 1, compute);
   if (parts.count > 1) add_parts(g, sums, parts.count);
 }
 
 template <class T, class S, class Kernels>
 void few_rows_dot(const Gemm<T, T, S>& g, const Kernels& kernels) {
   const int64_t work = kParallelWork / std::max<int64_t>(g.k * g.m, 1);
-  parallel_for(g.n, std::max<int64_t>(8, work / 8 * 8),
-               [&](int64_t begin, int64_t end) { kernels.dot(columns(g, begin, end)); });
+  sweep_for(g.n, std::max<int64_t>(8, work / 8 * 8),
+            [&](int64_t begin, int64_t end) { kernels.dot(columns(g, begin, end)); });
 }
 
 // Streams B past the rows of A, which are laid out as computed with, and contiguous where dot asks for it.

@@ -9,7 +9,8 @@
 namespace tilegrad::TILEGRAD_ISA {
 namespace {
 
-constexpr int kTogether = 4;  // rows of A, of B and columns of B
+constexpr int kTogether = 4;          // rows of A, of B and columns of B
+constexpr int64_t kCached = 1 << 20;  // bytes of B that are likely to be in a cache near by
 
 template <class T, class S>
 TG_SIMD T finish(const Gemm<T, T, S>& g, int64_t i, int64_t j, T sum) {
@@ -19,8 +20,9 @@ TG_SIMD T finish(const Gemm<T, T, S>& g, int64_t i, int64_t j, T sum) {
   return g.activation == Activation::relu && sum < T{} ? T{} : sum;
 }
 
-// c (M, n) += a (M, D) b (D, n)
-template <int M, int D, class T, class S>
+// c (M, n) += a (M, D) b (D, n). With kAhead the next D rows of B are asked for: the processor's prefetching begins
+// anew with each row and each page.
+template <int M, int D, bool kAhead, class T, class S>
 TG_SIMD void add_rows(const Gemm<T, T, S>& g, const T* a, const S* b) {
   constexpr int W = kLanes<T>;
   Vec<T> av[M][D];
@@ -30,7 +32,10 @@ TG_SIMD void add_rows(const Gemm<T, T, S>& g, const T* a, const S* b) {
   int64_t j = 0;
   for (; j + W <= g.n; j += W) {
     Vec<T> bv[D];
-    for (int d = 0; d < D; ++d) bv[d] = load_stored(b + d * g.b_row + j);
+    for (int d = 0; d < D; ++d) {
+      if constexpr (kAhead) __builtin_prefetch(b + (D + d) * g.b_row + j);
+      bv[d] = load_stored(b + d * g.b_row + j);
+    }
     for (int i = 0; i < M; ++i) {
       Vec<T> sum = load<T>(g.c + i * g.c_row + j);
       for (int d = 0; d < D; ++d) sum += av[i][d] * bv[d];
@@ -46,16 +51,16 @@ TG_SIMD void add_rows(const Gemm<T, T, S>& g, const T* a, const S* b) {
   }
 }
 
-template <int M, class T, class S>
+template <int M, bool kAhead, class T, class S>
 __attribute__((noinline)) void stream_m(const Gemm<T, T, S>& g) {
   for (int i = 0; i < M && !g.accumulate; ++i) {
     for (int64_t j = 0; j < g.n; ++j) g.c[i * g.c_row + j] = T{};
   }
   int64_t p = 0;
   for (; p + kTogether <= g.k; p += kTogether) {
-    add_rows<M, kTogether>(g, g.a + p * g.a_col, g.b + p * g.b_row);
+    add_rows<M, kTogether, kAhead>(g, g.a + p * g.a_col, g.b + p * g.b_row);
   }
-  for (; p < g.k; ++p) add_rows<M, 1>(g, g.a + p * g.a_col, g.b + p * g.b_row);
+  for (; p < g.k; ++p) add_rows<M, 1, false>(g, g.a + p * g.a_col, g.b + p * g.b_row);
   if (g.bias_axis == BiasAxis::none && g.residual == nullptr && g.activation == Activation::none)
     return;
   for (int i = 0; i < M; ++i) {
@@ -66,7 +71,10 @@ __attribute__((noinline)) void stream_m(const Gemm<T, T, S>& g) {
 
 template <int M = static_cast<int>(kFewRows), class T, class S>
 TG_SIMD void stream(const Gemm<T, T, S>& g) {
-  if (g.m == M) return stream_m<M>(g);
+  if (g.m == M) {
+    const bool ahead = g.k * g.n * static_cast<int64_t>(sizeof(S)) > kCached;
+    return ahead ? stream_m<M, true>(g) : stream_m<M, false>(g);
+  }
   if constexpr (M > 1) stream<M - 1>(g);
 }
 
