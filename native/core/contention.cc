@@ -13,7 +13,7 @@ using Clock = std::chrono::steady_clock;
 // Far longer than an interrupt, shorter than what a scheduler gives another program.
 constexpr std::chrono::microseconds kStopped{500};
 // Remembered for so long, and twice as long as before where it was so again right after.
-constexpr std::chrono::milliseconds kLeast{5}, kMost{200}, kSoon{20};
+constexpr std::chrono::milliseconds kLeast{5}, kMost{100}, kSoon{8};
 
 std::atomic<Clock::rep> g_contended_until{0};
 std::atomic<Clock::rep> g_remembered{0};

@@ -18,14 +18,13 @@
 #include <thread>
 #include <utility>
 
-#include "core/contention.h"
 #include "core/region_guest.h"
 
 namespace tilegrad {
 namespace {
 
 constexpr int kMaxThreads = 1024;            // that num_threads() gives
-constexpr int kSpin = 200, kShortSpin = 40;  // microseconds
+constexpr int kSpin = 200, kSpinAlone = 40;  // microseconds
 
 thread_local bool t_in_region = false;
 
@@ -56,10 +55,7 @@ bool spin_until(Ready ready) {
     }
     const auto spun = Clock::now() - begin;
     if (spun > std::chrono::microseconds(kSpin)) return ready();
-    if (spun > std::chrono::microseconds(kShortSpin)) {
-      if (cores_contended()) return ready();
-      std::this_thread::yield();
-    }
+    if (spun > std::chrono::microseconds(kSpinAlone)) std::this_thread::yield();
   }
 }
 

@@ -98,8 +98,8 @@ constexpr auto kNap = std::chrono::seconds(1);
 int spin_time() { return available_cores() > 1 ? 60 : 0; }
 // Those that a thread waits awake for its results: sleeping and waking costs 30 to 60.
 int wait_time(bool contended) { return contended || available_cores() == 1 ? spin_time() : 1000; }
-// Who has enqueued within this time has more to enqueue.
-constexpr int kBusy = 40;
+// Microseconds within which who has enqueued has more to enqueue, and who asked to be called back has not.
+constexpr int kBusy = 100, kBusyBeforeCallback = 10;
 // Pooled memory makes running ahead cheap, but a queue without end hides errors and latency.
 constexpr uint64_t kMostPending = 8192;
 
@@ -113,7 +113,11 @@ inline void relax() {
 
 struct CallbackTask final : Task {
   explicit CallbackTask(std::function<void()> f) : callback(std::move(f)) {}
-  void run() override { callback(); }
+  // It makes a thread run that asks: where helpers leave it no core it would take the one of this thread.
+  void run() override {
+    set_asker_busy(kBusy);
+    callback();
+  }
   std::function<void()> callback;
 };
 
@@ -143,6 +147,7 @@ class CpuStream final : public Stream {
 
   void host_callback(std::function<void()> callback) override {
     enqueue(new CallbackTask(std::move(callback)));
+    set_asker_busy(kBusyBeforeCallback);
   }
 
   void wait(uint64_t ticket) override {
