@@ -19,7 +19,7 @@ namespace {
 constexpr int64_t kFewChannels = 32;
 constexpr int64_t kTaskWork = 1 << 19;  // multiply-adds
 constexpr int64_t kEnoughTasks = 16;
-constexpr int64_t kPartPixels = 1024;     // that are worth sums of their own
+constexpr int64_t kPartPixels = 768;      // that are worth sums of their own
 constexpr int64_t kPartsBytes = 1 << 20;  // of all parts' sums: a part of L2
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
