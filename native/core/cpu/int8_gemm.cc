@@ -212,7 +212,8 @@ class Product {
       p.words = words_;
       multiply_blocks(p, g);
     }
-    if (g_.finish != nullptr) g_.finish(g_.finish_context, tile);
+    const bool finished = g_.raw && tile.a_shift == 0 && tile.b_shift == 0;
+    if (g_.finish != nullptr && !finished) g_.finish(g_.finish_context, tile);
   }
 
   // The last panel of A has fewer rows, so within it a group takes less room: it goes by itself.
