@@ -29,6 +29,7 @@ const cases: readonly Case[] = [
   [4, 80, 15, 15, 96, 2],
   [2, 64, 56, 56, 64, 1],
   [19, 48, 1, 1, 70, 2],
+  [5, 160, 20, 17, 66, 2],
 ];
 
 function inputs([n, c, h, w, k, groups]: Case, dtype: Dtype): [x: Tensor, weight: Tensor, bias: Tensor, y: Tensor] {
@@ -70,8 +71,8 @@ describe.each(['f32', 'f64'] as const)('conv2d of 1 x 1, %s', (dtype) => {
   });
 });
 
-// The second has many pixels: the sums of parts of the images are added.
-test.each([cases[1] as Case, [6, 48, 20, 20, 40, 1]])(
+// The sums of parts of the images are added in the second and third; the third turns the weight's gradient.
+test.each([cases[1] as Case, [6, 48, 20, 20, 40, 1], [7, 96, 20, 20, 40, 1]])(
   '%i images: the same bits at any number of threads',
   (...given) => {
     const [x, weight, , dy] = inputs(given as Case, 'f32');

@@ -1,8 +1,9 @@
 // Weight gradient of 1 x 1 kernels: dweight (filters, channels) = sum over images of dy (filters, pixels) times
-// x (channels, pixels) transposed. A task takes one panel of channels through its images: it transposes a block of
-// pixels of x, which the product reads from L1 while rows of dy pass where they lie and the next image's channels come
-// into L2. Where there are few panels the images are cut into parts too, whose sums are added in order. x is
-// read once, dy once per panel, dweight read and written once per block.
+// x (channels, pixels) transposed, or the transpose of that where there are few filters: then dy is the
+// operand that is transposed. A task takes one panel of its planes through the images: it transposes a block of pixels,
+// which the product reads from L1 while the rows of the other operand pass where they lie and the next image's planes
+// come into L2. Where there are few panels the images are cut into parts too, whose sums are added in order. The
+// transposed operand is read once, the other one once per panel, the sums are read and written once per block.
 #include "ops/conv2d/conv2d_pointwise_weight.h"
 
 #include <algorithm>
@@ -17,7 +18,8 @@ namespace tilegrad {
 namespace {
 
 constexpr int64_t kFewChannels = 32;
-constexpr int64_t kTaskWork = 1 << 19;  // multiply-adds
+constexpr int64_t kTurnedFilters = 128;  // more outweigh the transpose of all channels
+constexpr int64_t kTaskWork = 1 << 19;   // multiply-adds
 constexpr int64_t kEnoughTasks = 16;
 constexpr int64_t kPartPixels = 768;      // that are worth sums of their own
 constexpr int64_t kPartsBytes = 1 << 20;  // of all parts' sums: a part of L2
@@ -37,7 +39,10 @@ class PointwiseWeight {
         filters_(s.k / s.groups),
         pixels_(s.p * s.q),
         elements_(s.k * channels_),
-        vectors_(ceil_div(channels_, geometry_.lanes)),
+        turned_(filters_ <= kTurnedFilters && 4 * filters_ < 3 * channels_),
+        rows_(turned_ ? channels_ : filters_),
+        cols_(turned_ ? filters_ : channels_),
+        vectors_(ceil_div(cols_, geometry_.lanes)),
         panels_(ceil_div(vectors_, geometry_.tile_cols / geometry_.lanes)),
         blocks_(depth_blocks(pixels_, geometry_.one_tile_depth)) {
     const int64_t work = s.n * pixels_ * elements_;
@@ -59,11 +64,13 @@ class PointwiseWeight {
   };
   Columns columns(int64_t panel) const {
     const int64_t first = vectors_ * panel / panels_ * geometry_.lanes;
-    const int64_t end = std::min(vectors_ * (panel + 1) / panels_ * geometry_.lanes, channels_);
+    const int64_t end = std::min(vectors_ * (panel + 1) / panels_ * geometry_.lanes, cols_);
     return {first, end - first};
   }
   void run_whole() const;
   void run_task(int64_t part, int64_t group, int64_t panel, T* out) const;
+  void add_parts(T* first, const T* others) const;
+  void turn(const T* sums) const;
 
   const ConvShape& s_;
   const T *x_, *dy_;
@@ -71,7 +78,9 @@ class PointwiseWeight {
   const GemmKernels<T> kernels_;
   const GemmGeometry geometry_;
   const int64_t channels_, filters_, pixels_, elements_;
-  const int64_t vectors_, panels_;  // of the channels of one group
+  const bool turned_;
+  const int64_t rows_, cols_;       // of the sums of one group
+  const int64_t vectors_, panels_;  // of the columns
   const DepthBlocks blocks_;        // of the pixels of one image
   int64_t parts_;                   // of the images
 };
@@ -96,46 +105,74 @@ void PointwiseWeight<T>::run_task(int64_t part, int64_t group, int64_t panel, T*
   T* packed = static_cast<T*>(
       scratch(ScratchSlot::chunk, sizeof(T) * static_cast<size_t>(cols * blocks_.depth)));
   GemmPanels<T> p = {};
-  p.m = filters_, p.n = c.count;
-  p.panel_rows = static_cast<int>(ceil_div(filters_, ceil_div(filters_, geometry_.tile_rows)));
+  p.m = rows_, p.n = c.count;
+  p.panel_rows = static_cast<int>(ceil_div(rows_, ceil_div(rows_, geometry_.tile_rows)));
   p.a_row = pixels_;
   p.b = packed;
-  p.c = out + group * filters_ * channels_ + c.first, p.c_row = channels_;
+  p.c = out + group * rows_ * cols_ + c.first, p.c_row = cols_;
+  const T *a = turned_ ? x_ : dy_, *b = turned_ ? dy_ : x_;
   const int64_t begin = s_.n * part / parts_, end = s_.n * (part + 1) / parts_;
   for (int64_t n = begin; n < end; ++n) {
-    const T* x = x_ + (n * s_.c + group * channels_ + c.first) * pixels_;
-    p.next = n + 1 < end ? x + s_.c * pixels_ : nullptr;
+    const int64_t image = n * s_.groups + group;
+    const T* planes = b + (image * cols_ + c.first) * pixels_;
+    p.next = n + 1 < end ? planes + s_.groups * cols_ * pixels_ : nullptr;
     for (int64_t block = 0; block < blocks_.count; ++block) {
       const int64_t pixel = block * blocks_.depth;
       p.k = std::min(blocks_.depth, pixels_ - pixel);
-      kernels_.pack(
-          {packed, static_cast<int>(cols), static_cast<int>(c.count), p.k, x + pixel, pixels_, 1});
-      p.a = dy_ + (n * s_.k + group * filters_) * pixels_ + pixel;
+      kernels_.pack({packed, static_cast<int>(cols), static_cast<int>(c.count), p.k, planes + pixel,
+                     pixels_, 1});
+      p.a = a + image * rows_ * pixels_ + pixel;
       kernels_.panels(p);
       p.accumulate = true;
     }
   }
 }
 
+// In order.
+template <class T>
+void PointwiseWeight<T>::add_parts(T* first, const T* others) const {
+  parallel_for(parts_ > 1 ? elements_ : 0, 1 << 14, [&](int64_t begin, int64_t end) {
+    for (int64_t i = 0; i < parts_ - 1; ++i) {
+      const T* from = others + i * elements_;
+      for (int64_t j = begin; j < end; ++j) first[j] += from[j];
+    }
+  });
+}
+
+// (channels, filters) to (filters, channels).
+template <class T>
+void PointwiseWeight<T>::turn(const T* sums) const {
+  const int64_t lanes = geometry_.lanes, blocks = ceil_div(filters_, lanes);
+  const int64_t grain = grain_for(std::min(filters_, lanes) * channels_, 1 << 14);
+  parallel_for(s_.groups * blocks, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t group = i / blocks * filters_ * channels_, filter = i % blocks * lanes;
+      const int width = static_cast<int>(channels_);
+      kernels_.pack({dw_ + group + filter * channels_, width, width,
+                     std::min(lanes, filters_ - filter), sums + group + filter, filters_, 1});
+    }
+  });
+}
+
 template <class T>
 void PointwiseWeight<T>::run() {
   if (pixels_ == 1) return run_whole();
-  T* sums = dw_;
-  if (parts_ > 1) {
-    sums = static_cast<T*>(
-        scratch(ScratchSlot::region, sizeof(T) * static_cast<size_t>(parts_ * elements_)));
+  // The sums of the first part are the result's, unless that must be turned.
+  const int64_t aside = parts_ - (turned_ ? 0 : 1);
+  T* others = nullptr;
+  if (aside > 0) {
+    others = static_cast<T*>(
+        scratch(ScratchSlot::region, sizeof(T) * static_cast<size_t>(aside * elements_)));
   }
+  T* first = dw_;
+  if (turned_) first = others, others += elements_;
   parallel_for(parts_ * s_.groups * panels_, 1, [&](int64_t task, int64_t) {
     const int64_t part = task / panels_ / s_.groups;
-    run_task(part, task / panels_ % s_.groups, task % panels_, sums + part * elements_);
+    run_task(part, task / panels_ % s_.groups, task % panels_,
+             part == 0 ? first : others + (part - 1) * elements_);
   });
-  parallel_for(parts_ > 1 ? elements_ : 0, 1 << 14, [&](int64_t begin, int64_t end) {
-    std::copy(sums + begin, sums + end, dw_ + begin);
-    for (int64_t i = 1; i < parts_; ++i) {
-      const T* from = sums + i * elements_;
-      for (int64_t j = begin; j < end; ++j) dw_[j] += from[j];
-    }
-  });
+  add_parts(first, others);
+  if (turned_) turn(first);
 }
 
 template <class T>
