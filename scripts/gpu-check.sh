@@ -101,11 +101,11 @@ native() { # NAME SOURCE...: a program of test/cuda for this GPU
     -o "$build/$name" "${@/#/test/cuda/}"
 }
 
-# The wrappers that test/cuda/ptx_conformance.cu does not ask, by name.
+# The wrappers without a case, by name.
 unasked_wrappers() {
   local name
   while read -r name; do
-    grep -Eq "ptx::$name\b|_CASE\($name[,)]" test/cuda/ptx_conformance.cu || echo "$name"
+    grep -Eqh "ptx::$name\b|_CASE\($name[,)]" test/cuda/ptx_case*.cuh || echo "$name"
   done < <(awk '/^\/\/ PTX sm_/ { want = 1; next } want && /^TILEGRAD_PTX/ { sub(/\(.*/, "", $3); print $3; want = 0 }' \
     native/core/cuda/ptx*.cuh)
 }
@@ -113,7 +113,7 @@ unasked_wrappers() {
 step_conformance() {
   local unasked
   unasked=$(unasked_wrappers)
-  [ -z "$unasked" ] || { echo "wrappers without a case in test/cuda/ptx_conformance.cu:" $unasked && return 1; }
+  [ -z "$unasked" ] || { echo "wrappers without a case in test/cuda/ptx_case*.cuh:" $unasked && return 1; }
   mkdir -p "$build"
   local generator=()
   command -v ninja >/dev/null && generator=(-G Ninja)

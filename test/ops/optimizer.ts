@@ -1,12 +1,8 @@
 import {
   adadeltaUpdate,
   adagradUpdate,
-  adamaxUpdate,
-  adamUpdate,
   asgdUpdate,
-  nadamUpdate,
   noGrad,
-  radamUpdate,
   rmspropUpdate,
   rpropUpdate,
   type SgdOptions,
@@ -15,88 +11,8 @@ import {
   tensor,
   zeros,
 } from 'tilegrad';
-import { defineRows, type InputSpec, type NdArray, type OpRows, type Sample } from '../support/op_rows.ts';
-
-type Round = (x: number) => number;
-/** One element: the parameter, its states and the gradient; gives the parameter and the states after the step. */
-type Rule<A> = (v: number[], attrs: A, r: Round) => number[];
-
-interface Update<A> {
-  name: string;
-  title?: string;
-  /** Bounds of the values of each state. */
-  states: readonly (readonly [number, number])[];
-  /** `lists` are parameters, states and gradients. */
-  run: (lists: readonly (readonly Tensor[])[], attrs: A) => void;
-  rule: Rule<A>;
-  attrs: readonly A[];
-}
-
-const shapes: readonly (readonly number[])[][] = [[[]], [[3, 5], [7], [0], [2, 3, 11]], [[300, 130]]];
-
-function splitLists<T>(all: readonly T[], lists: number): T[][] {
-  const count = all.length / lists;
-  return Array.from({ length: lists }, (_, k) => all.slice(k * count, (k + 1) * count));
-}
-
-/** The rows of an update op: its outputs are the parameters and the states, which it writes in place. */
-function rowsOf<A>({ name, title, states, run, rule, attrs }: Update<A>): OpRows<A> {
-  const lists = states.length + 2;
-  const inputs = (of: readonly (readonly number[])[]): InputSpec[] => {
-    const list = (range: readonly [number, number], written: boolean) =>
-      of.map((shape): InputSpec => ({ shape, range, grad: false, ...(written ? { expandable: false } : {}) }));
-    return [...list([-2, 2], true), ...states.flatMap((range) => list(range, true)), ...list([-1, 1], false)];
-  };
-  return defineRows<A>({
-    name,
-    ...(title === undefined ? {} : { title }),
-    dtypes: ['f32', 'f64', 'f16', 'bf16'],
-    family: 'accumulating',
-    differentiable: false,
-    call: (given, values) => {
-      const all = splitLists(given as readonly Tensor[], lists);
-      noGrad(() => run(all, values));
-      return all.slice(0, -1).flat();
-    },
-    reference: (given, values, round) => {
-      const all = splitLists(given as readonly NdArray[], lists);
-      const after = all.slice(0, -1).map((list) => list.map((x) => ({ ...x, data: x.data.slice() })));
-      all[0]!.forEach((param, p) => {
-        for (let i = 0; i < param.data.length; i++) {
-          const v = all.map((list) => list[p]!.data[i]!);
-          rule(v, values, round).forEach((value, k) => {
-            after[k]![p]!.data[i] = value;
-          });
-        }
-      });
-      return after.flat();
-    },
-    samples: attrs.flatMap((values, a) =>
-      shapes.slice(0, a === 0 ? 3 : 2).map(
-        (of): Sample<A> => ({
-          name: `${JSON.stringify(of)} ${JSON.stringify(values)}`,
-          inputs: inputs(of),
-          attrs: values,
-        }),
-      ),
-    ),
-  });
-}
-
-interface Common {
-  lr: number;
-  weightDecay?: number;
-  maximize?: boolean;
-  step: number;
-}
-
-function gradient(param: number, grad: number, { weightDecay = 0, maximize = false }: Common, r: Round): number {
-  const g = maximize ? -grad : grad;
-  return weightDecay === 0 ? g : r(g + r(weightDecay * param));
-}
-
-/** a * x + b * y, rounded. */
-const mix = (a: number, x: number, b: number, y: number, r: Round) => r(r(a * x) + r(b * y));
+import { defineRows, type NdArray, type OpRows } from '../support/op_rows.ts';
+import { type Common, gradient, mix, type Rule, rowsOf, type Update } from '../support/update_rows.ts';
 
 const sgdRule: Rule<Common & SgdOptions> = (v, attrs, r) => {
   const { lr, momentum = 0, dampening = 0, nesterov, first } = attrs;
@@ -105,27 +21,6 @@ const sgdRule: Rule<Common & SgdOptions> = (v, attrs, r) => {
   if (momentum === 0) return [r(param - r(lr * g))];
   const buffer = first ? g : mix(momentum, before, 1 - dampening, g, r);
   return [r(param - r(lr * (nesterov ? r(g + r(momentum * buffer)) : buffer))), buffer];
-};
-
-interface Adam extends Common {
-  beta1: number;
-  beta2: number;
-  eps: number;
-  amsgrad?: boolean;
-  decoupled?: boolean;
-}
-
-const adamRule: Rule<Adam> = (v, attrs, r) => {
-  const { lr, beta1, beta2, eps, step, amsgrad, decoupled, weightDecay = 0 } = attrs;
-  const [start, average, square, most] = v as [number, number, number, number];
-  const param = decoupled ? r(start * (1 - lr * weightDecay)) : start;
-  const g = gradient(param, v.at(-1)!, { ...attrs, weightDecay: decoupled ? 0 : weightDecay }, r);
-  const m = mix(beta1, average, 1 - beta1, g, r);
-  const s = mix(beta2, square, 1 - beta2, r(g * g), r);
-  const used = amsgrad ? Math.max(most, s) : s;
-  const spread = r(r(Math.sqrt(used) / Math.sqrt(1 - beta2 ** step)) + eps);
-  const next = r(param - r((lr / (1 - beta1 ** step)) * r(m / spread)));
-  return amsgrad ? [next, m, s, used] : [next, m, s];
 };
 
 interface Rmsprop extends Common {
@@ -146,12 +41,7 @@ const rmspropRule: Rule<Rmsprop> = (v, attrs, r) => {
   return [r(v[0]! - r(lr * buffer)), ...states];
 };
 
-const adam = { lr: 0.01, beta1: 0.9, beta2: 0.99, eps: 1e-4, step: 3 };
 const rmsprop = { lr: 0.01, alpha: 0.9, eps: 1e-3, momentum: 0, centered: false, step: 1 };
-const moments = [
-  [-1, 1],
-  [0.5, 2],
-] as const;
 
 const sgdMomentum: Update<Common & SgdOptions> = {
   name: 'sgd_update',
@@ -281,30 +171,6 @@ export default [
     errors: sgdErrors,
   },
   rowsOf(sgdMomentum),
-  rowsOf<Adam>({
-    name: 'adam_update',
-    states: moments,
-    run: ([params, expAvg, expAvgSq, grads], attrs) =>
-      adamUpdate(params!, grads!, { expAvg: expAvg!, expAvgSq: expAvgSq! }, attrs),
-    rule: adamRule,
-    attrs: [
-      adam,
-      { ...adam, step: 1, weightDecay: 0.1, maximize: true },
-      { ...adam, decoupled: true, weightDecay: 0.1 },
-    ],
-  }),
-  rowsOf<Adam>({
-    name: 'adam_update',
-    title: 'adam_update with amsgrad',
-    states: [...moments, [0.5, 2]],
-    run: ([params, expAvg, expAvgSq, maxExpAvgSq, grads], attrs) =>
-      adamUpdate(params!, grads!, { expAvg: expAvg!, expAvgSq: expAvgSq!, maxExpAvgSq: maxExpAvgSq! }, attrs),
-    rule: adamRule,
-    attrs: [
-      { ...adam, amsgrad: true },
-      { ...adam, amsgrad: true, decoupled: true, weightDecay: 0.1 },
-    ],
-  }),
   rmspropWith('rmsprop_update', false, 0),
   rmspropWith('rmsprop_update with momentum', false, 0.9),
   rmspropWith('rmsprop_update, centered', true, 0),
@@ -343,61 +209,6 @@ export default [
       { lr: 1, rho: 0.9, eps: 1e-6, step: 1 },
       { lr: 0.5, rho: 0.8, eps: 1e-3, weightDecay: 0.1, maximize: true, step: 1 },
     ],
-  }),
-  rowsOf<Adam>({
-    name: 'adamax_update',
-    states: [
-      [-1, 1],
-      [0.1, 1],
-    ],
-    run: ([params, expAvg, expInf, grads], attrs) =>
-      adamaxUpdate(params!, grads!, { expAvg: expAvg!, expInf: expInf! }, attrs),
-    rule: (v, attrs, r) => {
-      const g = gradient(v[0]!, v[3]!, attrs, r);
-      const m = mix(attrs.beta1, v[1]!, 1 - attrs.beta1, g, r);
-      const most = Math.max(r(attrs.beta2 * v[2]!), r(Math.abs(g) + attrs.eps));
-      return [r(v[0]! - r((attrs.lr / (1 - attrs.beta1 ** attrs.step)) * r(m / most))), m, most];
-    },
-    attrs: [adam, { ...adam, weightDecay: 0.1, maximize: true }],
-  }),
-  rowsOf<Adam & { momentumDecay: number; muProduct: number }>({
-    name: 'nadam_update',
-    states: moments,
-    run: ([params, expAvg, expAvgSq, grads], attrs) =>
-      nadamUpdate(params!, grads!, { expAvg: expAvg!, expAvgSq: expAvgSq! }, attrs),
-    rule: (v, attrs, r) => {
-      const { lr, beta1, beta2, eps, step, momentumDecay, muProduct } = attrs;
-      const mu = (t: number) => beta1 * (1 - 0.5 * 0.96 ** (t * momentumDecay));
-      const g = gradient(v[0]!, v[3]!, attrs, r);
-      const m = mix(beta1, v[1]!, 1 - beta1, g, r);
-      const square = mix(beta2, v[2]!, 1 - beta2, r(g * g), r);
-      const spread = r(r(Math.sqrt(r(square / (1 - beta2 ** step)))) + eps);
-      const ofGrad = (lr * (1 - mu(step))) / (1 - muProduct);
-      const ofAverage = (lr * mu(step + 1)) / (1 - muProduct * mu(step) * mu(step + 1));
-      return [r(v[0]! - r(mix(ofGrad, g, ofAverage, m, r) / spread)), m, square];
-    },
-    attrs: [
-      { ...adam, momentumDecay: 0.004, muProduct: 0.45, step: 1 },
-      { ...adam, momentumDecay: 0.01, muProduct: 0.1, weightDecay: 0.1 },
-    ],
-  }),
-  rowsOf<Adam>({
-    name: 'radam_update',
-    states: moments,
-    run: ([params, expAvg, expAvgSq, grads], attrs) =>
-      radamUpdate(params!, grads!, { expAvg: expAvg!, expAvgSq: expAvgSq! }, attrs),
-    rule: (v, attrs, r) => {
-      const { lr, beta1, beta2, eps, step } = attrs;
-      const g = gradient(v[0]!, v[3]!, attrs, r);
-      const m = mix(beta1, v[1]!, 1 - beta1, g, r);
-      const square = mix(beta2, v[2]!, 1 - beta2, r(g * g), r);
-      const limit = 2 / (1 - beta2) - 1;
-      const length = limit - (2 * step * beta2 ** step) / (1 - beta2 ** step);
-      const rectified = Math.sqrt(((length - 4) * (length - 2) * limit) / ((limit - 4) * (limit - 2) * length));
-      const adapted = length > 5 ? r((rectified * Math.sqrt(1 - beta2 ** step)) / r(r(Math.sqrt(square)) + eps)) : 1;
-      return [r(v[0]! - r(r((lr / (1 - beta1 ** step)) * m) * adapted)), m, square];
-    },
-    attrs: [{ ...adam, step: 20 }, adam, { ...adam, step: 9, weightDecay: 0.1 }],
   }),
   rowsOf<{ etas?: readonly [number, number]; stepSizes?: readonly [number, number]; maximize?: boolean }>({
     name: 'rprop_update',
