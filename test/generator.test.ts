@@ -70,6 +70,26 @@ describe('a row without fault passes', () => {
 });
 
 describe('a planted fault is found', () => {
+  test('in expanded inputs of a fixed dtype', () => {
+    const rows = defineRows({
+      name: 'generator_square',
+      dtypes: ['f64'],
+      family: 'elementwise',
+      differentiable: false,
+      call: ([x, factors]) => mul(x!, factors!.stride().includes(0) ? add(factors!, 1) : factors!),
+      reference: ([x, factors]) => ({ shape: x!.shape, data: x!.data.map((value, i) => value * factors!.data[i]!) }),
+      samples: [
+        {
+          inputs: [
+            { shape: [4], expandable: false },
+            { shape: [4], dtype: 'i32' },
+          ],
+        },
+      ],
+    }) as AnyRows;
+    expect(faultsOf(casesOf(rows, 'f64', 'cpu'), checkValues)).toEqual([]);
+    expect(faultsOf(casesOf(rows, 'f64', 'cpu'), checkLayouts)[0]).toMatch(/expanded inputs: element/);
+  });
   test('in the values, with place, expectation and distance', () => {
     const rows = rowsOf((x) => mul(mul(x, x), 1 + 2 ** -20));
     expect(foundBy(rows)).toEqual(['checkValues']);

@@ -57,7 +57,7 @@ function transposed(x: NdArray, dtype: DType, device: DeviceName): Tensor {
 
 /** The dimension of input `index` that the expanded layout repeats; undefined where none has more than one element. */
 export function expandedDim(x: Input, index: number): number | undefined {
-  if (x.spec.expandable === false || x.spec.dtype !== undefined) return undefined;
+  if (x.spec.expandable === false) return undefined;
   const dims = x.shape.flatMap((size, d) => (size > 1 ? [d] : []));
   return dims[index % 2 === 0 ? 0 : dims.length - 1];
 }
