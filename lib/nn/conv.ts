@@ -17,6 +17,18 @@ export interface Conv2dLayerOptions extends Conv2dOptions, PlaceOptions {
   readonly paddingMode?: 'zeros' | Exclude<PadMode, 'constant'> | undefined;
 }
 
+/** Throws ERR_ARGUMENT unless the groups divide the channels. @internal */
+export function checkChannels(user: string, inChannels: number, outChannels: number, groups: number): void {
+  checkSize(user, 'inChannels', inChannels);
+  checkSize(user, 'outChannels', outChannels);
+  checkSize(user, 'groups', groups);
+  if (inChannels % groups !== 0 || outChannels % groups !== 0)
+    throw new TilegradError(
+      'ERR_ARGUMENT',
+      `${user}: groups ${groups} does not divide inChannels ${inChannels} and outChannels ${outChannels}`,
+    );
+}
+
 /** One number for both dimensions, or one for each. @internal */
 export function pairOf(user: string, name: string, value: number | readonly [number, number], least: number) {
   const both = typeof value === 'number' ? ([value, value] as const) : value;
@@ -72,14 +84,7 @@ export class Conv2d<In extends number = number, Out extends number = number> ext
       ...placeOptions,
     ]);
     const { groups = 1, padding = 0, paddingMode = 'zeros' } = options;
-    checkSize('Conv2d', 'inChannels', inChannels);
-    checkSize('Conv2d', 'outChannels', outChannels);
-    checkSize('Conv2d', 'groups', groups);
-    if (inChannels % groups !== 0 || outChannels % groups !== 0)
-      throw new TilegradError(
-        'ERR_ARGUMENT',
-        `Conv2d: groups ${groups} does not divide inChannels ${inChannels} and outChannels ${outChannels}`,
-      );
+    checkChannels('Conv2d', inChannels, outChannels, groups);
     if (!['zeros', 'reflect', 'replicate', 'circular'].includes(paddingMode))
       throw new TilegradError(
         'ERR_ARGUMENT',

@@ -1,24 +1,13 @@
 // Convolutional layers over sequences, and transposed ones.
-import { checkOptions, TilegradError } from '../error.ts';
+import { checkOptions } from '../error.ts';
 import { type Conv1dOptions, type ConvTranspose2dOptions, conv1d, convTranspose2d } from '../ops/index.ts';
 import type { Tensor } from '../tensor.ts';
-import { pairOf } from './conv.ts';
+import { checkChannels, pairOf } from './conv.ts';
 import { initialiseLayer } from './layer_init.ts';
 import { checkSize } from './linear.ts';
 import type { ChannelFlow } from './flow.ts';
 import { Module } from './module.ts';
 import { type Parameter, type PlaceOptions, placeOptions, zeroParameter } from './parameter.ts';
-
-function checkChannels(user: string, inChannels: number, outChannels: number, groups: number): void {
-  checkSize(user, 'inChannels', inChannels);
-  checkSize(user, 'outChannels', outChannels);
-  checkSize(user, 'groups', groups);
-  if (inChannels % groups !== 0 || outChannels % groups !== 0)
-    throw new TilegradError(
-      'ERR_ARGUMENT',
-      `${user}: groups ${groups} does not divide inChannels ${inChannels} and outChannels ${outChannels}`,
-    );
-}
 
 /** Settings that were given, as they were given. */
 const shown = (options: object): string =>

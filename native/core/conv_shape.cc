@@ -1,5 +1,7 @@
 #include "core/conv_shape.h"
 
+#include "core/window_attrs.h"
+
 namespace tilegrad {
 
 namespace {
@@ -12,21 +14,10 @@ struct Settings {
 };
 
 Settings read_settings(const Attrs& attrs) {
-  auto read = [&](const char* name, int count, int64_t least, int64_t* out) {
-    Shape values = attrs.integers(name);
-    if (values.rank != count)
-      fail(ErrorCode::argument, attrs.op->name, ": ", name, " needs ", count, " numbers");
-    for (int i = 0; i < count; ++i) {
-      if (values[i] < least || values[i] >= kLargest)
-        fail(ErrorCode::argument, attrs.op->name, ": ", name, " must be from ", least, " to ",
-             kLargest - 1, " but is ", values[i]);
-      out[i] = values[i];
-    }
-  };
   Settings s;
-  read("stride", 2, 1, s.stride);
-  read("padding", 4, 0, s.padding);
-  read("dilation", 2, 1, s.dilation);
+  read_window(attrs, "stride", 2, 1, kLargest, s.stride);
+  read_window(attrs, "padding", 4, 0, kLargest, s.padding);
+  read_window(attrs, "dilation", 2, 1, kLargest, s.dilation);
   s.groups = attrs.integer("groups");
   if (s.groups < 1 || s.groups >= kLargest)
     fail(ErrorCode::argument, attrs.op->name, ": groups must be from 1 to ", kLargest - 1,

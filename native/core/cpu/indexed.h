@@ -1,8 +1,11 @@
 // Positions that come from a tensor: read and checked on the stream, since only there their values are known.
 #pragma once
 
+#include <cstring>
+#include <memory>
 #include <string>
 
+#include "core/cpu/half.h"
 #include "core/error.h"
 #include "core/parallel.h"
 #include "core/tensor.h"
@@ -35,6 +38,36 @@ std::string index_message(int64_t index, int64_t at, int64_t size, int dim);
 
 /// Throws ERR_ARGUMENT unless all positions in the index are from 0 to rows - 1.
 void check_index(const View& index, int64_t rows);
+
+/// Fills `out` with `base` (none: with 0) and lets `add` add to it: add.operator()<T>(values) for elements of T. 16-bit floats
+/// are summed in f32 and rounded once.
+template <class Add>
+void add_indexed(const View& base, const View& out, const Add& add) {
+  const int64_t numel = out.numel();
+  if (out.dtype == DType::f16 || out.dtype == DType::bf16) {
+    const std::unique_ptr<float[]> wide(new float[static_cast<size_t>(numel)]());
+    if (base) widen(out.dtype, base.as<uint16_t>(), wide.get(), numel);
+    if (out.dtype == DType::f16) {
+      add.template operator()<f16>(wide.get());
+    } else {
+      add.template operator()<bf16>(wide.get());
+    }
+    return narrow(out.dtype, wide.get(), out.as<uint16_t>(), numel);
+  }
+  const size_t bytes = static_cast<size_t>(numel) * dtype_size(out.dtype);
+  if (base) {
+    std::memcpy(out.data, bytes_of(base), bytes);
+  } else {
+    std::memset(out.data, 0, bytes);
+  }
+  switch (out.dtype) {
+    TG_CASE(f32, float, T, add.template operator()<T>(out.as<T>()))
+    TG_CASE(f64, double, T, add.template operator()<T>(out.as<T>()))
+    TG_CASES_INTEGER(T, add.template operator()<T>(out.as<T>()))
+    default:
+      __builtin_unreachable();
+  }
+}
 
 /// source (outer, rows, inner) to out (outer, n, inner) by the n positions of index, `bytes` per row of inner elements.
 /// Throws ERR_ARGUMENT for a position that is none.

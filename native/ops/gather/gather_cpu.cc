@@ -4,10 +4,8 @@
 // 16-bit floats are added up in f32 and rounded once.
 #include <algorithm>
 #include <cstring>
-#include <memory>
 #include <type_traits>
 
-#include "core/cpu/half.h"
 #include "core/cpu/indexed.h"
 #include "ops/gather/gather.h"
 
@@ -113,33 +111,11 @@ void scatter_cpu(KernelArgs& args) {
 
 void scatter_add_cpu(KernelArgs& args) {
   const View& out = args.outputs[0];
-  const View base = args.has(2) ? args.inputs[2] : View{};
-  const int64_t numel = out.numel();
-  const size_t bytes = static_cast<size_t>(numel) * dtype_size(out.dtype);
   const bool any = args.inputs[0].numel() > 0;
   const GatherPlan p = gather_plan(args.attrs, out.shape(), args.inputs[0].shape());
-  if (out.dtype == DType::f16 || out.dtype == DType::bf16) {
-    std::unique_ptr<float[]> wide(new float[static_cast<size_t>(numel)]);
-    if (base)
-      widen(out.dtype, base.as<uint16_t>(), wide.get(), numel);
-    else
-      std::fill_n(wide.get(), numel, 0.0f);
-    if (any && out.dtype == DType::f16) scatter_add<f16>(args, p, wide.get());
-    if (any && out.dtype == DType::bf16) scatter_add<bf16>(args, p, wide.get());
-    return narrow(out.dtype, wide.get(), out.as<uint16_t>(), numel);
-  }
-  if (base)
-    std::memcpy(out.data, bytes_of(base), bytes);
-  else
-    std::memset(out.data, 0, bytes);
-  if (!any) return;
-  switch (out.dtype) {
-    TG_CASE(f32, float, T, scatter_add<T>(args, p, out.as<T>()))
-    TG_CASE(f64, double, T, scatter_add<T>(args, p, out.as<T>()))
-    TG_CASES_INTEGER(T, scatter_add<T>(args, p, out.as<T>()))
-    default:
-      __builtin_unreachable();
-  }
+  add_indexed(args.has(2) ? args.inputs[2] : View{}, out, [&]<class T>(auto* values) {
+    if (any) scatter_add<T>(args, p, values);
+  });
 }
 
 }  // namespace tilegrad

@@ -3,11 +3,8 @@
 // 16-bit floats are added up in f32 and rounded once.
 // Bytes moved: a read and a write per selected element; for index_add two reads and a write.
 #include <algorithm>
-#include <cstring>
-#include <memory>
 #include <type_traits>
 
-#include "core/cpu/half.h"
 #include "core/cpu/indexed.h"
 #include "ops/index_select/index_select.h"
 
@@ -64,32 +61,8 @@ void index_add_cpu(KernelArgs& args) {
   const View& out = args.outputs[0];
   const IndexedRows r = indexed_rows(args.attrs, out.shape());
   check_index(args.inputs[0], r.rows);
-  const int64_t numel = out.numel();
-  const View base = args.has(2) ? args.inputs[2] : View{};
-  const size_t bytes = static_cast<size_t>(numel) * dtype_size(out.dtype);
-  if (out.dtype == DType::f16 || out.dtype == DType::bf16) {
-    std::unique_ptr<float[]> wide(new float[static_cast<size_t>(numel)]);
-    if (base)
-      widen(out.dtype, base.as<uint16_t>(), wide.get(), numel);
-    else
-      std::fill_n(wide.get(), numel, 0.0f);
-    if (out.dtype == DType::f16)
-      index_add<f16>(args, r, wide.get());
-    else
-      index_add<bf16>(args, r, wide.get());
-    return narrow(out.dtype, wide.get(), out.as<uint16_t>(), numel);
-  }
-  if (base)
-    std::memcpy(out.data, bytes_of(base), bytes);
-  else
-    std::memset(out.data, 0, bytes);
-  switch (out.dtype) {
-    TG_CASE(f32, float, T, index_add<T>(args, r, out.as<T>()))
-    TG_CASE(f64, double, T, index_add<T>(args, r, out.as<T>()))
-    TG_CASES_INTEGER(T, index_add<T>(args, r, out.as<T>()))
-    default:
-      __builtin_unreachable();
-  }
+  add_indexed(args.has(2) ? args.inputs[2] : View{}, out,
+              [&]<class T>(auto* values) { index_add<T>(args, r, values); });
 }
 
 }  // namespace tilegrad

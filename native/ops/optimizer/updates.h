@@ -62,26 +62,33 @@ struct sgd_momentum : Common<C> {
   }
 };
 
-// Arrays: parameter, exp_avg, exp_avg_sq, with amsgrad max_exp_avg_sq, gradient. lr is that of the step: divided by
-// the first bias correction.
-template <class C, bool kAmsgrad>
-struct AdamRule : Common<C> {
-  static constexpr int kArrays = kAmsgrad ? 5 : 4;
-  C beta1, fresh1, beta2, fresh2, scale, shrink;  // scale: 1 / sqrt of the second bias correction
-  C eps;
-  TG_MEMBER explicit AdamRule(const double* c)
+// Moving averages of the gradient and of its square, as Adam and what came of it keep them.
+template <class C>
+struct Moments : Common<C> {
+  C beta1, fresh1, beta2, fresh2, eps;
+  TG_MEMBER explicit Moments(const double* c)
       : Common<C>(c),
         beta1(static_cast<C>(c[kOwn])),
         fresh1(static_cast<C>(1 - c[kOwn])),
         beta2(static_cast<C>(c[kOwn + 1])),
         fresh2(static_cast<C>(1 - c[kOwn + 1])),
-        scale(static_cast<C>(c[kOwn + 3])),
-        shrink(static_cast<C>(c[kOwn + 4])),
         eps(static_cast<C>(c[kOwn + 2])) {}
+  TG_MEMBER C average(C before, C g) const { return beta1 * before + fresh1 * g; }
+  TG_MEMBER C average_square(C before, C g) const { return beta2 * before + fresh2 * (g * g); }
+};
+
+// Arrays: parameter, exp_avg, exp_avg_sq, with amsgrad max_exp_avg_sq, gradient. lr is that of the step: divided by
+// the first bias correction.
+template <class C, bool kAmsgrad>
+struct AdamRule : Moments<C> {
+  static constexpr int kArrays = kAmsgrad ? 5 : 4;
+  C scale, shrink;  // scale: 1 / sqrt of the second bias correction
+  TG_MEMBER explicit AdamRule(const double* c)
+      : Moments<C>(c), scale(static_cast<C>(c[kOwn + 3])), shrink(static_cast<C>(c[kOwn + 4])) {}
   TG_MEMBER void operator()(C (&v)[kArrays]) const {
     const C param = v[0] * shrink;  // decoupled weight decay
     const C g = this->gradient(param, v[kArrays - 1]);
-    const C m = beta1 * v[1] + fresh1 * g, square = beta2 * v[2] + fresh2 * (g * g);
+    const C m = this->average(v[1], g), square = this->average_square(v[2], g);
     v[1] = m;
     v[2] = square;
     C most = square;
@@ -89,7 +96,7 @@ struct AdamRule : Common<C> {
       most = v[3] > square || v[3] != v[3] ? v[3] : square;
       v[3] = most;
     }
-    v[0] = param - this->lr * (m / (math::sqrt(most) * scale + eps));
+    v[0] = param - this->lr * (m / (math::sqrt(most) * scale + this->eps));
   }
 };
 template <class C>
@@ -187,46 +194,35 @@ struct adamax : Common<C> {
 
 // Arrays: parameter, exp_avg, exp_avg_sq, gradient. The step mixes gradient and average.
 template <class C>
-struct nadam : Common<C> {
+struct nadam : Moments<C> {
   static constexpr int kArrays = 4;
-  C beta1, fresh1, beta2, fresh2, eps, scale, of_grad, of_average;  // scale: 1 / bias correction
+  C scale, of_grad, of_average;  // scale: 1 / bias correction
   TG_MEMBER explicit nadam(const double* c)
-      : Common<C>(c),
-        beta1(static_cast<C>(c[kOwn])),
-        fresh1(static_cast<C>(1 - c[kOwn])),
-        beta2(static_cast<C>(c[kOwn + 1])),
-        fresh2(static_cast<C>(1 - c[kOwn + 1])),
-        eps(static_cast<C>(c[kOwn + 2])),
+      : Moments<C>(c),
         scale(static_cast<C>(c[kOwn + 3])),
         of_grad(static_cast<C>(c[kOwn + 4])),
         of_average(static_cast<C>(c[kOwn + 5])) {}
   TG_MEMBER void operator()(C (&v)[4]) const {
     const C g = this->gradient(v[0], v[3]);
-    v[1] = beta1 * v[1] + fresh1 * g;
-    v[2] = beta2 * v[2] + fresh2 * (g * g);
-    const C spread = math::sqrt(v[2] * scale) + eps;
+    v[1] = this->average(v[1], g);
+    v[2] = this->average_square(v[2], g);
+    const C spread = math::sqrt(v[2] * scale) + this->eps;
     v[0] = v[0] - (of_grad * g + of_average * v[1]) / spread;
   }
 };
 
 // Arrays: parameter, exp_avg, exp_avg_sq, gradient. `rectified` is 0 as long as the variance is unknown.
 template <class C>
-struct radam : Common<C> {
+struct radam : Moments<C> {
   static constexpr int kArrays = 4;
-  C beta1, fresh1, beta2, fresh2, eps, rectified;
+  C rectified;
   TG_MEMBER explicit radam(const double* c)
-      : Common<C>(c),
-        beta1(static_cast<C>(c[kOwn])),
-        fresh1(static_cast<C>(1 - c[kOwn])),
-        beta2(static_cast<C>(c[kOwn + 1])),
-        fresh2(static_cast<C>(1 - c[kOwn + 1])),
-        eps(static_cast<C>(c[kOwn + 2])),
-        rectified(static_cast<C>(c[kOwn + 3])) {}
+      : Moments<C>(c), rectified(static_cast<C>(c[kOwn + 3])) {}
   TG_MEMBER void operator()(C (&v)[4]) const {
     const C g = this->gradient(v[0], v[3]);
-    v[1] = beta1 * v[1] + fresh1 * g;
-    v[2] = beta2 * v[2] + fresh2 * (g * g);
-    const C adapted = rectified != C(0) ? rectified / (math::sqrt(v[2]) + eps) : C(1);
+    v[1] = this->average(v[1], g);
+    v[2] = this->average_square(v[2], g);
+    const C adapted = rectified != C(0) ? rectified / (math::sqrt(v[2]) + this->eps) : C(1);
     v[0] = v[0] - this->lr * v[1] * adapted;
   }
 };

@@ -1,24 +1,14 @@
 // The windows that the attributes of the pooling ops describe.
 #include "ops/pool2d/pool2d.h"
 
+#include "core/window_attrs.h"
+
 namespace tilegrad {
 
 namespace {
 
 // Of sizes, strides, paddings and dilations: sums and products of two stay in 64 bits.
 constexpr int64_t kLargest = int64_t{1} << 30;
-
-void read(const Attrs& attrs, const char* name, int count, int64_t least, int64_t* out) {
-  Shape values = attrs.integers(name);
-  if (values.rank != count)
-    fail(ErrorCode::argument, attrs.op->name, ": ", name, " needs ", count, " numbers");
-  for (int i = 0; i < count; ++i) {
-    if (values[i] < least || values[i] >= kLargest)
-      fail(ErrorCode::argument, attrs.op->name, ": ", name, " must be from ", least, " to ",
-           kLargest - 1, " but is ", values[i]);
-    out[i] = values[i];
-  }
-}
 
 // With `ceil` a last window may reach beyond the padding, also an only one; one that starts beyond the image and its near
 // padding is dropped, as in PyTorch.
@@ -42,10 +32,10 @@ PoolShape pool_shape(const Attrs& attrs, const Shape& x, bool dilated) {
   if (x.rank != 4)
     fail(ErrorCode::shape, op, ": input must have 4 dimensions (N, C, H, W) but has shape ", x);
   int64_t kernel[2], stride[2], padding[4], dilation[2] = {1, 1};
-  read(attrs, "kernel", 2, 1, kernel);
-  read(attrs, "stride", 2, 1, stride);
-  read(attrs, "padding", 4, 0, padding);
-  if (dilated) read(attrs, "dilation", 2, 1, dilation);
+  read_window(attrs, "kernel", 2, 1, kLargest, kernel);
+  read_window(attrs, "stride", 2, 1, kLargest, stride);
+  read_window(attrs, "padding", 4, 0, kLargest, padding);
+  if (dilated) read_window(attrs, "dilation", 2, 1, kLargest, dilation);
   if (x[2] >= kLargest || x[3] >= kLargest || x[2] * x[3] >= kLargest * 2 - 1)
     fail(ErrorCode::shape, op, ": planes of more than 2^31 - 2 elements are not supported (input ",
          x, ")");

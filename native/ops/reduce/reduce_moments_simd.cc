@@ -9,6 +9,18 @@ namespace {
 
 constexpr int64_t kRunRows = 128;
 
+// Calls block(x, rows, stride, columns, accumulators) for blocks of at most kRunRows rows and a vector of columns.
+template <class T, class Accumulator, class Block>
+TG_SIMD void each_block(const T* x, const ReduceSlab& slab, Accumulator* a, Block&& block) {
+  constexpr int W = kWide<T>;
+  for (int64_t r = 0; r < slab.count; r += kRunRows) {
+    const int64_t rows = slab.count - r < kRunRows ? slab.count - r : kRunRows;
+    for (int64_t c = 0; c < slab.n; c += W)
+      block(x + r * slab.stride + c, rows, slab.stride,
+            slab.n - c < W ? static_cast<int>(slab.n - c) : W, a + c);
+  }
+}
+
 template <class T>
 struct Moments {
   using Element = T;
@@ -56,12 +68,7 @@ struct Moments {
   }
 
   static void columns(const T* x, const ReduceSlab& slab, Accumulator* a) {
-    for (int64_t r = 0; r < slab.count; r += kRunRows) {
-      const int64_t rows = slab.count - r < kRunRows ? slab.count - r : kRunRows;
-      for (int64_t c = 0; c < slab.n; c += W)
-        block(x + r * slab.stride + c, rows, slab.stride,
-              slab.n - c < W ? static_cast<int>(slab.n - c) : W, a + c);
-    }
+    each_block(x, slab, a, block);
   }
   TG_SIMD void block(const T* x, int64_t rows, int64_t stride, int count, Accumulator* a) {
     Vec<C> sum = {}, d = {}, s = {};
@@ -125,12 +132,7 @@ struct LogSumExp {
   }
 
   static void columns(const T* x, const ReduceSlab& slab, Accumulator* a) {
-    for (int64_t r = 0; r < slab.count; r += kRunRows) {
-      const int64_t rows = slab.count - r < kRunRows ? slab.count - r : kRunRows;
-      for (int64_t c = 0; c < slab.n; c += W)
-        block(x + r * slab.stride + c, rows, slab.stride,
-              slab.n - c < W ? static_cast<int>(slab.n - c) : W, a + c);
-    }
+    each_block(x, slab, a, block);
   }
   TG_SIMD void block(const T* x, int64_t rows, int64_t stride, int count, Accumulator* a) {
     Vec<C> most = broadcast<C>(kLowest<C>), sum = {};
