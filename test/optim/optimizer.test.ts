@@ -1,5 +1,5 @@
 // What all optimisers share, and SGD: groups, steps, freeing, state dicts, wrong arguments.
-import { memory, nn, ones, optim, type Tensor, tensor } from 'tilegrad';
+import { memory, nn, ones, optim, type Tensor, tensor, zeros } from 'tilegrad';
 import { describe, expect, test } from 'vitest';
 
 const parameter = (...values: number[]): nn.Parameter => new nn.Parameter(tensor(values));
@@ -32,6 +32,20 @@ describe('SGD', () => {
     giveGradients([a]);
     new optim.SGD([a], { lr: 0.5, maximize: true }).step();
     expect(a.itemSync()).toBe(1.5);
+  });
+
+  test('lets states come to rest at 0, not at a subnormal number', () => {
+    const a = parameter(1);
+    for (const optimizer of [new optim.SGD([a], { lr: 0.1, momentum: 0.9 }), new optim.Adam([a])]) {
+      giveGradients([a]);
+      optimizer.step();
+      a.grad = zeros([1]);
+      // 0.9^900 is below the least number of f32.
+      for (let step = 0; step < 900; step++) optimizer.step();
+      const [state] = Object.values(optimizer.stateDict().state);
+      const average = state?.momentumBuffer ?? state?.expAvg;
+      expect((average as Tensor).dataSync()).toEqual(Float32Array.of(0));
+    }
   });
 
   test('leaves parameters without a gradient alone, and remembers nothing of them', () => {

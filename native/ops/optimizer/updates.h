@@ -16,6 +16,14 @@ namespace tilegrad::optimizer {
 constexpr int kMaxArrays = 5;
 constexpr int kMaxCoefficients = 9;
 
+// A state that decays: 0 in place of a subnormal number. Where gradients stay 0 it would come to rest at one, and
+// processors take many times as long for it.
+template <class C>
+TG_MEMBER C decayed(C state) {
+  constexpr C least = sizeof(C) == 8 ? C(2.2250738585072014e-308) : C(1.17549435e-38);
+  return math::fabs(state) < least ? C(0) : state;
+}
+
 // Every rule's first coefficients.
 enum : int { kLr, kDecay, kSign, kOwn };  // kSign: -1 to maximise
 
@@ -56,7 +64,7 @@ struct sgd_momentum : Common<C> {
         first(c[kOwn + 3] != 0) {}
   TG_MEMBER void operator()(C (&v)[3]) const {
     const C g = this->gradient(v[0], v[2]);
-    const C buffer = first ? g : momentum * v[1] + fresh * g;
+    const C buffer = decayed(first ? g : momentum * v[1] + fresh * g);
     v[1] = buffer;
     v[0] = v[0] - this->lr * (nesterov ? g + momentum * buffer : buffer);
   }
@@ -73,8 +81,10 @@ struct Moments : Common<C> {
         beta2(static_cast<C>(c[kOwn + 1])),
         fresh2(static_cast<C>(1 - c[kOwn + 1])),
         eps(static_cast<C>(c[kOwn + 2])) {}
-  TG_MEMBER C average(C before, C g) const { return beta1 * before + fresh1 * g; }
-  TG_MEMBER C average_square(C before, C g) const { return beta2 * before + fresh2 * (g * g); }
+  TG_MEMBER C average(C before, C g) const { return decayed(beta1 * before + fresh1 * g); }
+  TG_MEMBER C average_square(C before, C g) const {
+    return decayed(beta2 * before + fresh2 * (g * g));
+  }
 };
 
 // Arrays: parameter, exp_avg, exp_avg_sq, with amsgrad max_exp_avg_sq, gradient. lr is that of the step: divided by
@@ -117,15 +127,15 @@ struct RmspropRule : Common<C> {
         momentum(static_cast<C>(c[kOwn + 2])) {}
   TG_MEMBER void operator()(C (&v)[kArrays]) const {
     const C g = this->gradient(v[0], v[kArrays - 1]);
-    C spread = alpha * v[1] + fresh * (g * g);
+    C spread = decayed(alpha * v[1] + fresh * (g * g));
     v[1] = spread;
     if constexpr (kCentered) {
-      v[2] = alpha * v[2] + fresh * g;
+      v[2] = decayed(alpha * v[2] + fresh * g);
       spread = spread - v[2] * v[2];
     }
     C step = g / (math::sqrt(spread) + eps);
     if constexpr (kMomentum) {
-      step = momentum * v[kArrays - 2] + step;
+      step = decayed(momentum * v[kArrays - 2] + step);
       v[kArrays - 2] = step;
     }
     v[0] = v[0] - this->lr * step;
@@ -165,9 +175,9 @@ struct adadelta : Common<C> {
         eps(static_cast<C>(c[kOwn + 1])) {}
   TG_MEMBER void operator()(C (&v)[4]) const {
     const C g = this->gradient(v[0], v[3]);
-    v[1] = rho * v[1] + fresh * (g * g);
+    v[1] = decayed(rho * v[1] + fresh * (g * g));
     const C delta = math::sqrt(v[2] + eps) / math::sqrt(v[1] + eps) * g;
-    v[2] = rho * v[2] + fresh * (delta * delta);
+    v[2] = decayed(rho * v[2] + fresh * (delta * delta));
     v[0] = v[0] - this->lr * delta;
   }
 };
@@ -185,7 +195,7 @@ struct adamax : Common<C> {
         eps(static_cast<C>(c[kOwn + 2])) {}
   TG_MEMBER void operator()(C (&v)[4]) const {
     const C g = this->gradient(v[0], v[3]);
-    v[1] = beta1 * v[1] + fresh * g;
+    v[1] = decayed(beta1 * v[1] + fresh * g);
     const C before = beta2 * v[2], now = math::fabs(g) + eps;
     v[2] = before > now || before != before ? before : now;
     v[0] = v[0] - this->lr * (v[1] / v[2]);
