@@ -275,7 +275,7 @@ export function sparsity(module: AnyModule): number {
 /**
  * Replaces every Linear in `model` whose weight has enough zeros by a {@link SparseLinear}, in place, frees the replaced parameters
  * that no other layer of it uses, and returns the model (the new layer, if `model` is a Linear itself). Pruning of these weights becomes permanent, as by
- * {@link remove}. For inference: gradients end here. Throws ERR_ARGUMENT where no weight has enough zeros.
+ * {@link remove}. For inference: gradients end here. Throws ERR_ARGUMENT where no weight of f32 or f64 has enough zeros.
  */
 export function compact(model: AnyModule, options: CompactOptions = {}): AnyModule {
   checkOptions('prune.compact', options, ['minSparsity']);
@@ -288,7 +288,7 @@ export function compact(model: AnyModule, options: CompactOptions = {}): AnyModu
   if (!replaced)
     throw new TilegradError(
       'ERR_ARGUMENT',
-      `prune.compact: ${model.constructor.name} has no Linear with ${100 * minSparsity} % zeros or more`,
+      `prune.compact: ${model.constructor.name} has no Linear of f32 or f64 with ${100 * minSparsity} % zeros or more`,
     );
   return replaced;
 }

@@ -1,4 +1,5 @@
 // A fully connected layer that keeps only the weights that pruning left.
+import { TilegradError } from '../error.ts';
 import { noGrad } from '../graph.ts';
 import { Buffer, type Linear, Module } from '../nn/index.ts';
 import { cast, ne, sparseLinear, sum, toSparseCsr } from '../ops/index.ts';
@@ -52,6 +53,12 @@ export class SparseLinear extends Module {
   }
 
   forward(x: Tensor): Tensor {
+    // Compressed rows do not know how many columns there are.
+    if (x.shape.at(-1) !== this.inFeatures)
+      throw new TilegradError(
+        'ERR_SHAPE',
+        `SparseLinear: expects ${this.inFeatures} features but x has shape [${x.shape.join(', ')}]`,
+      );
     return noGrad(() => sparseLinear(x, this, this.bias));
   }
 
