@@ -11,9 +11,9 @@ namespace tilegrad {
 // base(r) + index * along + i * step in the tensor that is indexed.
 struct GatherPlan {
   int rank = 0, dim = 0;
-  int64_t index_shape[kMaxRank] = {}, strides[kMaxRank] = {};  // strides of the indexed tensor
-  int64_t size = 0;                                            // of the indexed dimension
-  int64_t rows = 0, n = 0;                                     // n: the index's last dimension
+  int64_t index_shape[kMaxRank], strides[kMaxRank];  // strides of the indexed tensor
+  int64_t size = 0;                                  // of the indexed dimension
+  int64_t rows = 0, n = 0;                           // n: the index's last dimension
   int64_t along = 0, step = 0;
 
   TG_HOST_DEVICE int64_t base(int64_t row) const {

@@ -73,10 +73,11 @@ __global__ void __launch_bounds__(kThreads)
 template <class T, class I, bool add, class Out>
 void run(KernelArgs& args, const GatherPlan& p, const View& index, const View* source, T value,
          Out* out) {
-  Lines lines{1, p.index_shape[p.dim], 1, 1};
-  for (int d = 0; d < p.rank; d++) {
-    if (d != p.dim) lines.count *= p.index_shape[d];
-    if (d > p.dim) lines.after *= p.index_shape[d];
+  const Shape& shape = index.shape();
+  Lines lines{1, shape.rank > 0 ? shape[p.dim] : 1, 1, 1};
+  for (int d = 0; d < shape.rank; d++) {
+    if (d != p.dim) lines.count *= shape[d];
+    if (d > p.dim) lines.after *= shape[d];
   }
   const int64_t wanted = kWanted / lines.count;
   lines.ranges = wanted < 1 ? 1 : wanted < p.size ? wanted : p.size;
