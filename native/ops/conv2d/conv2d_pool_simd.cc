@@ -7,17 +7,28 @@
 namespace tilegrad::TILEGRAD_ISA {
 namespace {
 
-// What follows the n bytes within `room` may be overwritten: it is written later.
+// n bytes and no others: columns come first, so that what follows may stand already.
 template <class T>
-TG_SIMD void store_bytes(uint8_t* p, Mask<T> v, int n, int64_t room) {
+TG_SIMD void store_bytes(uint8_t* p, Mask<T> v, int n) {
 #if defined(TILEGRAD_ISA_AVX512)
   if constexpr (sizeof(T) == 4) {
     const __mmask16 lanes = static_cast<__mmask16>((1u << n) - 1);
     return _mm512_mask_cvtepi32_storeu_epi8(p, lanes, (__m512i)v);
   }
+#elif defined(TILEGRAD_ISA_AVX2)
+  if constexpr (sizeof(T) == 4) {
+    // GCC would convert lane by lane.
+    const __m256i wide = (__m256i)v;
+    const __m128i halves =
+        _mm_packs_epi32(_mm256_castsi256_si128(wide), _mm256_extracti128_si256(wide, 1));
+    int64_t bytes = _mm_cvtsi128_si64(_mm_packus_epi16(halves, halves));
+    if (n == kLanes<T>) return static_cast<void>(__builtin_memcpy(p, &bytes, sizeof bytes));
+    for (int i = 0; i < n; ++i, bytes >>= 8) p[i] = static_cast<uint8_t>(bytes);
+    return;
+  }
 #endif
   const auto bytes = __builtin_convertvector(v, typename BytesOf<T>::type);
-  if (room >= kLanes<T>) {
+  if (n == kLanes<T>) {
     __builtin_memcpy(p, &bytes, sizeof bytes);
   } else {
     for (int i = 0; i < n; ++i) p[i] = bytes[i];
@@ -103,30 +114,32 @@ TG_SIMD int64_t pool_short_rows(const ConvPool<T>& c) {
                          __builtin_shuffle(a, b, low), __builtin_shuffle(e, f, low), tap);
     const int64_t at = p * c.cols;
     store<T>(c.out + at, activate<T>(best, c.activation));
-    if (Taps) store_bytes<T>(c.taps + at, tap, W, W);
+    if (Taps) store_bytes<T>(c.taps + at, tap, W);
   }
   return rows;
 }
 
+// Columns first: what depends on their number stays in registers.
 template <class T, bool Taps>
 TG_SIMD void pool_rows(const ConvPool<T>& c) {
   constexpr int W = kLanes<T>;
-  for (int64_t p = pool_short_rows<T, Taps>(c); p < c.rows; ++p) {
-    const T* top = c.in + 2 * p * c.in_row;
-    for (int64_t q = 0; q < c.cols; q += W) {
-      const int n = static_cast<int>(c.cols - q < W ? c.cols - q : W);
+  const int64_t first = pool_short_rows<T, Taps>(c), in_row = c.in_row, rows = c.rows,
+                cols = c.cols;
+  const ConvActivation activation = c.activation;
+  for (int64_t q = 0; q < cols && first < rows; q += W) {
+    const int n = static_cast<int>(cols - q < W ? cols - q : W);
+    const T* top = c.in + 2 * (first * in_row + q);
+    for (int64_t p = first; p < rows; ++p, top += 2 * in_row) {
       Vec<T> a, b;
-      load_pair<T>(top + 2 * q, n, a, b);
+      load_pair<T>(top, n, a, b);
       const Vec<T> left = every_second<T>(a, b, 0), right = every_second<T>(a, b, 1);
-      load_pair<T>(top + c.in_row + 2 * q, n, a, b);
+      load_pair<T>(top + in_row, n, a, b);
       Mask<T> tap;
       const Vec<T> best =
           largest<T, Taps>(left, right, every_second<T>(a, b, 0), every_second<T>(a, b, 1), tap);
-      store_partial<T>(c.out + p * c.cols + q, activate<T>(best, c.activation), n);
-      if (Taps) {
-        const int64_t at = p * c.cols + q;
-        store_bytes<T>(c.taps + at, tap, n, c.rows * c.cols - at);
-      }
+      const int64_t at = p * cols + q;
+      store_partial<T>(c.out + at, activate<T>(best, activation), n);
+      if (Taps) store_bytes<T>(c.taps + at, tap, n);
     }
   }
 }
