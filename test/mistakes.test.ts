@@ -25,6 +25,17 @@ const any = (value: unknown): any => value;
 
 const mistakes: [string, () => unknown, string][] = [
   [
+    'a padding of three numbers',
+    () => conv2d(zeros([1, 1, 4, 4]), zeros([1, 1, 3, 3]), { padding: any([1, 2, 3]) }),
+    "conv2d: padding must be a number, 2 or 4 of them, 'same' or 'valid' but is [1, 2, 3]",
+  ],
+  [
+    'a padding mistyped',
+    () => conv2d(zeros([1, 1, 4, 4]), zeros([1, 1, 3, 3]), { padding: any('sane') }),
+    "conv2d: padding must be a number, 2 or 4 of them, 'same' or 'valid' but is 'sane'",
+  ],
+  ['a product with a number', () => zeros([2, 2]).matmul(any(3)), 'matmul: b must be a tensor but is 3'],
+  [
     'options in place of the gradient',
     () =>
       leaf()

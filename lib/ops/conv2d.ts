@@ -1,5 +1,5 @@
 // 2-D convolution (cross-correlation) over images in NCHW.
-import { checkOptions, TilegradError } from '../error.ts';
+import { checkOptions, describeValue, TilegradError } from '../error.ts';
 import { cpu } from '../device.ts';
 import { type Attrs, type AttrValue, isGradEnabled } from '../graph.ts';
 import { defineOp, type Grads, type OnnxCall, type OnnxGraph } from '../op.ts';
@@ -40,9 +40,14 @@ export function conv2dPadding(options: Conv2dOptions, kernel: Shape): number[] {
   if (padding === 'valid') return [0, 0, 0, 0];
   if (padding !== 'same') {
     if (typeof padding === 'number') return [padding, padding, padding, padding];
-    if (padding.length === 4) return [...padding];
-    const [h, w] = padding as readonly [number, number];
-    return [h, h, w, w];
+    const given = Array.isArray(padding) ? (padding as readonly number[]) : [];
+    if (given.length === 4) return [...given];
+    const [h, w] = given;
+    if (h !== undefined && w !== undefined && given.length === 2) return [h, h, w, w];
+    throw new TilegradError(
+      'ERR_ARGUMENT',
+      `conv2d: padding must be a number, 2 or 4 of them, 'same' or 'valid' but is ${describeValue(padding)}`,
+    );
   }
   const stride = pair(options.stride ?? 1);
   if (stride[0] !== 1 || stride[1] !== 1)

@@ -3,7 +3,7 @@ import { checkOptions, TilegradError } from '../error.ts';
 import { type Attrs, isGradEnabled } from '../graph.ts';
 import { defineOp, type Grads } from '../op.ts';
 import type { Shape, Tensor } from '../tensor.ts';
-import { withOptional } from './arguments.ts';
+import { expectShape, withOptional } from './arguments.ts';
 
 import { add, mul, pow, sub } from './elementwise.ts';
 import { mean, sum } from './reduce.ts';
@@ -82,6 +82,7 @@ function gradients(dout: Tensor, x: Tensor, weight: Tensor | null, { dims, cente
 const listed = (shape: Shape): string => `[${shape.join(', ')}]`;
 
 function checkLast(user: string, x: Tensor, shape: Shape): void {
+  expectShape(user, shape);
   const last = x.shape.slice(Math.max(x.rank - shape.length, 0));
   if (shape.length === 0 || listed(last) !== listed(shape))
     throw new TilegradError('ERR_SHAPE', `${user}: the last dimensions of ${listed(x.shape)} are not ${listed(shape)}`);

@@ -5,6 +5,7 @@ import { defineOp, type Grads, type OnnxCall, type OnnxGraph } from '../op.ts';
 import { getFloat32MatmulPrecision, precisionAttribute } from '../precision.ts';
 import { type Shape, Tensor } from '../tensor.ts';
 import type { LinearFault, MatmulFault, MatmulShape, Rows, WithLast } from '../typed_shapes.ts';
+import { expectTensor } from './arguments.ts';
 import { beforeActivation } from './activation_gradients.ts';
 import { gelu, silu } from './activations.ts';
 import { sum } from './reduce.ts';
@@ -53,6 +54,8 @@ export function matmul<A extends Shape, B extends Shape>(
       `matmul: a and b must have at least 1 dimension (a [${a.shape.join(', ')}], b [${b.shape.join(', ')}])`,
     );
   if (a.rank > 1 && b.rank > 1) return product(a, b);
+  expectTensor('matmul', 'a', a);
+  expectTensor('matmul', 'b', b);
   const y = product(a.rank > 1 ? a : reshape(a, [1, -1]), b.rank > 1 ? b : reshape(b, [-1, 1]));
   const dims = [...y.shape];
   if (b.rank === 1) dims.pop();

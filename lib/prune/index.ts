@@ -2,8 +2,8 @@
 // buffer `<name>_mask`, and before every forward `<name>` is their product. Optimisers keep what the mask drops at 0.
 import { checkOptions, describeValue, TilegradError } from '../error.ts';
 import { isGradEnabled, noGrad } from '../graph.ts';
-import { type AnyModule, Buffer, Linear, Module, Parameter } from '../nn/index.ts';
-import { replaceModules } from '../nn/replace.ts';
+import { type AnyModule, Buffer, Linear, Parameter } from '../nn/index.ts';
+import { expectModule, replaceModules } from '../nn/replace.ts';
 import { setPruningMask } from '../nn/parameter.ts';
 import { assign, cast, magnitudeMask, nmMask, rand, sum, where } from '../ops/index.ts';
 import type { Generator } from '../random.ts';
@@ -24,8 +24,7 @@ const fields = (module: AnyModule): Fields => module as unknown as Fields;
 
 /** The parameter before pruning, and its mask so far. */
 function target(user: string, module: AnyModule, name: string): { values: Parameter; mask: Tensor | null } {
-  if (!(module instanceof Module))
-    throw new TilegradError('ERR_ARGUMENT', `${user}: expects a module but got ${describeValue(module)}`);
+  expectModule(user, module);
   const pruned = unhook.get(module)?.has(name) ?? false;
   const values = fields(module)[pruned ? `${name}_orig` : name];
   if (!(values instanceof Parameter)) {
@@ -60,6 +59,11 @@ function refresh(module: AnyModule, name: string): void {
 /** Prunes by a mask (bool, true = kept) made outside; with an earlier mask, what either drops is dropped. As torch.nn.utils.prune.custom_from_mask. */
 export function customFromMask<M extends AnyModule>(module: M, name: string, mask: Tensor): M {
   const { values, mask: before } = target('prune.customFromMask', module, name);
+  if (!(mask instanceof Tensor))
+    throw new TilegradError(
+      'ERR_ARGUMENT',
+      `prune.customFromMask: the mask must be a tensor but is ${describeValue(mask)}`,
+    );
   if (mask.dtype !== 'bool' || mask.shape.join() !== values.shape.join())
     throw new TilegradError(
       'ERR_SHAPE',
@@ -214,7 +218,8 @@ export function globalUnstructured(
   const { method = 'l1', importanceScores = [], generator } = options;
   if (method !== 'l1' && method !== 'random')
     throw new TilegradError('ERR_ARGUMENT', `${user}: method must be 'l1' or 'random' but is '${method}'`);
-  if (parameters.length === 0) throw new TilegradError('ERR_ARGUMENT', `${user}: expects a parameter at least`);
+  if (!Array.isArray(parameters) || parameters.length === 0 || !parameters.every((entry) => Array.isArray(entry)))
+    throw new TilegradError('ERR_ARGUMENT', `${user}: expects a list of at least one [module, name]`);
   const found = parameters.map(([module, name]) => target(user, module, name));
   const made = noGrad(() =>
     tidy(() => {
@@ -235,6 +240,7 @@ export function globalUnstructured(
 
 /** Makes the pruning permanent: `name` is a plain parameter again, with zeros. As torch.nn.utils.prune.remove. */
 export function remove<M extends AnyModule>(module: M, name: string): M {
+  expectModule('prune.remove', module);
   const stop = unhook.get(module)?.get(name);
   if (!stop)
     throw new TilegradError('ERR_ARGUMENT', `prune.remove: '${name}' of ${module.constructor.name} is not pruned`);
@@ -255,11 +261,13 @@ export function remove<M extends AnyModule>(module: M, name: string): M {
 
 /** Whether a parameter of the module, or of one in it, is pruned. As torch.nn.utils.prune.is_pruned. */
 export function isPruned(module: AnyModule): boolean {
+  expectModule('prune.isPruned', module);
   return module.modules().some((each) => (unhook.get(each)?.size ?? 0) > 0);
 }
 
 /** The share of zeros that masks make among all parameters of the module, from 0 to 1. Blocks until it is known. */
 export function sparsity(module: AnyModule): number {
+  expectModule('prune.sparsity', module);
   let dropped = 0;
   let total = 0;
   for (const each of module.modules())
@@ -280,7 +288,7 @@ export function sparsity(module: AnyModule): number {
 export function compact(model: AnyModule, options: CompactOptions = {}): AnyModule {
   checkOptions('prune.compact', options, ['minSparsity']);
   const { minSparsity = 0.8 } = options;
-  const replaced = replaceModules(model, (module) => {
+  const replaced = replaceModules('prune.compact', model, (module) => {
     if (module.constructor !== Linear || !worthCompacting(module as Linear, minSparsity)) return null;
     if (unhook.get(module)?.has('weight')) remove(module, 'weight');
     return new SparseLinear(module as Linear);

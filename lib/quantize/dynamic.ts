@@ -133,7 +133,7 @@ export class DynamicConv2d extends Module implements JoinsFollowers {
  */
 export function dynamic<M extends AnyModule>(model: M, options: DynamicOptions = {}): AnyModule {
   checkOptions('quantize.dynamic', options, ['perChannel']);
-  const replaced = replaceModules(model, (module) => quantizedLayer(module, options));
+  const replaced = replaceModules('quantize.dynamic', model, (module) => quantizedLayer(module, options));
   if (!replaced)
     throw new TilegradError('ERR_ARGUMENT', `quantize.dynamic: ${model.constructor.name} has no Linear and no Conv2d`);
   return replaced;

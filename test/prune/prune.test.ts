@@ -114,7 +114,7 @@ describe('prune', () => {
     prune.globalUnstructured(parameters, { count: 5 }, { method: 'random', generator: new Generator(1) });
     const zeroed = layers.flatMap((linear) => numbers(linear.weight)).filter((w) => w === 0).length;
     expect(zeroed).toBe(5);
-    expect(() => prune.globalUnstructured([], 0.5)).toThrow('expects a parameter at least');
+    expect(() => prune.globalUnstructured([], 0.5)).toThrow('expects a list of at least one [module, name]');
   });
 
   it('makes the product again only where weights, mask or recording changed', () => {
@@ -148,6 +148,10 @@ describe('prune', () => {
   it('names what it cannot take', () => {
     expect(() => prune.masks.l1(tensor(weights), undefined as never)).toThrow('but is undefined');
     expect(() => prune.identity(null as never, 'weight')).toThrow('prune.identity: expects a module but got null');
+    expect(() => prune.isPruned(undefined as never)).toThrow('prune.isPruned: expects a module but got undefined');
+    expect(() => prune.compact(3 as never)).toThrow('prune.compact: expects a module but got 3');
+    expect(() => prune.globalUnstructured(layer() as never, 0.5)).toThrow('a list of at least one [module, name]');
+    expect(() => prune.customFromMask(layer(), 'weight', null as never)).toThrow('must be a tensor but is null');
     expect(() => prune.masks.ln(tensor(weights), 0.5, 2, 0, { msk: null } as never)).toThrow("did you mean 'mask'?");
   });
 

@@ -132,6 +132,7 @@ describe('quantize.dynamic', () => {
   });
 
   it('says where there is nothing to quantise', () => {
+    expect(() => dynamic(null as never)).toThrow('quantize.dynamic: expects a module but got null');
     expect(() => dynamic(new nn.Sequential(new nn.ReLU()))).toThrow('Sequential has no Linear and no Conv2d');
   });
 
