@@ -110,12 +110,23 @@ TG_SIMD void finish_tile(const TileArgs<T>& t, const Vec<T> (&acc)[MR][NV]) {
   }
 }
 
-constexpr int kStep = 4;  // k per round of the loop; a round asks for at most a handful of lines
+constexpr int kStep = 4;  // k per round of the loop
+
+template <int N>
+struct Number {
+  static constexpr int kValue = N;
+};
 
 template <class T, int NV>
 TG_SIMD void prefetch_row(const T* c) {
 #pragma GCC unroll 4
   for (int v = 0; v < NV; v += kVectorsPerLine) __builtin_prefetch(c + v * kLanes<T>, 1);
+}
+
+template <class T, int NV>
+TG_SIMD void prefetch_next(const T* next) {
+#pragma GCC unroll 4
+  for (int v = 0; v < NV; v += kVectorsPerLine) __builtin_prefetch(next + v * kLanes<T>, 0, 2);
 }
 
 // sum += a * b in the order of the source and without a copy of the sum: left to itself the compiler brings operands of
@@ -133,27 +144,74 @@ TG_SIMD void multiply_add(Vec<T>& sum, Vec<T> a, Vec<T> b) {
 #endif
 }
 
-// acc += A B over k. Lines of C, of A some rounds on, of rows of B that are being packed and of what `next` names
-// are asked for a few at a time: all at once they would fill the line buffers and hold up the loads.
+// The element `kOffset` bytes into row 0, 1 or 2 from `base`. Left to itself the compiler keeps a sum of stride and offset
+// for each of them, more than there are registers.
+#if defined(TILEGRAD_ISA_AVX512) || defined(TILEGRAD_ISA_AVX2)
+template <int kOffset>
+TG_SIMD VecF32 broadcast_row(const float* base, int64_t row_bytes, int row) {
+  VecF32 v;
+  const auto& read = *reinterpret_cast<const float(*)[]>(base);
+  if (row == 0) {
+    asm volatile("vbroadcastss %c2(%1), %0" : "=v"(v) : "r"(base), "i"(kOffset), "m"(read));
+  } else if (row == 1) {
+    asm volatile("vbroadcastss %c2(%1,%3), %0"
+                 : "=v"(v)
+                 : "r"(base), "i"(kOffset), "r"(row_bytes), "m"(read));
+  } else {
+    asm volatile("vbroadcastss %c2(%1,%3,2), %0"
+                 : "=v"(v)
+                 : "r"(base), "i"(kOffset), "r"(row_bytes), "m"(read));
+  }
+  return v;
+}
+template <int kOffset>
+TG_SIMD VecF64 broadcast_row(const double* base, int64_t row_bytes, int row) {
+  VecF64 v;
+  const auto& read = *reinterpret_cast<const double(*)[]>(base);
+  if (row == 0) {
+    asm volatile("vbroadcastsd %c2(%1), %0" : "=v"(v) : "r"(base), "i"(kOffset), "m"(read));
+  } else if (row == 1) {
+    asm volatile("vbroadcastsd %c2(%1,%3), %0"
+                 : "=v"(v)
+                 : "r"(base), "i"(kOffset), "r"(row_bytes), "m"(read));
+  } else {
+    asm volatile("vbroadcastsd %c2(%1,%3,2), %0"
+                 : "=v"(v)
+                 : "r"(base), "i"(kOffset), "r"(row_bytes), "m"(read));
+  }
+  return v;
+}
+#else
+template <int kOffset, class T>
+TG_SIMD Vec<T> broadcast_row(const T* base, int64_t row_bytes, int row) {
+  constexpr int kSize = sizeof(T);
+  return broadcast<T>(base[row * (row_bytes / kSize) + kOffset / kSize]);
+}
+#endif
+
+// acc += A B over k. Lines of C, of rows of B that are being packed and of what `next` names are asked for a few at a
+// time: all at once they would fill the line buffers and hold up the loads.
 template <class T, int MR, int NV, TileA A, TileB B>
 TG_SIMD void multiply(const TileArgs<T>& t, Vec<T> (&acc)[MR][NV]) {
-  constexpr int W = kLanes<T>, kLine = 64 / sizeof(T), kCols = kTileCols<T>;
+  constexpr int W = kLanes<T>, kCols = kTileCols<T>;
   // Rows of A by threes: the stride gives the addresses of the second and third of each three.
   constexpr int kThrees = A == TileA::packed ? 1 : (MR + 2) / 3;
   const T* a[kThrees];
 #pragma GCC unroll 8
   for (int i = 0; i < kThrees; ++i) a[i] = t.a + 3 * i * t.a_row;
   const int64_t a_row = t.a_row;
-  const T *b = t.b, *rows = t.b_rows, *next = t.next;
+  const T *b = t.b, *rows = t.b_rows;
   T* fill = t.fill;
   const auto advance = [&](int64_t by) __attribute__((always_inline)) {
 #pragma GCC unroll 8
     for (int i = 0; i < kThrees; ++i) {
       a[i] += by;
-      if (A != TileA::packed) keep_address(a[i]);
+      keep_address(a[i]);
     }
   };
-  const auto step = [&](int p) __attribute__((always_inline)) {
+  const int64_t row_bytes = a_row * static_cast<int64_t>(sizeof(T));
+  const auto step = [&](auto number) __attribute__((always_inline)) {
+    constexpr int p = decltype(number)::kValue;
     Vec<T> bv[NV];
 #pragma GCC unroll 4
     for (int v = 0; v < NV; ++v) {
@@ -170,8 +228,12 @@ TG_SIMD void multiply(const TileArgs<T>& t, Vec<T> (&acc)[MR][NV]) {
     if constexpr (B != TileB::panel) rows += t.b_row;
 #pragma GCC unroll 16
     for (int i = 0; i < MR; ++i) {
-      const T* at = A == TileA::packed ? a[0] + p * MR + i : a[i / 3] + i % 3 * a_row;
-      const Vec<T> av = broadcast<T>(A == TileA::rows ? at[p] : *at);
+      Vec<T> av;
+      if constexpr (A == TileA::rows) {
+        av = broadcast_row<p* static_cast<int>(sizeof(T))>(a[i / 3], row_bytes, i % 3);
+      } else {
+        av = broadcast<T>(A == TileA::packed ? a[0][p * MR + i] : a[i / 3][i % 3 * a_row]);
+      }
 #pragma GCC unroll 4
       for (int v = 0; v < NV; ++v) multiply_add<T>(acc[i][v], av, bv[v]);
     }
@@ -180,34 +242,34 @@ TG_SIMD void multiply(const TileArgs<T>& t, Vec<T> (&acc)[MR][NV]) {
   const auto end_steps = [&](int steps) __attribute__((always_inline)) {
     if constexpr (A != TileA::strided) advance(A == TileA::packed ? steps * MR : steps);
     b += steps * kCols;
+    if (A == TileA::packed) keep_address(b);
     fill += steps * kCols;
   };
   const int64_t rounds = t.k / kStep;
-  int64_t left = t.next_rows;
-  T* c = t.c;
-  for (int64_t i = rounds; i < MR; ++i) prefetch_row<T, NV>(c + i * t.c_row);
+  for (int64_t i = rounds; i < MR; ++i) prefetch_row<T, NV>(t.c + i * t.c_row);
+  // `count` rounds that ask for one row each, in cache 1 or 2, or for none. No condition within: what takes a port of the
+  // multiply-adds shows. Packed rows of A are not asked for, they come in order by themselves.
+  const auto run = [&](int64_t count, const T* at, int64_t row, auto level)
+      __attribute__((always_inline)) {
+    constexpr int kLevel = decltype(level)::kValue;
+    if (kLevel > 0) keep_address(at);
 #pragma GCC unroll 1
-  for (int64_t r = 0; r < rounds; ++r) {
-    if (r < MR) {
-      prefetch_row<T, NV>(c);
-      c += t.c_row;
+    for (; count > 0; --count) {
+      if constexpr (kLevel == 1) prefetch_row<T, NV>(at);
+      if constexpr (kLevel == 2) prefetch_next<T, NV>(at);
+      step(Number<0>{}), step(Number<1>{}), step(Number<2>{}), step(Number<3>{});
+      if (kLevel > 0) at += row;
+      end_steps(kStep);
     }
-    if constexpr (A == TileA::packed) {
-#pragma GCC unroll 4
-      for (int i = 0; i < kStep * MR; i += kLine) __builtin_prefetch(a[0] + 32 * MR + i);
-    }
-    if (r < left) {
-#pragma GCC unroll 4
-      for (int v = 0; v < NV; v += kVectorsPerLine) __builtin_prefetch(next + v * W, 0, 2);
-      next += t.next_row;
-    }
-#pragma GCC unroll 4
-    for (int p = 0; p < kStep; ++p) step(p);
-    end_steps(kStep);
-  }
+  };
+  const int64_t of_c = rounds < MR ? rounds : MR;
+  const int64_t of_next = rounds - of_c < t.next_rows ? rounds - of_c : t.next_rows;
+  run(of_c, t.c, t.c_row, Number<1>{});
+  run(of_next, t.next, t.next_row, Number<2>{});
+  run(rounds - of_c - of_next, t.c, 0, Number<0>{});
 #pragma GCC unroll 1
   for (int64_t p = rounds * kStep; p < t.k; ++p) {
-    step(0);
+    step(Number<0>{});
     end_steps(1);
   }
 }
