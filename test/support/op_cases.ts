@@ -109,9 +109,9 @@ export function run(c: Case, layout: Layout = 'plain', inputs = c.inputs): Outpu
 }
 
 /** An incoming gradient of an output: of magnitude 0.25 to 1.25, so that sums of products do not vanish by chance. */
-export function weightsOf(c: Case, shape: readonly number[], seed: string): Input {
+export function weightsOf(c: Case, { shape, dtype }: { shape: readonly number[]; dtype: DType }, seed: string): Input {
   const random = seeded(`${titleOf(c.row)} ${c.name} ${seed}`);
   const value = () => (random() < 0.5 ? -1 : 1) * (0.25 + random());
-  const data = Float64Array.from({ length: numelOf(shape) }, value).map((x) => roundTo(c.dtype, x));
-  return { shape, data, dtype: c.dtype, spec: { shape } };
+  const data = Float64Array.from({ length: numelOf(shape) }, value).map((x) => roundTo(dtype, x));
+  return { shape, data, dtype, spec: { shape } };
 }

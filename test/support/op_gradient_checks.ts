@@ -32,7 +32,7 @@ export const wantedOf = (c: Case): number[] => c.inputs.flatMap((x, i) => (wants
 export function weightsFor(c: Case): Weights {
   return inScope(() =>
     callRow(c, place(c, 'plain', c.inputs, new Set(wantedOf(c)))).map((output, i) =>
-      output.requiresGrad ? weightsOf(c, output.shape, `weights ${i}`) : null,
+      output.requiresGrad ? weightsOf(c, output, `weights ${i}`) : null,
     ),
   );
 }
@@ -212,7 +212,9 @@ export function checkGradientPrecision(c: Case): string[] {
   const got = gradients(c, weights);
   const widen = (x: Input | null): Input | null => x && (x.dtype === c.dtype ? { ...x, dtype: 'f64' } : x);
   const wide: Case = { ...c, dtype: 'f64', device: 'cpu', inputs: c.inputs.map(widen) };
-  const expected = gradients(wide, weights.map(widen));
+  // An output whose dtype is an argument, as of cast, is no wider there.
+  const wideWeights = weightsFor(wide).map((like, i) => like && { ...weights[i]!, dtype: like.dtype });
+  const expected = gradients(wide, wideWeights);
   return got.flatMap((values, k) => {
     const allowed = precisionOf(c) * largestOf(expected[k]!.data);
     const fault = judgeWithin(values, expected[k]!.data, allowed);
@@ -244,7 +246,7 @@ function secondGradientsInScope(c: Case, weights: Weights, wanted: readonly numb
     leaves,
     { gradOutputs: incoming, createGraph: true, allowUnused: true },
   ) as (Tensor | null)[];
-  const directions = first.map((g, k) => (g?.requiresGrad ? weightsOf(c, g.shape, `second ${k}`) : null));
+  const directions = first.map((g, k) => (g?.requiresGrad ? weightsOf(c, g, `second ${k}`) : null));
   const moving = first.flatMap((g, k) => (directions[k] ? [g!] : []));
   const sources = [...leaves, ...incoming];
   const results: (Tensor | null)[] =

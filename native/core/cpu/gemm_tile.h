@@ -147,10 +147,13 @@ TG_SIMD void multiply_add(Vec<T>& sum, Vec<T> a, Vec<T> b) {
 // The element `kOffset` bytes into row 0, 1 or 2 from `base`. Left to itself the compiler keeps a sum of stride and offset
 // for each of them, more than there are registers.
 #if defined(TILEGRAD_ISA_AVX512) || defined(TILEGRAD_ISA_AVX2)
+// The elements from `base` that the assembly is said to read, so that writes of packed rows stay before it: any bound above
+// what panels hold. (Clang takes no array without one.)
+inline constexpr int64_t kReach = int64_t{1} << 24;
 template <int kOffset>
 TG_SIMD VecF32 broadcast_row(const float* base, int64_t row_bytes, int row) {
   VecF32 v;
-  const auto& read = *reinterpret_cast<const float(*)[]>(base);
+  const auto& read = *reinterpret_cast<const float(*)[kReach]>(base);
   if (row == 0) {
     asm volatile("vbroadcastss %c2(%1), %0" : "=v"(v) : "r"(base), "i"(kOffset), "m"(read));
   } else if (row == 1) {
@@ -167,7 +170,7 @@ TG_SIMD VecF32 broadcast_row(const float* base, int64_t row_bytes, int row) {
 template <int kOffset>
 TG_SIMD VecF64 broadcast_row(const double* base, int64_t row_bytes, int row) {
   VecF64 v;
-  const auto& read = *reinterpret_cast<const double(*)[]>(base);
+  const auto& read = *reinterpret_cast<const double(*)[kReach]>(base);
   if (row == 0) {
     asm volatile("vbroadcastsd %c2(%1), %0" : "=v"(v) : "r"(base), "i"(kOffset), "m"(read));
   } else if (row == 1) {

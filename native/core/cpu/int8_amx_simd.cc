@@ -1,10 +1,17 @@
 // AMX kernels of the integer product. 2 x 2 tiles of sums stay in registers while k runs: per block 4 tiles of 1 KB are
 // loaded for 4 products of 16 x 16 x 64, 16 cycles each.
 #if defined(TILEGRAD_ISA_AVX512)
+#if !defined(__clang__)
 #pragma GCC target("amx-tile,amx-int8,avx512vbmi")
+#endif
 
 #include "core/cpu/int8_amx.h"
 #include "core/cpu/simd.h"
+
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("amx-tile,amx-int8,avx512vbmi"))), \
+                             apply_to = function)
+#endif
 
 namespace tilegrad::avx512 {
 namespace {
@@ -271,5 +278,9 @@ int32_t amx_row_sum(const uint8_t* row, int64_t depth, bool is_signed) {
 }
 
 }  // namespace tilegrad::avx512
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#endif
 
 #endif
