@@ -61,15 +61,15 @@ void half_row(const RowArgs& args, int inputs, bool narrow_out, Row f32_row,
   }
 }
 
-// The row page by page. The processor's prefetching ends with each page, so the next one's begin is asked for; a result
-// beyond the caches is computed in a buffer and written past them.
+// The row page by page: the processor's prefetching ends with each page, so the next one's begin is asked for. A result
+// beyond the caches is computed in a buffer and written past them, in parts so short that reads and writes overlap.
 template <class RowOf>
 void paged_row(const RowArgs& args, int inputs, const int64_t* sizes, int64_t out_size,
                bool streams, RowOf&& row) {
-  constexpr int64_t kPage = 4096, kAhead = 512;  // bytes
+  constexpr int64_t kPage = 4096, kAhead = 512, kStreamed = 2048;  // bytes
   const auto copy = TILEGRAD_SIMD(stream_copy);
-  alignas(64) char result[kPage];
-  const int64_t length = kPage / out_size;
+  alignas(64) char result[kStreamed];
+  const int64_t length = (streams ? kStreamed : kPage) / out_size;
   RowArgs block = args;
   for (int64_t begin = 0; begin < args.n; begin += length) {
     block.n = std::min(length, args.n - begin);
@@ -77,7 +77,7 @@ void paged_row(const RowArgs& args, int inputs, const int64_t* sizes, int64_t ou
     for (int k = 0; k < inputs; ++k) {
       const int64_t step = args.strides[k] * sizes[k];
       block.inputs[k] = static_cast<const char*>(args.inputs[k]) + begin * step;
-      for (int64_t i = 0; i < kAhead && step == sizes[k]; i += 64)
+      for (int64_t i = 0; i < kAhead && step == sizes[k] && !streams; i += 64)
         __builtin_prefetch(static_cast<const char*>(block.inputs[k]) + length * step + i);
     }
     for (int64_t i = 0; i < kAhead && !streams; i += 64) __builtin_prefetch(out + kPage + i, 1);
