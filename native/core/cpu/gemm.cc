@@ -22,7 +22,6 @@ constexpr int64_t kParallelWork = 1 << 18;  // multiply-adds of a chunk: about 3
 
 constexpr int64_t kStreamColumns = 4096;
 constexpr int64_t kStreamParts = 16;
-constexpr int64_t kSweptBytes = 40 << 20;  // of B
 constexpr int64_t kStrip = 32, kStripColumns = 1024;
 constexpr int64_t kCachedBytes = 1 << 20;  // of B: more is read in the order of memory
 
@@ -142,18 +141,14 @@ void few_rows_stream(const Gemm<T, T, S>& g, const StreamParts& parts, T* sums,
     some.accumulate = false;
     kernels.stream(columns(some, begin, end));
   };
-  // Of a large B the caches keep too little for another order than that of memory.
-  if (g.k * g.n * static_cast<int64_t>(sizeof(S)) > kSweptBytes)
-    parallel_for(parts.count * groups, 1, compute);
-  else
-    sweep_for(parts.count * groups, 1, compute);
+  sweep_for(parts.count * groups, 1, g.k * g.n * static_cast<int64_t>(sizeof(S)), compute);
   if (parts.count > 1) add_parts(g, sums, parts.count);
 }
 
 template <class T, class S, class Kernels>
 void few_rows_dot(const Gemm<T, T, S>& g, const Kernels& kernels) {
   const int64_t work = kParallelWork / std::max<int64_t>(g.k * g.m, 1);
-  sweep_for(g.n, std::max<int64_t>(8, work / 8 * 8),
+  sweep_for(g.n, std::max<int64_t>(8, work / 8 * 8), g.k * g.n * static_cast<int64_t>(sizeof(S)),
             [&](int64_t begin, int64_t end) { kernels.dot(columns(g, begin, end)); });
 }
 

@@ -25,7 +25,8 @@ template <class Body>
 void for_channels(const ChannelLayout& l, Body&& body) {
   const int64_t grain = grain_for(l.per_channel(), kChunk);
   // Whole vectors of neighbouring channels, whatever the vector's width.
-  sweep_for(l.channels, l.inner == 1 ? (grain + kColumns - 1) / kColumns * kColumns : grain, body);
+  sweep_for(l.channels, l.inner == 1 ? (grain + kColumns - 1) / kColumns * kColumns : grain,
+            l.channels * l.per_channel() * 8, body);
 }
 
 template <class T>

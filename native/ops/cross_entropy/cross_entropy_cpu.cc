@@ -29,7 +29,7 @@ struct Part {
 template <class Body>
 void for_parts(const CrossEntropyShape& s, int64_t grain, Body&& body) {
   if (s.inner == 1)
-    return sweep_for(s.batch, grain, [&](int64_t begin, int64_t end) {
+    return sweep_for(s.batch, grain, s.batch * s.classes * 8, [&](int64_t begin, int64_t end) {
       body(Part{begin, {s.classes, 1, end - begin, true}}, begin / grain);
     });
   const int64_t blocks = (s.inner + kColumns - 1) / kColumns;

@@ -169,7 +169,7 @@ void elementwise_cpu(KernelArgs& args, int inputs, Row (*row_of)(DType)) {
   RowArgs all;
   all.params = params;
   if (is_one_row(out, operands, inputs, &all))
-    return sweep_for(all.n, kRowGrain, [&](int64_t begin, int64_t end) {
+    return sweep_for(all.n, kRowGrain, (inputs + 1) * bytes, [&](int64_t begin, int64_t end) {
       RowArgs one = all;
       one.n = end - begin;
       one.out = static_cast<char*>(all.out) + begin * out_size;

@@ -20,6 +20,7 @@ void for_rows(Layout* layouts, int count, Body&& row) {
   const Shape& shape = layouts[0].shape;
   int last = shape.rank - 1;
   int64_t n = shape[last], rows = shape.numel() / n;
+  const int64_t bytes = rows * n * count * 4;
   auto walk = [&](int64_t r, int64_t from, int64_t length) {
     int64_t offsets[kMaxRowLayouts];
     for (int k = 0; k < count; ++k)
@@ -32,9 +33,10 @@ void for_rows(Layout* layouts, int count, Body&& row) {
     row(offsets, length);
   };
   if (rows == 1) {
-    sweep_for(n, kRowGrain, [&](int64_t begin, int64_t end) { walk(0, begin, end - begin); });
+    sweep_for(n, kRowGrain, bytes,
+              [&](int64_t begin, int64_t end) { walk(0, begin, end - begin); });
   } else {
-    sweep_for(rows, std::max<int64_t>(1, kRowGrain / n), [&](int64_t begin, int64_t end) {
+    sweep_for(rows, std::max<int64_t>(1, kRowGrain / n), bytes, [&](int64_t begin, int64_t end) {
       for (int64_t r = begin; r < end; ++r) walk(r, 0, n);
     });
   }

@@ -86,7 +86,8 @@ void forward(KernelArgs& args) {
   T* y = args.outputs[0].as<T>();
   C *mean = args.outputs[1].as<C>(), *rstd = args.outputs[2].as<C>();
   const double eps = args.attrs.number("eps");
-  sweep_for(all.rows, grain_for(all.n, kChunk), [&](int64_t begin, int64_t end) {
+  const auto bytes = static_cast<int64_t>(2 * sizeof(T)) * all.rows * all.n;
+  sweep_for(all.rows, grain_for(all.n, kChunk), bytes, [&](int64_t begin, int64_t end) {
     const NormRows rows{end - begin, all.n, all.center, weight, bias};
     kernels.forward(x + begin * all.n, y + begin * all.n, rows, eps, mean + begin, rstd + begin);
   });
@@ -114,7 +115,8 @@ void backward(KernelArgs& args) {
     sums = static_cast<double*>(scratch(ScratchSlot::region, count * sizeof(double)));
     std::fill_n(sums, count, 0.0);
   }
-  sweep_for(all.rows, grain, [&](int64_t begin, int64_t end) {
+  const auto bytes = static_cast<int64_t>(3 * sizeof(T)) * all.rows * n;
+  sweep_for(all.rows, grain, bytes, [&](int64_t begin, int64_t end) {
     const NormRows rows{end - begin, n, all.center, weight, nullptr};
     double* dweight = affine ? sums + begin / grain * 2 * n : nullptr;
     void* run =

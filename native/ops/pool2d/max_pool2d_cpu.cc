@@ -7,6 +7,7 @@
 
 #include "core/cpu/scratch.h"
 #include "core/parallel.h"
+#include "core/sweep.h"
 #include "ops/pool2d/pool2d.h"
 #include "ops/pool2d/pool2d_planes.h"
 
@@ -78,8 +79,9 @@ void write_indices(const PoolShape& s, const Tap* taps, int64_t* indices) {
 
 template <class T, class Tap>
 void max_forward(const PoolShape& s, const T* x, T* y, Tap* taps) {
-  parallel_for(
+  sweep_for(
       s.planes * s.p, grain_for(std::max(s.stride_h * s.w, s.taps() * s.q), kPoolGrain),
+      s.planes * (s.h * s.w + s.p * s.q) * static_cast<int64_t>(sizeof(T)),
       [&](int64_t begin, int64_t end) {
         T* work = static_cast<T*>(
             scratch(ScratchSlot::chunk, static_cast<size_t>(max_pool_workspace(s)) * sizeof(T)));

@@ -8,6 +8,7 @@
 
 #include "core/cpu/scratch.h"
 #include "core/parallel.h"
+#include "core/sweep.h"
 #include "ops/reduce/reduce.h"
 #include "ops/reduce/reduce_plan.h"
 
@@ -189,8 +190,10 @@ void reduce_cpu(KernelArgs& args, const ReduceKernel& kernel, ReduceFinish how, 
   // Accumulators, then packed elements, or results that are not yet in order: two arrays of 8 bytes an entry.
   const size_t chunk_bytes = static_cast<size_t>(bytes + 16 * std::max(kPack, r.per_group));
   const int64_t grain = grain_for(r.segment * r.per_group, kSegment / 2);
+  const int64_t moved =
+      args.inputs[0].numel() * static_cast<int64_t>(dtype_size(args.inputs[0].dtype));
   if (r.segments == 1)
-    return parallel_for(r.groups, grain, [&](int64_t begin, int64_t end) {
+    return sweep_for(r.groups, grain, moved, [&](int64_t begin, int64_t end) {
       auto* accumulators = static_cast<char*>(scratch(ScratchSlot::chunk, chunk_bytes));
       for (int64_t group = begin; group < end; ++group) {
         take(r, group, 0, accumulators, accumulators + bytes);
@@ -200,7 +203,7 @@ void reduce_cpu(KernelArgs& args, const ReduceKernel& kernel, ReduceFinish how, 
   const int64_t tasks = r.groups * r.segments;
   auto* partial =
       static_cast<char*>(scratch(ScratchSlot::region, static_cast<size_t>(tasks * bytes)));
-  parallel_for(tasks, grain, [&](int64_t begin, int64_t end) {
+  sweep_for(tasks, grain, moved, [&](int64_t begin, int64_t end) {
     auto* packed = static_cast<char*>(scratch(ScratchSlot::chunk, chunk_bytes));
     for (int64_t task = begin; task < end; ++task)
       take(r, task / r.segments, task % r.segments, partial + task * bytes, packed);

@@ -36,7 +36,7 @@ void softmax_grad_infer(InferContext& ctx) {
 template <class Rows, class Columns>
 void for_slices(const SoftmaxSlices& s, Rows&& rows, Columns&& columns) {
   if (s.inner == 1)
-    return sweep_for(s.outer, grain_for(s.n, kChunk),
+    return sweep_for(s.outer, grain_for(s.n, kChunk), s.outer * s.n * 8,
                      [&](int64_t begin, int64_t end) { rows(begin, end - begin); });
   const int64_t blocks = (s.inner + kColumns - 1) / kColumns;
   parallel_for(s.outer * blocks, grain_for(s.n * std::min(s.inner, kColumns), kChunk),
