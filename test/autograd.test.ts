@@ -1,4 +1,4 @@
-import { add, assign, grad, memory, mul, noGrad, relu, tensor, tidy } from 'tilegrad';
+import { add, assign, grad, memory, mul, noGrad, relu, split, tensor, tidy, unbind } from 'tilegrad';
 import { expect, test } from 'vitest';
 
 test('gradients flow through broadcasting, views and reuse', async () => {
@@ -19,6 +19,20 @@ test('gradients flow through broadcasting, views and reuse', async () => {
     [10, 1020, 0],
   ]);
   expect(await b.grad?.tolist()).toEqual([44, 510, 1806]);
+});
+
+test('parts that nothing depends on have gradients of zeros', () => {
+  const x = tensor([1, 2, 3, 4, 5, 6], { requiresGrad: true, dtype: 'f64' });
+  const [, some, , one] = split(x, [2, 2, 0, 1, 1]);
+  add(mul(some!, some!).sum(), one!.sum()).backward();
+  expect(x.grad?.tolistSync()).toEqual([0, 0, 6, 8, 1, 0]);
+  const rows = x.detach().reshape(2, 3).requiresGrad_();
+  const columns = unbind(rows, 1);
+  mul(columns[2]!, columns[0]!).sum().backward();
+  expect(rows.grad?.tolistSync()).toEqual([
+    [3, 0, 1],
+    [6, 0, 4],
+  ]);
 });
 
 test('every leaf owns the elements of its gradient', () => {

@@ -1,7 +1,10 @@
 // Parts of tensors along a dimension, and repetitions. Parts are views.
 import { TilegradError } from '../error.ts';
+import { defineOp, type GradContext, type Grads } from '../op.ts';
 import { type Shape, Tensor } from '../tensor.ts';
 import { resolveDim, wholeNumbers } from './arguments.ts';
+import { concat, stack } from './concat.ts';
+import { full } from './full.ts';
 import { expand, permute, reshape, slice } from './views.ts';
 
 function need(op: string, what: string, value: number, least: number): void {
@@ -42,14 +45,61 @@ export function narrow(x: Tensor, dim: number, start: number, length: number): T
 export function select(x: Tensor, dim: number, index: number): Tensor {
   const at = existingDim('select', x, dim);
   const size = x.shape[at] as number;
-  const place = index < 0 ? index + size : index;
-  if (!Number.isSafeInteger(place) || place < 0 || place >= size)
+  const found = index < 0 ? index + size : index;
+  if (!Number.isSafeInteger(found) || found < 0 || found >= size)
     throw new TilegradError('ERR_ARGUMENT', `select: index ${index} is not in dimension ${dim} of size ${size}`);
-  return reshape(
-    run(x, at, place, 1),
-    x.shape.filter((_, d) => d !== at),
-  );
+  return place(x, at, found);
 }
+
+const place = (x: Tensor, dim: number, index: number): Tensor =>
+  reshape(
+    run(x, dim, index, 1),
+    x.shape.filter((_, d) => d !== dim),
+  );
+
+// All parts are the outputs of one node, whose gradient joins theirs: parts that each put theirs among zeros and add
+// them up would take the square of the time.
+const given = (ctx: GradContext, grads: readonly (Tensor | null)[]): Tensor[] =>
+  grads.map((grad, i) => {
+    const { shape, dtype, device } = ctx.outputMeta(i);
+    return grad ?? full(shape, 0, { dtype, device });
+  });
+
+const parted = defineOp('split', {
+  call: (op) => (x: Tensor, dim: number, sizes: readonly number[]) => op.all([x], { dim, sizes }),
+  compute: ([x], { dim, sizes }) => {
+    let start = 0;
+    return (sizes as number[]).map((size) => {
+      start += size;
+      return run(x as Tensor, dim as number, start - size, size);
+    });
+  },
+  grad: (ctx, ...grads): Grads => [concat(given(ctx, grads), ctx.attrs.dim as number)],
+  onnx: (graph, { inputs, attrs: { dim, sizes } }) => {
+    const lengths = sizes as number[];
+    const parts = [inputs[0] as string, graph.constant(lengths, 'i64')];
+    return graph.nodes('Split', parts, lengths.length, { axis: dim as number });
+  },
+});
+
+const places = defineOp('unbind', {
+  call: (op) => (x: Tensor, dim: number) => op.all([x], { dim }),
+  compute: ([x], { dim }) =>
+    Array.from({ length: (x as Tensor).shape[dim as number] as number }, (_, i) =>
+      place(x as Tensor, dim as number, i),
+    ),
+  grad: (ctx, ...grads): Grads => [stack(given(ctx, grads), ctx.attrs.dim as number)],
+  onnx: (graph, { inputs, outputMeta, attrs: { dim } }) => {
+    const axis = graph.constant([dim as number], 'i64');
+    const lengths = graph.constant(
+      outputMeta.map(() => 1),
+      'i64',
+    );
+    return graph
+      .nodes('Split', [inputs[0] as string, lengths], outputMeta.length, { axis: dim as number })
+      .map((part) => graph.node('Squeeze', [part, axis]));
+  },
+});
 
 /**
  * Parts of dimension `dim`: of size `sizes` each (the last may be smaller), or of the sizes listed. Views. Throws
@@ -73,11 +123,7 @@ export function split(x: Tensor, sizes: number | readonly number[], dim = 0): Te
         `split: [${sizes.join(', ')}] is ${total} together but dimension ${dim} has size ${size}`,
       );
   }
-  let start = 0;
-  return parts.map((part) => {
-    start += part;
-    return run(x, at, start - part, part);
-  });
+  return parted(x, at, parts);
 }
 
 /**
@@ -94,7 +140,7 @@ export function chunk(x: Tensor, chunks: number, dim = 0): Tensor[] {
 /** Each place of dimension `dim` by itself, without that dimension. Views. As torch.unbind. */
 export function unbind(x: Tensor, dim = 0): Tensor[] {
   const at = existingDim('unbind', x, dim);
-  return Array.from({ length: x.shape[at] as number }, (_, i) => select(x, at, i));
+  return places(x, at);
 }
 
 /**

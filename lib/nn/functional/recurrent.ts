@@ -14,6 +14,7 @@ import {
   sub,
   tanh,
   transpose,
+  unbind,
 } from '../../ops/index.ts';
 import type { Tensor } from '../../tensor.ts';
 
@@ -65,13 +66,13 @@ function direction(
     Tensor?,
     Tensor?,
   ];
-  const inputs = linear(x, inputWeight, inputBias); // (T, N, G H)
+  const inputs = unbind(linear(x, inputWeight, inputBias)); // T times (N, G H)
   const outputs: Tensor[] = [];
   let state = [...first];
-  const steps = x.size(0);
+  const steps = inputs.length;
   for (let i = 0; i < steps; i++) {
     const hidden = linear(state[0] as Tensor, hiddenWeight, hiddenBias); // (N, G H)
-    state = cell(select(inputs, 0, reverse ? steps - 1 - i : i), hidden, state);
+    state = cell(inputs[reverse ? steps - 1 - i : i] as Tensor, hidden, state);
     outputs.push(state[0] as Tensor);
   }
   return { output: stack(reverse ? outputs.reverse() : outputs), last: state };
