@@ -2,6 +2,7 @@
 import { checkOptions, describeValue, TilegradError } from './error.ts';
 import { edgeOf, type Hook, type Meta, type Node, withGrad } from './graph.ts';
 import { GradContext, type GradRule } from './op.ts';
+import { expectTensors } from './ops/arguments.ts';
 import { add, mul } from './ops/elementwise.ts';
 import { full } from './ops/full.ts';
 import { sumTo } from './ops/reduce.ts';
@@ -293,7 +294,8 @@ export function backward(tensor: Tensor, gradient?: Tensor | null, options: Back
 }
 
 /**
- * The gradients of the sum of `outputs`, weighted by `gradOutputs`, for each of `inputs`; leaves no trace in `.grad`.
+ * The gradients of the sum of `outputs`, weighted by `gradOutputs` (one for each output; of a single one also by itself),
+ * for each of `inputs`; leaves no trace in `.grad`.
  * An input that the outputs do not depend on throws ERR_ARGUMENT, or gives null with `allowUnused`.
  * As torch.autograd.grad.
  */
@@ -301,19 +303,25 @@ export function grad(
   outputs: Tensor | readonly Tensor[],
   inputs: Tensor | readonly Tensor[],
   options: BackwardOptions & {
-    gradOutputs?: readonly (Tensor | null)[] | undefined;
+    gradOutputs?: Tensor | readonly (Tensor | null)[] | undefined;
     allowUnused?: boolean | undefined;
   } = {},
 ): Tensor[] {
   checkOptions('grad', options, ['retainGraph', 'createGraph', 'gradOutputs', 'allowUnused']);
   const roots = outputs instanceof Tensor ? [outputs] : outputs;
   const wanted = inputs instanceof Tensor ? [inputs] : inputs;
+  expectTensors('grad', roots);
+  expectTensors('grad', wanted);
+  const { gradOutputs = [] } = options;
+  const given = gradOutputs instanceof Tensor ? [gradOutputs] : gradOutputs;
+  if (given.length > 0 && given.length !== roots.length)
+    throw new TilegradError('ERR_ARGUMENT', `grad: ${given.length} gradOutputs for ${roots.length} outputs`);
   const targets = wanted.map((input, i): Target => {
     const edge = edgeOf(input);
     if (!edge) throw new TilegradError('ERR_ARGUMENT', `grad: input ${i} does not require a gradient`);
     return { node: edge.node, output: edge.output, grad: null };
   });
-  runBackward(roots, options.gradOutputs ?? [], options, targets, 'grad');
+  runBackward(roots, given, options, targets, 'grad');
   return targets.map((target, i) => {
     if (!target.grad && !options.allowUnused)
       throw new TilegradError(

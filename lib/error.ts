@@ -30,6 +30,8 @@ export class TilegradError extends Error {
  * `DataLoader: unknown option 'batchsize', did you mean 'batchSize'?`
  */
 export function checkOptions(user: string, options: object, known: readonly string[]): void {
+  if (typeof options !== 'object' || options === null)
+    throw new TilegradError('ERR_ARGUMENT', `${user}: options must be an object but is ${describeValue(options)}`);
   // Not Object.keys, whose list takes longer than the check.
   for (const name in options) {
     if (known.includes(name) || !Object.hasOwn(options, name)) continue;

@@ -61,6 +61,12 @@ test('second order', async () => {
   expect(await h?.tolist()).toEqual([12, 18]);
 });
 
+test('grad takes the gradient of a single output by itself', () => {
+  const x = tensor([1, 2], { requiresGrad: true });
+  const [g] = grad(x.square(), x, { gradOutputs: tensor([10, 100]) });
+  expect(g!.tolistSync()).toEqual([20, 400]);
+});
+
 test('tidy and backward free what they made', () => {
   const before = memory().liveTensors;
   const w = tensor([1, 2, 3], { requiresGrad: true });

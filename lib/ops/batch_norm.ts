@@ -115,7 +115,8 @@ export function batchNorm(
     throw new TilegradError('ERR_ARGUMENT', 'batch_norm: runningMean and runningVar come together');
   const running = training ? [] : [runningMean, runningVar];
   const [y, mean, rstd] = normalization(x, [weight, bias, ...running], { training, eps });
-  if (training && runningMean && runningVar) {
+  // An empty batch has no statistics.
+  if (training && runningMean && runningVar && x.numel > 0) {
     const count = x.numel / (x.shape[1] as number);
     noGrad(() => update(runningMean, runningVar, mean, rstd, { momentum, eps, count }));
   }

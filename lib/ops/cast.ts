@@ -3,6 +3,7 @@ import { type DType, isFloat } from '../dtype.ts';
 import { noGrad } from '../graph.ts';
 import { defineOp, type Grads } from '../op.ts';
 import { type Shape, Tensor } from '../tensor.ts';
+import { expectTensor } from './arguments.ts';
 
 /** ONNX's codes of the dtypes (TensorProto.DataType). */
 const onnxTypes: Readonly<Record<DType, number>> = {
@@ -27,6 +28,7 @@ export const cast = defineOp('cast', {
   call:
     (run) =>
     <S extends Shape>(x: Tensor<S>, dtype: DType): Tensor<S> => {
+      expectTensor('cast', 'input', x);
       if (x.dtype === dtype) return x;
       return isFloat(dtype) ? run([x], { dtype }) : noGrad(() => run([x], { dtype }));
     },

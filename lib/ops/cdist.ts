@@ -1,6 +1,7 @@
 // Distances between all pairs of two sets of vectors.
 import { checkOptions } from '../error.ts';
 import type { Tensor } from '../tensor.ts';
+import { expectTensor } from './arguments.ts';
 import { unsqueeze } from './dims.ts';
 import { sub } from './elementwise.ts';
 import { norm } from './moments.ts';
@@ -12,5 +13,7 @@ import { norm } from './moments.ts';
  */
 export function cdist(a: Tensor, b: Tensor, options: { p?: number | undefined } = {}): Tensor {
   checkOptions('cdist', options, ['p']);
+  expectTensor('cdist', 'a', a);
+  expectTensor('cdist', 'b', b);
   return norm(sub(unsqueeze(a, -2), unsqueeze(b, -3)), options.p ?? 2, -1);
 }

@@ -1,5 +1,6 @@
 // Convolution over sequences: images of one row.
 import { checkOptions, TilegradError } from '../error.ts';
+import { expectTensor } from './arguments.ts';
 import { conv2d } from './conv2d.ts';
 import { convTranspose2d } from './conv_transpose2d.ts';
 import { reshape } from './views.ts';
@@ -20,12 +21,10 @@ export interface Conv1dOptions {
 }
 
 /** (..., L) as (..., 1, L). */
-function asRow(op: string, x: Tensor): Tensor {
+function asRow(op: string, name: string, x: Tensor): Tensor {
+  expectTensor(op, name, x);
   if (x.rank !== 3)
-    throw new TilegradError(
-      'ERR_SHAPE',
-      `${op}: input and weight must have 3 dimensions but one is [${x.shape.join(', ')}]`,
-    );
+    throw new TilegradError('ERR_SHAPE', `${op}: ${name} must have 3 dimensions but has shape [${x.shape.join(', ')}]`);
   return reshape(x, [...x.shape.slice(0, -1), 1, x.shape.at(-1) as number]);
 }
 
@@ -44,7 +43,7 @@ export function conv1d(x: Tensor, weight: Tensor, options: Conv1dOptions = {}): 
     dilation: [1, dilation] as const,
   };
   return withoutRow(
-    conv2d(asRow('conv1d', x), asRow('conv1d', weight), {
+    conv2d(asRow('conv1d', 'input', x), asRow('conv1d', 'weight', weight), {
       ...settings,
       // 'same' asks for stride 1, also of the row.
       stride: padding === 'same' ? stride : settings.stride,
@@ -67,7 +66,7 @@ export function convTranspose1d(x: Tensor, weight: Tensor, options: ConvTranspos
   checkOptions('convTranspose1d', options, ['stride', 'padding', 'outputPadding', 'dilation', 'groups', 'bias']);
   const { stride = 1, padding = 0, outputPadding = 0, dilation = 1, groups, bias } = options;
   return withoutRow(
-    convTranspose2d(asRow('conv_transpose1d', x), asRow('conv_transpose1d', weight), {
+    convTranspose2d(asRow('conv_transpose1d', 'input', x), asRow('conv_transpose1d', 'weight', weight), {
       stride: [1, stride],
       padding: [0, padding],
       outputPadding: [0, outputPadding],

@@ -7,6 +7,7 @@ import { getFloat32MatmulPrecision } from '../precision.ts';
 import type { Shape, Tensor } from '../tensor.ts';
 import type { Conv2dFault, Conv2dShape } from '../typed_shapes.ts';
 import { beforeActivation, type FusedActivation } from './activation_gradients.ts';
+import { expectTensor } from './arguments.ts';
 import { maxPool2d, maxPool2dInputGrad, maxPool2dPick } from './max_pool2d.ts';
 import { add } from './elementwise.ts';
 import { sum } from './reduce.ts';
@@ -274,6 +275,8 @@ export function conv2d<X extends Shape, W extends Shape, Groups extends number |
   options: Conv2dOptions & Conv2dEpilogue & { groups?: Groups } = {},
 ): Tensor<Conv2dShape<X, W>> {
   checkOptions('conv2d', options, optionNames);
+  expectTensor('conv2d', 'input', x);
+  expectTensor('conv2d', 'weight', weight);
   const { bias = null, residual = null } = options;
   const maxPool = options.maxPool ?? null;
   const activation = options.activation ?? 'none';
@@ -293,7 +296,8 @@ export function conv2d<X extends Shape, W extends Shape, Groups extends number |
 }
 
 /** The attributes of every convolution of integers. @internal */
-export function convAttrs(options: Conv2dOptions, weight: Tensor): Attrs {
+export function convAttrs(op: string, options: Conv2dOptions, weight: Tensor): Attrs {
+  expectTensor(op, 'weight', weight);
   return {
     stride: pair(options.stride ?? 1),
     padding: conv2dPadding(options, weight.shape),

@@ -1,6 +1,7 @@
 // Transposed convolution: the gradient of conv2d for its input, read as a function of its own.
 import { checkOptions, TilegradError } from '../error.ts';
 import type { Tensor } from '../tensor.ts';
+import { expectTensor } from './arguments.ts';
 import { conv2dInputGrad, isWinogradEnabled } from './conv2d.ts';
 import { add } from './elementwise.ts';
 import { reshape } from './views.ts';
@@ -35,6 +36,8 @@ const dims = (x: Tensor): string => `[${x.shape.join(', ')}]`;
 export function convTranspose2d(x: Tensor, weight: Tensor, options: ConvTranspose2dOptions = {}): Tensor {
   const user = 'conv_transpose2d';
   checkOptions('convTranspose2d', options, optionNames);
+  expectTensor(user, 'input', x);
+  expectTensor(user, 'weight', weight);
   const { groups = 1, bias = null } = options;
   const [stride, padding] = [pair(options.stride ?? 1), pair(options.padding ?? 0)];
   const [dilation, extra] = [pair(options.dilation ?? 1), pair(options.outputPadding ?? 0)];

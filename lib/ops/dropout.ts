@@ -1,7 +1,9 @@
 // Dropout in one pass: the mask is drawn again in the backward pass instead of being kept.
+import { checkOptions } from '../error.ts';
 import { defineOp, type Grads, type Run } from '../op.ts';
 import type { Generator } from '../random.ts';
 import type { Tensor } from '../tensor.ts';
+import { expectTensor } from './arguments.ts';
 import { reserve } from './random.ts';
 
 let again: Run;
@@ -16,10 +18,12 @@ export const dropout = defineOp('dropout', {
     return (
       x: Tensor,
       p = 0.5,
-      { training = true, generator }: { training?: boolean | undefined; generator?: Generator | undefined } = {},
+      options: { training?: boolean | undefined; generator?: Generator | undefined } = {},
     ): Tensor => {
-      if (!training) return x;
-      return run([x], { p, ...reserve('dropout', generator, x.numel, 1) });
+      checkOptions('dropout', options, ['training', 'generator']);
+      expectTensor('dropout', 'input', x);
+      if (options.training === false) return x;
+      return run([x], { p, ...reserve('dropout', options.generator, x.numel, 1) });
     };
   },
   grad: (ctx, dout): Grads => [again([dout], ctx.attrs)],

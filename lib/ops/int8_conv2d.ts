@@ -4,7 +4,7 @@ import { checkOptions, TilegradError } from '../error.ts';
 import type { Attrs } from '../graph.ts';
 import { defineOp } from '../op.ts';
 import type { Tensor } from '../tensor.ts';
-import { besides } from './arguments.ts';
+import { besides, expectTensor } from './arguments.ts';
 import { type Conv2dOptions, conv2dSize, convAttrs } from './conv2d.ts';
 import { maxPool2d } from './max_pool2d.ts';
 import type { QuantizeParameter } from './quantize.ts';
@@ -56,10 +56,11 @@ const own = ['xZeroPoint', 'weightZeroPoint', 'scale', 'bias', 'dtype', 'outZero
  */
 export function int8Conv2d(x: Tensor, weight: Tensor, options: Int8Conv2dOptions = {}): Tensor {
   checkOptions('int8Conv2d', options, ['stride', 'padding', 'dilation', 'groups', ...own]);
+  expectTensor('int8_conv2d', 'input', x);
   const { xZeroPoint = null, weightZeroPoint = null, scale = null, bias = null } = options;
   const zeroPoints = [besides(x, xZeroPoint, 'i32'), besides(x, weightZeroPoint, 'i32')];
   return convolution([x, weight, ...zeroPoints, besides(x, scale, 'f32'), bias], {
-    ...convAttrs(options, weight),
+    ...convAttrs('int8_conv2d', options, weight),
     dtype: options.dtype ?? (scale === null ? 'i32' : 'f32'),
     out_zero_point: options.outZeroPoint ?? 0,
     relu: options.relu ?? false,
@@ -105,9 +106,10 @@ export function int8Conv2dDynamic(
   options: DynamicConv2dProductOptions = {},
 ): Tensor {
   checkOptions('int8Conv2dDynamic', options, ['stride', 'padding', 'dilation', 'groups', 'relu', 'maxPool']);
+  expectTensor('int8_conv2d_dynamic', 'input', x);
   const maxPool = options.maxPool ?? null;
   const inputs = bias ? [x, weight, weightScale, bias] : [x, weight, weightScale];
-  const attrs = { ...convAttrs(options, weight), relu: options.relu ?? false };
+  const attrs = { ...convAttrs('int8_conv2d_dynamic', options, weight), relu: options.relu ?? false };
   if (maxPool === 2 && poolsInside(x, weight, attrs)) return dynamicConvolutionPooled(inputs, attrs);
   const y = dynamicConvolution(inputs, attrs);
   return maxPool === null ? y : maxPool2d(y, maxPool);

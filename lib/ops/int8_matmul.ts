@@ -2,7 +2,7 @@
 import { checkOptions, TilegradError } from '../error.ts';
 import { defineOp } from '../op.ts';
 import type { Tensor } from '../tensor.ts';
-import { besides } from './arguments.ts';
+import { besides, expectTensor } from './arguments.ts';
 import type { QuantizeParameter } from './quantize.ts';
 
 /** Options of `int8Matmul`. */
@@ -41,6 +41,7 @@ const product = defineOp('int8_matmul', {
  */
 export function int8Matmul(a: Tensor, b: Tensor, options: Int8MatmulOptions = {}): Tensor {
   checkOptions('int8Matmul', options, ['aZeroPoint', 'bZeroPoint', 'scale', 'bias', 'dtype', 'outZeroPoint', 'relu']);
+  expectTensor('int8_matmul', 'a', a);
   const { aZeroPoint = null, bZeroPoint = null, scale = null, bias = null, outZeroPoint = 0, relu = false } = options;
   const zeroPoints = [besides(a, aZeroPoint, 'i32'), besides(a, bZeroPoint, 'i32')];
   return product([a, b, ...zeroPoints, besides(a, scale, 'f32'), bias], {

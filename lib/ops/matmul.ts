@@ -48,14 +48,14 @@ export function matmul<A extends Shape, B extends Shape>(
   a: Tensor<A>,
   b: Tensor<B> & MatmulFault<A, B>,
 ): Tensor<MatmulShape<A, B>> {
+  expectTensor('matmul', 'a', a);
+  expectTensor('matmul', 'b', b);
   if (a.rank === 0 || b.rank === 0)
     throw new TilegradError(
       'ERR_SHAPE',
       `matmul: a and b must have at least 1 dimension (a [${a.shape.join(', ')}], b [${b.shape.join(', ')}])`,
     );
   if (a.rank > 1 && b.rank > 1) return product(a, b);
-  expectTensor('matmul', 'a', a);
-  expectTensor('matmul', 'b', b);
   const y = product(a.rank > 1 ? a : reshape(a, [1, -1]), b.rank > 1 ? b : reshape(b, [-1, 1]));
   const dims = [...y.shape];
   if (b.rank === 1) dims.pop();
@@ -157,6 +157,7 @@ export function linear<X extends Shape, W extends Shape>(
   bias: Tensor | null = null,
   epilogue?: LinearEpilogue,
 ): Tensor<WithLast<X, Rows<W>>> {
+  expectTensor('linear', 'input', x);
   if (x.rank !== 1) return epilogue ? linearWith(x, weight, bias, epilogue) : affine(x, weight, bias, null, 'none');
   const rows: Tensor = reshape(x, [1, -1]);
   const residual = epilogue?.residual && reshape(epilogue.residual, [1, -1]);

@@ -2,7 +2,7 @@
 import { checkOptions, TilegradError } from '../error.ts';
 import { defineOp, type Grads } from '../op.ts';
 import type { Tensor } from '../tensor.ts';
-import { besides } from './arguments.ts';
+import { besides, expectTensor } from './arguments.ts';
 
 /** One scale (or zero point) for the whole tensor, or a tensor of one per channel. */
 export type QuantizeParameter = number | Tensor;
@@ -46,6 +46,7 @@ export function quantizeLinear(
   options: QuantizeOptions = {},
 ): Tensor {
   checkOptions('quantizeLinear', options, ['dtype', 'axis', 'quantMin', 'quantMax']);
+  expectTensor('quantize_linear', 'input', x);
   const { dtype = 'u8', axis = 0 } = options;
   const { quantMin = dtype === 'i8' ? -128 : 0, quantMax = dtype === 'i8' ? 127 : 255 } = options;
   checkZeroPoint('quantize_linear', zeroPoint, quantMin, quantMax);
@@ -67,6 +68,7 @@ export function dequantizeLinear(
   options: { axis?: number | undefined } = {},
 ): Tensor {
   checkOptions('dequantizeLinear', options, ['axis']);
+  expectTensor('dequantize_linear', 'input', x);
   return dequantizeOp([x, besides(x, scale, 'f32'), besides(x, zeroPoint, 'i32')], { axis: options.axis ?? 0 });
 }
 
@@ -132,6 +134,7 @@ export function fakeQuantize(
   options: { axis?: number | undefined } = {},
 ): Tensor {
   checkOptions('fakeQuantize', options, ['axis']);
+  expectTensor('fake_quantize', 'input', x);
   checkZeroPoint('fake_quantize', zeroPoint, quantMin, quantMax);
   const attrs = { axis: options.axis ?? 0, quant_min: quantMin, quant_max: quantMax };
   return fakeQuantizeOp([x, besides(x, scale, 'f32'), besides(x, zeroPoint, 'i32')], attrs);

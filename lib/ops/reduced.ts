@@ -3,7 +3,7 @@ import { describeValue, TilegradError } from '../error.ts';
 import type { Attrs } from '../graph.ts';
 import type { OnnxCall, OnnxGraph, Run } from '../op.ts';
 import type { Shape, Tensor } from '../tensor.ts';
-import { resolveDim } from './arguments.ts';
+import { expectTensor, resolveDim } from './arguments.ts';
 import { cast } from './cast.ts';
 import { reshape } from './views.ts';
 
@@ -12,6 +12,7 @@ export type Dims = number | readonly number[] | null | undefined;
 
 /** The dimensions as a list of numbers that are not negative. @internal */
 export function reducedDims(op: string, x: Tensor, dim: Dims): number[] {
+  expectTensor(op, 'input', x);
   if (typeof dim === 'number') return x.rank === 0 && resolveDim(op, dim, 0) === 0 ? [] : [resolveDim(op, dim, x.rank)];
   if (dim === undefined || dim === null || dim.length === 0) return x.shape.map((_, i) => i);
   if (!Array.isArray(dim))

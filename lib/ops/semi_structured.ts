@@ -2,6 +2,7 @@
 import { TilegradError } from '../error.ts';
 import { defineOp, type Grads } from '../op.ts';
 import type { Tensor } from '../tensor.ts';
+import { expectTensor } from './arguments.ts';
 import { matmul } from './matmul.ts';
 import { sum } from './reduce.ts';
 import { reshape, transpose } from './views.ts';
@@ -75,6 +76,7 @@ const affine = defineOp('semi_structured_linear', {
  * Throws ERR_SHAPE, ERR_DTYPE. As torch.nn.functional.linear with a SparseSemiStructuredTensor.
  */
 export function semiStructuredLinear(x: Tensor, values: Tensor, indices: Tensor, bias: Tensor | null = null): Tensor {
+  expectTensor('semi_structured_linear', 'input', x);
   if (x.rank === 0)
     throw new TilegradError('ERR_SHAPE', 'semi_structured_linear: input must have at least 1 dimension');
   if (x.rank !== 1) return affine(x, values, indices, bias);

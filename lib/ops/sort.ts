@@ -3,7 +3,7 @@ import { checkOptions, TilegradError } from '../error.ts';
 import { noGrad } from '../graph.ts';
 import { defineOp, type Grads } from '../op.ts';
 import { Tensor } from '../tensor.ts';
-import { resolveDim } from './arguments.ts';
+import { expectTensor, resolveDim } from './arguments.ts';
 import { zeros } from './full.ts';
 import { scatterAdd } from './gather.ts';
 import { select } from './parts.ts';
@@ -30,6 +30,7 @@ const sortedRows = defineOp('sort', {
 
 /** The first k along `dim`; `k` of the dimension's size is all of it. */
 function along(op: string, x: Tensor, dim: number, descending: boolean, k: (size: number) => number): Sorted {
+  expectTensor(op, 'input', x);
   if (x.rank === 0) {
     const [values, indices] = along(op, reshape(x, [1]), 0, descending, k);
     return [reshape(values, []), reshape(indices, [])];

@@ -3,7 +3,7 @@ import type { OnnxRule } from '../op.ts';
 import { defineOp, type Grads } from '../op.ts';
 import { type Shape, Tensor } from '../tensor.ts';
 import type { Permuted, Reshaped, Transposed } from '../typed_shapes.ts';
-import { resolveDim } from './arguments.ts';
+import { expectTensor, resolveDim } from './arguments.ts';
 
 const onnxReshape: OnnxRule = (graph, { inputs, outputMeta }) =>
   graph.node('Reshape', [inputs[0] as string, graph.constant(outputMeta[0]?.shape ?? [], 'i64')]);
@@ -55,6 +55,7 @@ export const permute = defineOp('permute', {
 export function transpose<S extends Shape>(x: Tensor<S>): Tensor<Transposed<S>>;
 export function transpose(x: Tensor, dim0?: number, dim1?: number): Tensor;
 export function transpose(x: Tensor, dim0 = -2, dim1 = -1): Tensor {
+  expectTensor('transpose', 'input', x);
   const a = resolveDim('transpose', dim0, x.rank);
   const b = resolveDim('transpose', dim1, x.rank);
   const dims = x.shape.map((_, i) => (i === a ? b : i === b ? a : i));

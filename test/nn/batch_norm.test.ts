@@ -27,6 +27,15 @@ describe('batch normalization', () => {
     expect(rounded(layer.runningMean)).toEqual([0.2, 2]);
   });
 
+  test('leaves the running statistics as they are where the batch is empty', () => {
+    const layer = new nn.BatchNorm1d(2);
+    expect(layer.forward(zeros([0, 2])).shape).toEqual([0, 2]);
+    expect(values(layer.runningMean)).toEqual([0, 0]);
+    expect(values(layer.runningVar)).toEqual([1, 1]);
+    const none = [zeros([0]), zeros([0])] as const;
+    expect(batchNorm(zeros([3, 0]), ...none, { training: true }).shape).toEqual([3, 0]);
+  });
+
   test('passes NaN on to the running statistics, and gradients past it where these are used', () => {
     const layer = new nn.BatchNorm1d(2);
     const bad = tensor([

@@ -34,7 +34,7 @@ describe('convolution over sequences', () => {
     expect(y.tolistSync()).toEqual(rows.reshape(2, 6, 4).tolistSync());
     expect(conv1d(x, weight, { padding: 'same', groups: 2 }).shape).toEqual([2, 6, 9]);
     expect(() => conv1d(x, weight, { padding: 'same', stride: 2, groups: 2 })).toThrow("padding 'same' needs stride 1");
-    expect(() => conv1d(zeros([4, 9]), weight)).toThrow('conv1d: input and weight must have 3 dimensions');
+    expect(() => conv1d(zeros([4, 9]), weight)).toThrow('conv1d: input must have 3 dimensions but has shape [4, 9]');
   });
 
   test('as a layer', () => {
