@@ -2,9 +2,9 @@
 // up the rows of the output's that show it, in their order, so that the bits do not depend on the threads.
 // Bytes moved: one read and one write per element of the output.
 #include <algorithm>
-#include <cstring>
 #include <vector>
 
+#include "core/cpu/copy.h"
 #include "core/cpu/scratch.h"
 #include "core/parallel.h"
 #include "ops/pad/pad.h"
@@ -33,36 +33,63 @@ PadAxis last_axis(const PadPlan& plan) {
   return plan.rank > 0 ? plan.axes[plan.rank - 1] : PadAxis{1, 1, 0};
 }
 
-// The number of the input's row that stands in row `row` of the output; -1 for the constant.
-int64_t source_row(const PadPlan& plan, int64_t row) {
-  int64_t at = 0, stride = 1;
-  for (int d = plan.rank - 2; d >= 0; --d) {
-    const PadAxis& axis = plan.axes[d];
-    const int64_t i = axis.source(plan.mode, row % axis.out);
-    if (i < 0) return -1;
-    row /= axis.out;
-    at += i * stride;
-    stride *= axis.in;
+// The number of the input's row that stands in a row of the output, row after row; -1 for the constant.
+class SourceRows {
+ public:
+  SourceRows(const PadPlan& plan, int64_t first) : plan_(plan) {
+    for (int d = plan.rank - 2; d >= 0; --d) {
+      set(d, first % plan.axes[d].out);
+      first /= plan.axes[d].out;
+    }
   }
-  return at;
-}
+
+  int64_t operator*() const {
+    int64_t row = 0;
+    for (int d = 0; d <= plan_.rank - 2; ++d) {
+      if (source_[d] < 0) return -1;
+      row = row * plan_.axes[d].in + source_[d];
+    }
+    return row;
+  }
+
+  void operator++() {
+    for (int d = plan_.rank - 2; d >= 0; --d) {
+      const bool more = at_[d] + 1 < plan_.axes[d].out;
+      set(d, more ? at_[d] + 1 : 0);
+      if (more) return;
+    }
+  }
+
+ private:
+  void set(int d, int64_t at) {
+    at_[d] = at;
+    source_[d] = plan_.axes[d].source(plan_.mode, at);
+  }
+
+  const PadPlan& plan_;
+  int64_t at_[kMaxRank], source_[kMaxRank];
+};
 
 template <class T>
 void pad_rows(const PadPlan& plan, const T* x, T value, T* y, int64_t rows) {
   const RowMap map(last_axis(plan), plan.mode);
   parallel_for(rows, grain_for(map.out, kGrain), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
+    SourceRows sources(plan, begin);
+    for (int64_t row = begin; row < end; ++row, ++sources) {
       T* to = y + row * map.out;
-      const int64_t from_row = source_row(plan, row);
+      const int64_t from_row = *sources;
       if (from_row < 0) {
         std::fill_n(to, map.out, value);
         continue;
       }
       const T* from = x + from_row * map.in;
-      auto edge = [&](int64_t o) { to[o] = map.source[o] < 0 ? value : from[map.source[o]]; };
+      const int64_t* source = map.source.data();
+      auto edge = [&](int64_t o) { to[o] = source[o] < 0 ? value : from[source[o]]; };
       for (int64_t o = 0; o < map.first; ++o) edge(o);
       if (map.last > map.first)
-        std::copy_n(from + map.first - map.begin, map.last - map.first, to + map.first);
+        copy_bytes(reinterpret_cast<char*>(to + map.first),
+                   reinterpret_cast<const char*>(from + map.first - map.begin),
+                   (map.last - map.first) * static_cast<int64_t>(sizeof(T)));
       for (int64_t o = map.last; o < map.out; ++o) edge(o);
     }
   });
