@@ -33,6 +33,12 @@ const varSamples: Sample<VarAttrs>[] = [
   { inputs: [{ shape: [3, 4] }], attrs: { dim: 0, correction: 2, keepdim: true } },
   { name: 'one value', inputs: [{ shape: [3, 1], grad: false }], attrs: { dim: 1 } },
   { name: 'far from 0', inputs: [{ shape: [2, 50], range: [1000, 1001], grad: false }], attrs: { dim: 1 } },
+  {
+    name: 'squares beyond the range',
+    inputs: [{ shape: [2], values: [1e160, -1e160], grad: false }],
+    attrs: {},
+    dtypes: ['f64'],
+  },
   { name: 'no values', inputs: [{ shape: [2, 0] }], attrs: { dim: 1 }, smooth: false },
   ...wide<VarAttrs>({}),
 ];

@@ -27,6 +27,7 @@ struct Moments {
   }
   __device__ static void merge(Accumulator& a, const Accumulator& b) {
     if (b.n == 0) return;
+    if (a.n == 0) return static_cast<void>(a = b);  // a square of the mean may be infinite
     const double n = a.n + b.n, delta = b.mean - a.mean;
     a.mean += delta * (b.n / n);
     a.squares += b.squares + delta * delta * (a.n * (b.n / n));

@@ -35,6 +35,8 @@ struct Moments {
   static Accumulator start() { return {0, 0, 0}; }
   static void merge(Accumulator* into, const Accumulator& from) {
     if (from.n == 0) return;
+    if (into->n == 0)
+      return static_cast<void>(*into = from);  // a square of the mean may be infinite
     const double n = into->n + from.n, delta = from.mean - into->mean;
     into->mean += delta * (from.n / n);
     into->squares += from.squares + delta * delta * (into->n * (from.n / n));
