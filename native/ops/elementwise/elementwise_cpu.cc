@@ -5,9 +5,11 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 
 #include "core/cpu/half.h"
 #include "core/cpu/stream_copy.h"
+#include "ops/elementwise/short_rows.h"
 
 namespace tilegrad {
 
@@ -133,6 +135,35 @@ bool is_one_row(const View& out, const Operands& operands, int inputs, RowArgs* 
   return true;
 }
 
+bool has_short_rows(const Layout* layouts) {
+  const Layout& out = layouts[0];
+  return out.rank() > 1 && out.shape[out.rank() - 1] <= kShortRow && out.is_contiguous();
+}
+
+// `layouts`: the result's and the operands', collapsed.
+template <class Compute>
+void for_short_rows(const Layout* layouts, const Operands& operands, int inputs, const View& out,
+                    const double* params, const Compute& compute) {
+  const int64_t n = layouts[0].shape[layouts[0].rank() - 1], rows = layouts[0].numel() / n;
+  const int64_t together = kShortRowBlock / n, grain = kRowGrain / kShortRowBlock * together;
+  const auto out_size = static_cast<int64_t>(dtype_size(out.dtype));
+  parallel_for(rows, grain, [&](int64_t begin, int64_t end) {
+    std::optional<ShortRows> x[kMaxOperands];
+    RowArgs block{{}, {}, params, nullptr, 0};
+    for (int k = 0; k < inputs; ++k) {
+      x[k].emplace(*operands.views[k], layouts[k + 1], begin, together);
+      block.strides[k] = x[k]->stride();
+    }
+    for (int64_t r = begin; r < end; r += together) {
+      const int64_t count = std::min(together, end - r);
+      for (int k = 0; k < inputs; ++k) block.inputs[k] = x[k]->next(count);
+      block.out = element(out, layouts[0].offset) + r * n * out_size;
+      block.n = count * n;
+      compute(block);
+    }
+  });
+}
+
 }  // namespace
 
 void elementwise_cpu(KernelArgs& args, int inputs, Row (*row_of)(DType)) {
@@ -181,6 +212,9 @@ void elementwise_cpu(KernelArgs& args, int inputs, Row (*row_of)(DType)) {
   Layout layouts[kMaxOperands + 1] = {out.layout};
   for (int k = 0; k < inputs; ++k)
     layouts[k + 1] = broadcast_to(operands.views[k]->layout, out.shape());
+  collapse_dims(layouts, inputs + 1);
+  if (has_short_rows(layouts))
+    return for_short_rows(layouts, operands, inputs, out, params, compute);
   for_rows(layouts, inputs + 1, [&](const int64_t* offsets, int64_t n) {
     RowArgs one{{}, {}, params, element(out, offsets[0]), n};
     const int last = layouts[0].rank() - 1;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/op.h"
+#include "core/row_walk.h"
 #include "core/sweep.h"
 #include "ops/elementwise/elementwise_simd.h"
 
@@ -21,23 +22,17 @@ void for_rows(Layout* layouts, int count, Body&& row) {
   int last = shape.rank - 1;
   int64_t n = shape[last], rows = shape.numel() / n;
   const int64_t bytes = rows * n * count * 4;
-  auto walk = [&](int64_t r, int64_t from, int64_t length) {
-    int64_t offsets[kMaxRowLayouts];
-    for (int k = 0; k < count; ++k)
-      offsets[k] = layouts[k].offset + from * layouts[k].strides[last];
-    for (int d = last - 1; d >= 0; --d) {
-      int64_t i = r % shape[d];
-      r /= shape[d];
-      for (int k = 0; k < count; ++k) offsets[k] += i * layouts[k].strides[d];
-    }
-    row(offsets, length);
-  };
   if (rows == 1) {
-    sweep_for(n, kRowGrain, bytes,
-              [&](int64_t begin, int64_t end) { walk(0, begin, end - begin); });
+    sweep_for(n, kRowGrain, bytes, [&](int64_t begin, int64_t end) {
+      int64_t offsets[kMaxRowLayouts];
+      for (int k = 0; k < count; ++k)
+        offsets[k] = layouts[k].offset + begin * layouts[k].strides[last];
+      row(offsets, end - begin);
+    });
   } else {
     sweep_for(rows, std::max<int64_t>(1, kRowGrain / n), bytes, [&](int64_t begin, int64_t end) {
-      for (int64_t r = begin; r < end; ++r) walk(r, 0, n);
+      RowWalk<kMaxRowLayouts> walk(layouts, count, 1, begin);
+      for (int64_t r = begin; r < end; ++r, walk.next()) row(walk.offsets, n);
     });
   }
 }
