@@ -97,6 +97,14 @@ const convolutions = defineRows<Attrs>({
     { inputs: [u8(2, 10, 7, 11), i8(70, 5, 3, 3), xZero], attrs: { groups: 2, padding: 1, xZeroPoint: true } },
     { inputs: [u8(2, 5, 5, 7), i8(12, 5, 1, 1)], attrs: { stride: 2 } },
     { inputs: [u8(0, 3, 5, 7), i8(12, 3, 1, 1)], attrs: {} },
+    { inputs: [u8(2, 70, 9, 11), i8(37, 70, 3, 3), xZero], attrs: { padding: 1, xZeroPoint: true }, name: 'tiles' },
+    {
+      inputs: [i8(1, 64, 9, 20), i8(17, 64, 3, 3), xZero],
+      attrs: { padding: 1, stride: 2, xZeroPoint: true },
+      name: 'tiles of phases',
+    },
+    { inputs: [u8(1, 3, 25, 41), i8(20, 3, 7, 7), xZero], attrs: { padding: 3, stride: 2, xZeroPoint: true } },
+    { inputs: [u8(2, 66, 6, 7), i8(34, 33, 1, 1)], attrs: { groups: 2, stride: 2 } },
     {
       inputs: [u8(1, 3, 8, 8), i8(5, 3, 3, 3), xZero, { shape: [5], dtype: 'i32', range: [-20, 20] }],
       attrs: { padding: 1, xZeroPoint: true, weightZeroPoint: true },

@@ -49,6 +49,22 @@ void amx_release();
 using AmxMultiply = void (*)(const AmxTile& t);
 AmxMultiply amx_multiply(bool a_signed, bool b_signed);
 
+// Signed A times B in planes: plane g holds the groups g of all columns side by side. A step takes the next tiles of A and 16
+// planes of B, which need no alignment.
+struct AmxPlanes {
+  const uint8_t* a;  // [steps][row_tiles][16][64]
+  int row_tiles;     // 1 or 2
+  const uint32_t* b;
+  const int64_t* offsets;  // of the steps, in groups
+  int64_t pitch;           // of the planes, in groups
+  int64_t steps;
+  bool b_signed;
+  int col_tiles;  // 1 or 2
+  int32_t* c;     // (16 row_tiles, 16 col_tiles)
+  int64_t c_row;
+};
+void amx_multiply_planes(const AmxPlanes& p);
+
 // One or two panels of B: up to 64 columns of `depth`, zeros beyond, and the sums of the columns.
 struct AmxPackB {
   uint8_t* out;   // [blocks][2][16][64]

@@ -85,6 +85,47 @@ TG_SIMD void multiply_rows(const AmxTile& t) {
   }
 }
 
+template <bool BSigned, bool TwoRows, bool TwoCols>
+void multiply_planes(const AmxPlanes& p) {
+  constexpr bool ASigned = true;
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+  const int64_t pitch = p.pitch * 4;
+  const uint8_t* a = p.a;
+  for (int64_t i = 0; i < p.steps; ++i) {
+    const uint32_t* b = p.b + p.offsets[i];
+    _tile_loadd(4, a, kAmxDepth);
+    _tile_loadd(6, b, pitch);
+    TG_DOT(0, 4, 6);
+    if constexpr (TwoRows) {
+      _tile_loadd(5, a + kAmxTile, kAmxDepth);
+      TG_DOT(2, 5, 6);
+    }
+    if constexpr (TwoCols) {
+      _tile_loadd(7, b + 16, pitch);
+      TG_DOT(1, 4, 7);
+    }
+    if constexpr (TwoRows && TwoCols) TG_DOT(3, 5, 7);
+    a += (TwoRows ? 2 : 1) * kAmxTile;
+  }
+  const int64_t c_bytes = p.c_row * 4;
+  _tile_stored(0, p.c, c_bytes);
+  if constexpr (TwoCols) _tile_stored(1, p.c + 16, c_bytes);
+  if constexpr (TwoRows) _tile_stored(2, p.c + kAmxRows * p.c_row, c_bytes);
+  if constexpr (TwoRows && TwoCols) _tile_stored(3, p.c + kAmxRows * p.c_row + 16, c_bytes);
+}
+
+template <bool BSigned>
+void multiply_planes(const AmxPlanes& p) {
+  if (p.row_tiles == 2)
+    return p.col_tiles == 2 ? multiply_planes<BSigned, true, true>(p)
+                            : multiply_planes<BSigned, true, false>(p);
+  p.col_tiles == 2 ? multiply_planes<BSigned, false, true>(p)
+                   : multiply_planes<BSigned, false, false>(p);
+}
+
 template <bool ASigned, bool BSigned>
 void multiply(const AmxTile& t) {
   t.row_tiles == 2 ? multiply_rows<ASigned, BSigned, true>(t)
@@ -244,6 +285,10 @@ void amx_release() { _tile_release(); }
 AmxMultiply amx_multiply(bool a_signed, bool b_signed) {
   if (a_signed) return b_signed ? multiply<true, true> : multiply<true, false>;
   return b_signed ? multiply<false, true> : multiply<false, false>;
+}
+
+void amx_multiply_planes(const AmxPlanes& p) {
+  p.b_signed ? multiply_planes<true>(p) : multiply_planes<false>(p);
 }
 
 void amx_pack_b(const AmxPackB& p) {

@@ -1,13 +1,15 @@
 // One pass over a finished tile while it is in the cache: reads 4 bytes and writes 1 or 4 an element.
+#include <type_traits>
+
 #include "core/cpu/int8_epilogue.h"
 #include "core/cpu/simd.h"
+
+#define TG_INLINE inline __attribute__((always_inline))
 
 namespace tilegrad::TILEGRAD_ISA {
 namespace {
 
 constexpr int W = kLanes<int32_t>;
-typedef int8_t VecI8 __attribute__((vector_size(W)));
-typedef uint8_t VecU8 __attribute__((vector_size(W)));
 
 // Along one row: what is per row or for all is in `all`, what is per column is read.
 template <class T>
@@ -48,26 +50,40 @@ TG_SIMD VecU32 integer_sum(const Int8Epilogue& e, const Row& row, const Int8Tile
   return take(c) - (t.b_sums ? take(t.b_sums) * a_zero : VecU32{}) - shift;
 }
 
-TG_SIMD VecF32 scaled(const Int8Epilogue& e, const Row& row, VecU32 sum, int64_t j, int n) {
-  VecF32 y = __builtin_convertvector((VecI32)sum, VecF32) * read<float>(row.scale, j, n) +
-             read<float>(row.bias_f32, j, n);
-  return e.relu ? relu<float>(y) : y;
-}
+// What becomes of y on its way to an output of that type.
+template <class Out>
+struct Target {
+  VecF32 least, most;
+  VecI32 zero;
 
-// Round half to even: adding 1.5 * 2^23 leaves the integer in the low bits of what is within 2^22; NaN becomes 0.
-TG_SIMD VecI32 round_to_bytes(const Int8Epilogue& e, VecF32 y) {
-  constexpr float kShift = 12582912.0f;
-  const float low = static_cast<float>(e.low - e.out_zero),
-              high = static_cast<float>(e.high - e.out_zero);
-  y = y != y ? VecF32{} : y;
-  y = y < low ? VecF32{} + low : y;
-  y = y > high ? VecF32{} + high : y;
-  return ((VecI32)(y + kShift) - static_cast<int32_t>(0x4b400000)) + e.out_zero;
-}
+  TG_INLINE explicit Target(const Int8Epilogue& e) {
+    const float infinity = __builtin_inff();
+    const bool bytes = sizeof(Out) == 1;
+    const float low = bytes ? static_cast<float>(e.low - e.out_zero) : -infinity;
+    least = broadcast<float>(e.relu && low < 0 ? 0.0f : low);
+    most = broadcast<float>(bytes ? static_cast<float>(e.high - e.out_zero) : infinity);
+    zero = broadcast<int32_t>(e.out_zero - 0x4b400000);
+  }
 
-template <class Byte, class VecByte>
+  // Round half to even: adding 1.5 * 2^23 leaves the integer in the low bits of what is within 2^22; NaN becomes 0.
+  TG_INLINE VecI32 rounded(VecF32 y) const {
+    y = y != y ? VecF32{} : y;
+    y = y < least ? least : y;
+    y = y > most ? most : y;
+    return (VecI32)(y + 12582912.0f) + zero;
+  }
+};
+
+template <class Byte>
 TG_SIMD void store_bytes(Byte* out, VecI32 v, int n) {
-  const VecByte bytes = __builtin_convertvector(v, VecByte);
+  typedef Byte Bytes __attribute__((vector_size(W)));
+#if defined(TILEGRAD_ISA_AVX512)
+  if (n != W) {
+    const __m128i bytes = _mm512_maskz_cvtepi32_epi8(0xffff, (__m512i)v);
+    return _mm_mask_storeu_epi8(out, static_cast<__mmask16>((1u << n) - 1), bytes);
+  }
+#endif
+  const Bytes bytes = __builtin_convertvector(v, Bytes);
   if (n == W) {
     __builtin_memcpy(out, &bytes, W);
   } else {
@@ -75,66 +91,126 @@ TG_SIMD void store_bytes(Byte* out, VecI32 v, int n) {
   }
 }
 
-TG_SIMD void finish_row(const Int8Epilogue& e, const Row& row, const Int8Tile& t, int64_t i) {
-  const int32_t* c = t.c + i * t.c_row;
-  const int64_t at = (t.row + i) * e.out_row + t.col;
-  for (int64_t j = 0; j < t.cols; j += W) {
-    const int n = static_cast<int>(t.cols - j < W ? t.cols - j : W);
-    const VecU32 sum = integer_sum(e, row, t, c, j, n);
-    if (e.dtype == DType::i32) {
-      int32_t* out = static_cast<int32_t*>(e.out) + at + j;
-      n == W ? store<int32_t>(out, (VecI32)sum) : store_partial<int32_t>(out, (VecI32)sum, n);
-      continue;
-    }
-    const VecF32 y = scaled(e, row, sum, j, n);
-    if (e.dtype == DType::f32) {
-      float* out = static_cast<float*>(e.out) + at + j;
-      n == W ? store<float>(out, y) : store_partial<float>(out, y, n);
-    } else if (e.dtype == DType::i8) {
-      store_bytes<int8_t, VecI8>(static_cast<int8_t*>(e.out) + at + j, round_to_bytes(e, y), n);
-    } else {
-      store_bytes<uint8_t, VecU8>(static_cast<uint8_t*>(e.out) + at + j, round_to_bytes(e, y), n);
+template <class Out>
+TG_SIMD void put(const Target<Out>& target, Out* out, VecU32 sum, VecF32 scale, VecF32 bias,
+                 int n) {
+  if constexpr (std::is_same_v<Out, int32_t>) {
+    n == W ? store<int32_t>(out, (VecI32)sum) : store_partial<int32_t>(out, (VecI32)sum, n);
+  } else {
+    VecF32 y = __builtin_convertvector((VecI32)sum, VecF32) * scale + bias;
+    if constexpr (sizeof(Out) == 1) return store_bytes<Out>(out, target.rounded(y), n);
+    y = y < target.least ? target.least : y;
+    if constexpr (sizeof(Out) == 4)
+      n == W ? store<float>(reinterpret_cast<float*>(out), y)
+             : store_partial<float>(reinterpret_cast<float*>(out), y, n);
+  }
+}
+
+template <class Out>
+TG_SIMD Out* row_of(const Int8Epilogue& e, const Int8Tile& t, int64_t i) {
+  return static_cast<Out*>(e.out) + (t.row + i) * e.out_row + t.col;
+}
+
+TG_SIMD Row row_values(const Int8Epilogue& e, const Int8Tile& t, int64_t i) {
+  const int64_t row = t.row + i;
+  return {
+      row_value<int32_t>(e.b_zero, row, t.col, 0), row_value<int32_t>(e.bias_i32, row, t.col, 0),
+      row_value<float>(e.scale, row, t.col, 1.0f), row_value<float>(e.bias_f32, row, t.col, 0.0f),
+      row_value<int32_t>(e.a_zero, row, 0, 0).all, t.a_sums ? t.a_sums[i] : 0};
+}
+
+// Anything may be per row or per column.
+template <class Out>
+void finish_each(const Int8Epilogue& e, const Int8Tile& t) {
+  const Target<Out> target(e);
+  for (int64_t i = 0; i < t.rows; ++i) {
+    const Row row = row_values(e, t, i);
+    const int32_t* c = t.c + i * t.c_row;
+    for (int64_t j = 0; j < t.cols; j += W) {
+      const int n = static_cast<int>(t.cols - j < W ? t.cols - j : W);
+      put<Out>(target, row_of<Out>(e, t, i) + j, integer_sum(e, row, t, c, j, n),
+               read<float>(row.scale, j, n), read<float>(row.bias_f32, j, n), n);
     }
   }
 }
 
-// f32 where nothing is per column and A has no zero point: y = (c + shift) scale + bias.
-TG_SIMD void finish_row_f32(const Int8Epilogue& e, const Row& row, const Int8Tile& t, int64_t i) {
-  const int32_t* c = t.c + i * t.c_row;
-  float* out = static_cast<float*>(e.out) + (t.row + i) * e.out_row + t.col;
+// -b_zero times the sum of (a - a_zero): what a zero point of B that is not per column takes from the sums of row i.
+TG_SIMD uint32_t row_shift(const Int8Epilogue& e, const Int8Tile& t, const Row& row) {
   const uint32_t b_zero = static_cast<uint32_t>(row.b_zero.all) - static_cast<uint32_t>(t.b_shift);
-  const auto shift = static_cast<int32_t>(static_cast<uint32_t>(row.bias_i32.all) -
-                                          b_zero * static_cast<uint32_t>(row.a_sum));
-  const VecU32 shifts = (VecU32)broadcast<int32_t>(shift);
-  const VecF32 scale = broadcast<float>(row.scale.all), bias = broadcast<float>(row.bias_f32.all);
-  const VecF32 least = broadcast<float>(e.relu ? 0.0f : -__builtin_inff());
-  for (int64_t j = 0; j < t.cols; j += W) {
-    const int n = static_cast<int>(t.cols - j < W ? t.cols - j : W);
-    const VecU32 held = (VecU32)(n == W ? load<int32_t>(c + j) : load_partial<int32_t>(c + j, n));
-    VecF32 y = __builtin_convertvector((VecI32)(held + shifts), VecF32) * scale + bias;
-    y = y < least ? least : y;
-    n == W ? store<float>(out + j, y) : store_partial<float>(out + j, y, n);
+  const uint32_t a_zero = static_cast<uint32_t>(row.a_zero) + static_cast<uint32_t>(t.a_shift);
+  return 0u - b_zero * (static_cast<uint32_t>(row.a_sum) - static_cast<uint32_t>(e.k) * a_zero);
+}
+
+// Nothing is per column, and A has no zero point: out = (c + shift) scale + bias along a row. Where columns lie in runs, the last
+// vector of one writes into the next one, which follows.
+template <class Out>
+void finish_rows(const Int8Epilogue& e, const Int8Tile& t) {
+  const Target<Out> target(e);
+  const int64_t run = t.run == 0 ? t.cols : t.run;
+  for (int64_t i = 0; i < t.rows; ++i) {
+    const Row row = row_values(e, t, i);
+    const VecU32 shift =
+        VecU32{} + (row_shift(e, t, row) + static_cast<uint32_t>(row.bias_i32.all));
+    const VecF32 scale = broadcast<float>(row.scale.all), bias = broadcast<float>(row.bias_f32.all);
+    Out* out = row_of<Out>(e, t, i);
+    const int32_t* c = t.c + i * t.c_row;
+    for (int64_t first = 0; first < t.cols; first += run, c += t.run_pitch) {
+      for (int64_t j = 0; j < run; j += W) {
+        const int64_t room = (t.run == 0 ? run : t.cols - first) - j;
+        const int n = static_cast<int>(room < W ? room : W);
+        const VecI32 held =
+            n == W || t.run != 0 ? load<int32_t>(c + j) : load_partial<int32_t>(c + j, n);
+        put<Out>(target, out + first + j, (VecU32)held + shift, scale, bias, n);
+      }
+    }
   }
 }
 
-bool is_per_row(const Int8Epilogue& e, const Int8Tile& t) {
-  return e.dtype == DType::f32 && e.a_zero.data == nullptr && t.a_shift == 0 && e.b_zero.col == 0 &&
-         e.bias_i32.col == 0 && e.bias_f32.col == 0 && e.scale.col == 0;
+// Zero points are not per column or of A per row, scale and bias not per row: a vector of columns at a time.
+template <class Out>
+void finish_columns(const Int8Epilogue& e, const Int8Tile& t) {
+  const Target<Out> target(e);
+  const Row first = row_values(e, t, 0);
+  const uint32_t a_zero = static_cast<uint32_t>(first.a_zero) + static_cast<uint32_t>(t.a_shift);
+  for (int64_t j = 0; j < t.cols; j += W) {
+    const int n = static_cast<int>(t.cols - j < W ? t.cols - j : W);
+    const auto take = [&](const int32_t* p) __attribute__((always_inline)) {
+      return (VecU32)(n == W ? load<int32_t>(p + j) : load_partial<int32_t>(p + j, n));
+    };
+    VecU32 shift = (VecU32)read<int32_t>(first.bias_i32, j, n);
+    if (t.b_sums != nullptr) shift -= take(t.b_sums) * a_zero;
+    const VecF32 scale = read<float>(first.scale, j, n), bias = read<float>(first.bias_f32, j, n);
+    for (int64_t i = 0; i < t.rows; ++i) {
+      Row row = first;
+      row.a_sum = t.a_sums ? t.a_sums[i] : 0;
+      put<Out>(target, row_of<Out>(e, t, i) + j,
+               take(t.c + i * t.c_row) + (shift + row_shift(e, t, row)), scale, bias, n);
+    }
+  }
+}
+
+template <class Out>
+void finish(const Int8Epilogue& e, const Int8Tile& t) {
+  if (e.a_zero.row != 0 || e.b_zero.col != 0) return finish_each<Out>(e, t);
+  const bool sums = t.b_sums != nullptr && (e.a_zero.data != nullptr || t.a_shift != 0);
+  if (!sums && e.bias_i32.col == 0 && e.bias_f32.col == 0 && e.scale.col == 0)
+    return finish_rows<Out>(e, t);
+  const bool rows = e.bias_i32.row != 0 || e.bias_f32.row != 0 || e.scale.row != 0;
+  rows ? finish_each<Out>(e, t) : finish_columns<Out>(e, t);
 }
 
 }  // namespace
 
 void int8_epilogue(const Int8Epilogue& e, const Int8Tile& tile) {
-  const bool per_row = is_per_row(e, tile);
-  for (int64_t i = 0; i < tile.rows; ++i) {
-    const int64_t row = tile.row + i;
-    const Row values = {row_value<int32_t>(e.b_zero, row, tile.col, 0),
-                        row_value<int32_t>(e.bias_i32, row, tile.col, 0),
-                        row_value<float>(e.scale, row, tile.col, 1.0f),
-                        row_value<float>(e.bias_f32, row, tile.col, 0.0f),
-                        row_value<int32_t>(e.a_zero, row, 0, 0).all,
-                        tile.a_sums ? tile.a_sums[i] : 0};
-    per_row ? finish_row_f32(e, values, tile, i) : finish_row(e, values, tile, i);
+  switch (e.dtype) {
+    case DType::i32:
+      return finish<int32_t>(e, tile);
+    case DType::f32:
+      return finish<float>(e, tile);
+    case DType::i8:
+      return finish<int8_t>(e, tile);
+    default:
+      return finish<uint8_t>(e, tile);
   }
 }
 

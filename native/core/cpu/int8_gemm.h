@@ -24,6 +24,8 @@ struct Int8Tile {
   const int32_t* a_sums;  // of the rows of this tile over k; null where nobody wants them
   const int32_t* b_sums;  // of the columns of this tile over k; null where A has no zero point
   int32_t a_shift, b_shift;
+  // Not 0: in `c` the columns lie in runs of that many, run_pitch apart, and a vector may be read from anywhere in it.
+  int64_t run = 0, run_pitch = 0;
 };
 
 struct Int8Gemm {

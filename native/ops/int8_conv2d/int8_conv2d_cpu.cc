@@ -5,7 +5,6 @@
 #include <memory>
 
 #include "core/conv_shape.h"
-#include "core/cpu/amx.h"
 #include "core/cpu/int8_epilogue.h"
 #include "core/parallel.h"
 #include "ops/int8_conv2d/int8_conv2d.h"
@@ -115,15 +114,13 @@ void convolve_by_gemm(const Int8Conv& c) {
                });
 }
 
-// The direct kernel serves weights that need no sums of pixels; with many channels tiles are faster.
+// The direct kernel serves weights that need no sums of pixels.
 void convolve(Int8Conv& c) {
-  constexpr int64_t kTileChannels = 32;
   const ConvShape& s = c.shape;
   Int8Epilogue& e = c.epilogue;
   e.k = s.c / s.groups * s.r * s.s;
   e.out_row = c.pool ? (s.p / 2) * (s.q / 2) : s.p * s.q;
-  const bool few = !has_amx() || s.c / s.groups < kTileChannels;
-  const bool direct = e.a_signed && e.a_zero.data == nullptr && (few || c.pool);
+  const bool direct = e.a_signed && e.a_zero.data == nullptr;
   direct ? int8_conv2d_direct(c) : convolve_by_gemm(c);
 }
 

@@ -99,19 +99,14 @@ void multiply_rows(const Int8DirectTile& t) {
 }
 
 template <int Group>
-TG_SIMD void write_groups(const uint8_t* const* in, int64_t step, int64_t n, uint32_t* out) {
+TG_SIMD void write_groups(const uint8_t* const* in, int64_t n, uint32_t* out) {
   constexpr int kBits = 32 / Group;
   const uint8_t *a = in[0], *b = in[1], *c = in[Group - 2], *d = in[Group - 1];
-  const auto group = [&](int64_t i) __attribute__((always_inline)) {
+  for (int64_t i = 0; i < n; ++i) {
     uint32_t v = a[i] | static_cast<uint32_t>(b[i]) << kBits;
     if constexpr (Group == 4)
       v |= static_cast<uint32_t>(c[i]) << 16 | static_cast<uint32_t>(d[i]) << 24;
-    return v;
-  };
-  if (step == 1) {
-    for (int64_t i = 0; i < n; ++i) out[i] = group(i);
-  } else {
-    for (int64_t i = 0; i < n; ++i) out[i] = group(i * step);
+    out[i] = v;
   }
 }
 
@@ -126,14 +121,11 @@ void int8_direct_tile(const Int8DirectTile& t) {
 }
 
 void int8_direct_rows(const Int8DirectRows& r) {
-  if (r.pool) return r.least ? pool_rows<true>(r) : pool_rows<false>(r);
-  if (r.pitch == r.cols) return;
-  for (int64_t i = 1; i < r.rows; ++i)
-    __builtin_memmove(r.c + i * r.cols, r.c + i * r.pitch, static_cast<uint64_t>(r.cols) * 4);
+  r.least ? pool_rows<true>(r) : pool_rows<false>(r);
 }
 
-void int8_direct_groups(const uint8_t* const* in, int64_t step, int64_t n, uint32_t* out) {
-  takes_bytes() ? write_groups<4>(in, step, n, out) : write_groups<2>(in, step, n, out);
+void int8_direct_groups(const uint8_t* const* in, int64_t n, uint32_t* out) {
+  takes_bytes() ? write_groups<4>(in, n, out) : write_groups<2>(in, n, out);
 }
 
 }  // namespace tilegrad::TILEGRAD_ISA

@@ -21,21 +21,21 @@ struct Int8DirectTile {
   int64_t c_row;
 };
 
-// Sums of one channel, rows of which lie `pitch` apart, become rows of `cols` without gaps, in place; with `pool` of
-// each 2 x 2 of them the greatest stays, or the least where the scale that follows is negative.
+// Of each 2 x 2 of the sums of one channel, rows of which lie `pitch` apart, the greatest stays, or the least where the scale
+// that follows is negative: rows of `cols` without gaps, in place.
 struct Int8DirectRows {
   int32_t* c;
   int64_t pitch;
   int64_t rows, cols;  // of the result
-  bool pool, least;
+  bool least;
 };
 
 TILEGRAD_SIMD_DECLARE(Int8DirectGeometry, int8_direct_geometry, ())
 // c = sum over steps of weight[step][row] . x[offsets[step] + col].
 TILEGRAD_SIMD_DECLARE(void, int8_direct_tile, (const Int8DirectTile& t))
 TILEGRAD_SIMD_DECLARE(void, int8_direct_rows, (const Int8DirectRows& r))
-// out[i] = the group of in[0][i step], in[1][i step], ...
+// out[i] = the group of in[0][i], in[1][i], ...
 TILEGRAD_SIMD_DECLARE(void, int8_direct_groups,
-                      (const uint8_t* const* in, int64_t step, int64_t n, uint32_t* out))
+                      (const uint8_t* const* in, int64_t n, uint32_t* out))
 
 }  // namespace tilegrad
