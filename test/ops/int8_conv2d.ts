@@ -92,6 +92,13 @@ const convolutions = defineRows<Attrs>({
       inputs: [u8(2, 6, 12, 9), i8(17, 6, 3, 3), xZero],
       attrs: { stride: 2, dilation: 2, padding: 1, xZeroPoint: true },
     },
+    { inputs: [u8(2, 5, 30, 70), i8(5, 1, 3, 3), xZero], attrs: { groups: 5, padding: 1, xZeroPoint: true } },
+    {
+      inputs: [i8(1, 3, 11, 37), i8(6, 1, 5, 5), xZero],
+      attrs: { groups: 3, stride: 2, padding: 2, xZeroPoint: true },
+      name: 'two kernels a channel',
+    },
+    { inputs: [u8(1, 4, 9, 9), i8(4, 1, 3, 3)], attrs: { groups: 4, dilation: 2, stride: 3, padding: 1 } },
     { inputs: [u8(1, 2, 60, 40), i8(40, 2, 5, 5)], attrs: { padding: 2 }, name: 'blocks of rows' },
     { inputs: [u8(2, 33, 5, 7), i8(12, 33, 1, 1)], attrs: {} },
     { inputs: [u8(2, 10, 7, 11), i8(70, 5, 3, 3), xZero], attrs: { groups: 2, padding: 1, xZeroPoint: true } },

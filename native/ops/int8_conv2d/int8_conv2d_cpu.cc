@@ -121,7 +121,10 @@ void convolve(Int8Conv& c) {
   e.k = s.c / s.groups * s.r * s.s;
   e.out_row = c.pool ? (s.p / 2) * (s.q / 2) : s.p * s.q;
   const bool direct = e.a_signed && e.a_zero.data == nullptr;
-  direct ? int8_conv2d_direct(c) : convolve_by_gemm(c);
+  constexpr int64_t kFewKernels = 4;  // of a channel: a row of a register tile each
+  const bool depthwise = s.groups > 1 && s.c == s.groups && s.k / s.groups < kFewKernels;
+  if (!direct) return convolve_by_gemm(c);
+  depthwise && !c.pool ? int8_conv2d_depthwise(c) : int8_conv2d_direct(c);
 }
 
 // The byte that stands for zero in x.

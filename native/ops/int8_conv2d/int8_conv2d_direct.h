@@ -20,4 +20,7 @@ struct Int8Conv {
 // Weights are i8 without a zero point. Any stride, padding, dilation and groups.
 void int8_conv2d_direct(const Int8Conv& d);
 
+// The same for groups of one channel, without pooling.
+void int8_conv2d_depthwise(const Int8Conv& d);
+
 }  // namespace tilegrad
