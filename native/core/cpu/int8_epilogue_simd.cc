@@ -67,9 +67,15 @@ struct Target {
 
   // Round half to even: adding 1.5 * 2^23 leaves the integer in the low bits of what is within 2^22; NaN becomes 0.
   TG_INLINE VecI32 rounded(VecF32 y) const {
+#if defined(TILEGRAD_ISA_AVX512)
+    const __mmask16 numbers = _mm512_cmp_ps_mask((__m512)y, (__m512)y, _CMP_ORD_Q);
+    y = (VecF32)_mm512_maskz_max_ps(numbers, (__m512)y, (__m512)least);
+    y = (VecF32)_mm512_maskz_min_ps(0xffff, (__m512)y, (__m512)most);
+#else
     y = y != y ? VecF32{} : y;
     y = y < least ? least : y;
     y = y > most ? most : y;
+#endif
     return (VecI32)(y + 12582912.0f) + zero;
   }
 };

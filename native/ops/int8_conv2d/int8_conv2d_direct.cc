@@ -20,7 +20,7 @@ namespace tilegrad {
 namespace {
 
 constexpr int64_t kTaskWork = 1 << 19;      // multiply-adds
-constexpr int64_t kTileTaskWork = 1 << 23;  // the same with tiles
+constexpr int64_t kTileTaskWork = 1 << 24;  // the same with tiles
 constexpr int64_t kTaskBytes = 1 << 17;     // of planes and sums
 constexpr int64_t kTilePixels = 64;  // of a task at least, so that weights are read less often
 constexpr int64_t kSlack = 16;       // groups that may be written behind the last row of a plane
@@ -39,7 +39,10 @@ class Direct : Int8DirectPlan {
       : Int8DirectPlan(d.shape), d_(d), flip_(d.epilogue.b_signed && !tiles_ ? 0x80 : 0) {
     in_runs_ = layout_ == Int8Layout::along && flip_ == 0 && s_.pad_top == 0 && s_.pad_left == 0 &&
                phases() == 1 && row_groups_ == s_.w && s_.p + (s_.r - 1) * s_.dilation_h <= s_.h;
-    share_rows();
+    share_rows(task_work());
+    // Halves of tiles' tasks where they would be few for the threads.
+    if (tiles_ && s_.n * s_.groups * ceil_div(rows_, task_rows_) < 8 * num_threads())
+      share_rows(task_work() / 2);
     const int64_t rows =
         layout_ == Int8Layout::patches ? task_rows_ : ceil_div(input_rows(task_rows_), s_.stride_h);
     plane_ = rows * row_groups_;
@@ -78,7 +81,7 @@ class Direct : Int8DirectPlan {
   }
 
   // Rows of the output per task: of a pooled one pairs.
-  void share_rows() {
+  void share_rows(int64_t task) {
     const int64_t unit = d_.pool ? 2 : 1;
     rows_ = s_.p / unit * unit;
     const int64_t planes =
@@ -87,7 +90,7 @@ class Direct : Int8DirectPlan {
     const int64_t fitting = std::max<int64_t>(kTaskBytes / row_bytes, 1);
     const int64_t units = std::max<int64_t>(rows_ / unit, 1);
     const int64_t least = tiles_ ? ceil_div(kTilePixels, unit * row_groups_) : 1;
-    const int64_t wanted = std::min(grain_for(work(unit), task_work()), fitting);
+    const int64_t wanted = std::min(grain_for(work(unit), task), fitting);
     const int64_t most = std::min(std::max(wanted, least), units);
     task_rows_ = ceil_div(units, ceil_div(units, most)) * unit;
   }

@@ -51,8 +51,11 @@ TG_SIMD void write_groups(const uint8_t* const* in, int64_t step, int64_t n, uin
   }
 }
 
+// Writes whole vectors.
 TG_SIMD void fill(uint32_t* out, int64_t n, uint32_t v) {
-  for (int64_t i = 0; i < n; ++i) out[i] = v;
+  const Vec<int32_t> all = broadcast<int32_t>(static_cast<int32_t>(v));
+  for (int64_t i = 0; i < n; i += kLanes32)
+    store<int32_t>(reinterpret_cast<int32_t*>(out) + i, all);
 }
 
 template <int Group>
@@ -69,6 +72,28 @@ int64_t clamped(int64_t x, int64_t least, int64_t most) {
 
 // Rows follow one another, so that what a row writes too much is written again by the next one.
 template <int Group>
+TG_SIMD void lay_out_phase(const Int8Planes& p, int64_t phase_h, int64_t w, uint32_t padding,
+                           uint32_t flip) {
+  const int64_t left = clamped((p.pad_left - w + p.stride_w - 1) / p.stride_w, 0, p.row_groups);
+  const int64_t col = w + left * p.stride_w - p.pad_left;
+  const int64_t inside =
+      clamped((p.width - col + p.stride_w - 1) / p.stride_w, 0, p.row_groups - left);
+  uint32_t* out = p.out + (phase_h * p.stride_w + w) * p.phase;
+  for (int64_t h = phase_h; h < p.rows; h += p.stride_h, out += p.row_groups) {
+    const int64_t source = p.first + h;
+    if (source < 0 || source >= p.height) {
+      fill(out, p.row_groups, padding);
+      continue;
+    }
+    const uint8_t* in[Group];
+    for (int k = 0; k < Group; ++k) in[k] = p.in[k] + source * p.width + col;
+    fill(out, left, padding);
+    write_row<Group>(in, p.stride_w, inside, flip, out + left);
+    fill(out + left + inside, p.row_groups - left - inside, padding);
+  }
+}
+
+template <int Group>
 void lay_out(const Int8Planes& p) {
   constexpr uint32_t kEach = Group == 4 ? 0x01010101u : 0x00010001u;
   const uint32_t padding = kEach * static_cast<uint32_t>(p.padding ^ p.flip);
@@ -79,27 +104,9 @@ void lay_out(const Int8Planes& p) {
     for (int k = 0; k < Group; ++k) in[k] = p.in[k] + p.first * p.width;
     return write_row<Group>(in, 1, p.rows * p.width, flip, p.out);
   }
-  for (int64_t h = 0; h < p.rows; ++h) {
-    if (h % p.stride_h >= p.used_h) continue;
-    const int64_t source = p.first + h;
-    for (int64_t w = 0; w < p.stride_w && w < p.used_w; ++w) {
-      uint32_t* out =
-          p.out + (h % p.stride_h * p.stride_w + w) * p.phase + h / p.stride_h * p.row_groups;
-      if (source < 0 || source >= p.height) {
-        fill(out, p.row_groups, padding);
-        continue;
-      }
-      const int64_t left = clamped((p.pad_left - w + p.stride_w - 1) / p.stride_w, 0, p.row_groups);
-      const int64_t col = w + left * p.stride_w - p.pad_left;
-      const int64_t inside =
-          clamped((p.width - col + p.stride_w - 1) / p.stride_w, 0, p.row_groups - left);
-      const uint8_t* in[Group];
-      for (int k = 0; k < Group; ++k) in[k] = p.in[k] + source * p.width + col;
-      fill(out, left, padding);
-      write_row<Group>(in, p.stride_w, inside, flip, out + left);
-      fill(out + left + inside, p.row_groups - left - inside, padding);
-    }
-  }
+  for (int64_t phase_h = 0; phase_h < p.stride_h && phase_h < p.used_h; ++phase_h)
+    for (int64_t w = 0; w < p.stride_w && w < p.used_w; ++w)
+      lay_out_phase<Group>(p, phase_h, w, padding, flip);
 }
 
 // out[i] = 4 bytes from in[i step] on, `dilation` apart.
