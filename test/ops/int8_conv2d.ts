@@ -4,7 +4,7 @@ import { roundHalfEven } from '../support/floats.ts';
 import { defineRows, type InputSpec, type NdArray, ndarray } from '../support/op_rows.ts';
 
 interface Attrs {
-  stride?: number;
+  stride?: number | readonly [number, number];
   padding?: number;
   dilation?: number;
   groups?: number;
@@ -30,10 +30,11 @@ function reference([x, weight, ...rest]: readonly NdArray[], attrs: Attrs): NdAr
   if (!x || !weight) throw new Error('x and weight are there');
   const { xZeroPoint, weightZeroPoint, scale, bias } = named(rest, attrs);
   const { stride = 1, padding = 0, dilation = 1, groups = 1, dtype = 'i32', outZeroPoint = 0 } = attrs;
+  const [down, right] = typeof stride === 'number' ? [stride, stride] : stride;
   const [n, c, h, w] = x.shape as [number, number, number, number];
   const [k, channels, r, s] = weight.shape as [number, number, number, number];
-  const p = Math.floor((h + 2 * padding - dilation * (r - 1) - 1) / stride) + 1;
-  const q = Math.floor((w + 2 * padding - dilation * (s - 1) - 1) / stride) + 1;
+  const p = Math.floor((h + 2 * padding - dilation * (r - 1) - 1) / down) + 1;
+  const q = Math.floor((w + 2 * padding - dilation * (s - 1) - 1) / right) + 1;
   const pixel = (index: number): number => {
     const column = index % q;
     const row = Math.floor(index / q) % p;
@@ -44,8 +45,8 @@ function reference([x, weight, ...rest]: readonly NdArray[], attrs: Attrs): NdAr
     for (let i = 0; i < channels; i++)
       for (let y = 0; y < r; y++)
         for (let z = 0; z < s; z++) {
-          const iy = row * stride - padding + y * dilation;
-          const ix = column * stride - padding + z * dilation;
+          const iy = row * down - padding + y * dilation;
+          const ix = column * right - padding + z * dilation;
           if (iy < 0 || ix < 0 || iy >= h || ix >= w) continue;
           const a = (x.data[((image * c + first + i) * h + iy) * w + ix] as number) - value(xZeroPoint, 0);
           const b = (weight.data[((kernel * channels + i) * r + y) * s + z] as number) - value(weightZeroPoint, kernel);
@@ -111,6 +112,9 @@ const convolutions = defineRows<Attrs>({
       name: 'tiles of phases',
     },
     { inputs: [u8(1, 3, 25, 41), i8(20, 3, 7, 7), xZero], attrs: { padding: 3, stride: 2, xZeroPoint: true } },
+    { inputs: [u8(3, 3, 20, 9), i8(7, 3, 3, 4)], attrs: { stride: [2, 1] }, name: 'rows of strides alone' },
+    { inputs: [i8(1, 5, 8, 5), i8(3, 5, 4, 4), xZero], attrs: { stride: [3, 1], padding: 1, xZeroPoint: true } },
+    { inputs: [u8(1, 20, 8, 9), i8(18, 20, 3, 3)], attrs: { stride: [1, 2], padding: 1 } },
     { inputs: [u8(2, 66, 6, 7), i8(34, 33, 1, 1)], attrs: { groups: 2, stride: 2 } },
     {
       inputs: [u8(1, 3, 8, 8), i8(5, 3, 3, 3), xZero, { shape: [5], dtype: 'i32', range: [-20, 20] }],

@@ -85,7 +85,7 @@ class Direct : Int8DirectPlan {
     const int64_t unit = d_.pool ? 2 : 1;
     rows_ = s_.p / unit * unit;
     const int64_t planes =
-        layout_ == Int8Layout::across ? ceil_div(planes_ * phases(), 2) : planes_;
+        layout_ == Int8Layout::across ? ceil_div(planes_ * phases(), 2) : planes_ * phases();
     const int64_t row_bytes = 4 * unit * row_groups_ * std::max(panel_rows_, planes);
     const int64_t fitting = std::max<int64_t>(kTaskBytes / row_bytes, 1);
     const int64_t units = std::max<int64_t>(rows_ / unit, 1);
@@ -98,7 +98,7 @@ class Direct : Int8DirectPlan {
   int64_t input_rows(int64_t rows) const {
     return (rows - 1) * s_.stride_h + (s_.r - 1) * s_.dilation_h + 1;
   }
-  int64_t phases() const { return s_.stride_h * s_.stride_w; }
+  int64_t phases() const { return layout_ == Int8Layout::patches ? 1 : s_.stride_h * s_.stride_w; }
   int64_t plane_at(int64_t plane, int64_t h, int64_t w) const {
     const int64_t phase = h % s_.stride_h * s_.stride_w + w % s_.stride_w;
     return (plane * phases() + phase) * plane_ + h / s_.stride_h * row_groups_ + w / s_.stride_w;
@@ -225,7 +225,7 @@ class Direct : Int8DirectPlan {
   void convolve(int64_t image, int64_t group, int64_t p, int64_t first, int64_t last) const {
     const int64_t rows = std::min(task_rows_, rows_ - p), cols = geometry_.cols;
     const int64_t pixels = round_up((rows - 1) * row_groups_ + s_.q, cols);
-    const int64_t filled = planes_ * (layout_ == Int8Layout::across ? phases() : 1) * plane_;
+    const int64_t filled = planes_ * phases() * plane_;
     // The last vectors of a plane may reach beyond the last one; tiles read whole blocks of planes, by weights of 0.
     const int64_t beyond = tiles_ ? kAmxRows * phases() * plane_ : 0;
     const int64_t groups = round_up(filled + beyond + pixels + cols, 16);
@@ -261,7 +261,7 @@ class Direct : Int8DirectPlan {
   void multiply_tiles([[maybe_unused]] const Int8DirectTile& t,
                       [[maybe_unused]] int64_t pixels) const {
 #if defined(__x86_64__)
-    const int64_t pitch = plane_ * (layout_ == Int8Layout::across ? phases() : 1);
+    const int64_t pitch = plane_ * phases();
     for (int64_t pixel = 0; pixel < pixels; pixel += kAmxCols)
       avx512::amx_multiply_planes({reinterpret_cast<const uint8_t*>(t.weight),
                                    t.rows > kAmxRows ? 2 : 1, t.x + pixel, t.offsets, pitch,
