@@ -1,6 +1,6 @@
 #include "core/cpu/indexed.h"
 
-#include <cstring>
+#include <algorithm>
 
 namespace tilegrad {
 
@@ -21,18 +21,31 @@ void copy_elements(const T* source, const I* index, T* out, int64_t outer, int64
                    int64_t rows) {
   parallel_for(outer * n, kGrain / static_cast<int64_t>(sizeof(T)),
                [&](int64_t begin, int64_t end) {
-                 for (int64_t i = begin; i < end; ++i)
-                   out[i] = source[i / n * rows + checked(index, i % n, rows)];
+                 for (int64_t at = begin; at < end;) {
+                   const int64_t block = at / n, first = at - block * n;
+                   const int64_t last = std::min(n, end - block * n);
+                   const T* from = source + block * rows;
+                   T* to = out + block * n;
+                   for (int64_t i = first; i < last; ++i) to[i] = from[index[i]];
+                   at = block * n + last;
+                 }
                });
 }
 
+// The rows lie anywhere: those of the indices ahead are asked for.
 template <class I>
 void copy_rows(const char* source, const I* index, char* out, int64_t outer, int64_t n,
                int64_t rows, int64_t bytes) {
+  constexpr int64_t kAhead = 6, kAskedBytes = 512;
+  const int64_t asked = std::min(bytes, kAskedBytes);
   parallel_for(outer * n, grain_for(bytes, kGrain), [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t row = i / n * rows + checked(index, i % n, rows);
-      std::memcpy(out + i * bytes, source + row * bytes, static_cast<size_t>(bytes));
+    int64_t block = begin / n, i = begin % n;
+    for (int64_t at = begin; at < end; ++at) {
+      const char* from = source + block * rows * bytes;
+      const char* ahead = from + index[std::min(i + kAhead, n - 1)] * bytes;
+      for (int64_t line = 0; line < asked; line += 64) __builtin_prefetch(ahead + line);
+      copy_bytes(out + at * bytes, from + index[i] * bytes, bytes);
+      if (++i == n) i = 0, ++block;
     }
   });
 }
@@ -59,6 +72,7 @@ void check_index(const View& index, int64_t rows) {
 void copy_indexed_rows(const void* source, const View& index, void* out, int64_t outer,
                        int64_t rows, int64_t bytes) {
   const int64_t n = index.numel();
+  check_index(index, rows);
   auto elements = [&](auto one) {
     using T = decltype(one);
     TG_DISPATCH_INDEX(index.dtype, I, {

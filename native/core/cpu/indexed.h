@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "core/cpu/copy.h"
 #include "core/cpu/half.h"
 #include "core/error.h"
 #include "core/parallel.h"
@@ -54,11 +55,15 @@ void add_indexed(const View& base, const View& out, const Add& add) {
     }
     return narrow(out.dtype, wide.get(), out.as<uint16_t>(), numel);
   }
-  const size_t bytes = static_cast<size_t>(numel) * dtype_size(out.dtype);
   if (base) {
-    std::memcpy(out.data, bytes_of(base), bytes);
+    copy_strided_cpu(base, out);
   } else {
-    std::memset(out.data, 0, bytes);
+    constexpr int64_t kGrain = 65536;
+    char* bytes = static_cast<char*>(out.data);
+    parallel_for(numel * static_cast<int64_t>(dtype_size(out.dtype)), kGrain,
+                 [=](int64_t begin, int64_t end) {
+                   std::memset(bytes + begin, 0, static_cast<size_t>(end - begin));
+                 });
   }
   switch (out.dtype) {
     TG_CASE(f32, float, T, add.template operator()<T>(out.as<T>()))
