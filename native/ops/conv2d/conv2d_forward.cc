@@ -7,6 +7,7 @@
 #include "ops/conv2d/conv2d_direct.h"
 #include "ops/conv2d/conv2d_filters.h"
 #include "ops/conv2d/conv2d_kernels.h"
+#include "ops/conv2d/conv2d_patches.h"
 #include "ops/conv2d/conv2d_pointwise.h"
 #include "ops/conv2d/conv2d_winograd.h"
 
@@ -20,6 +21,21 @@ bool shifts_pay(const ConvShape& s) {
   const bool inside = s.pad_top == 0 && s.pad_left == 0 && s.p + s.r - 1 <= s.h;
   return geometry.split_vectors && 2 * s.q == geometry.lanes && s.s > 1 && inside &&
          s.stride_h * s.stride_w * s.dilation_h * s.dilation_w == 1 && s.q + s.s - 1 <= s.w;
+}
+
+// By lanes of filters, as a product of patches, or by lanes of columns.
+template <class T>
+void forward_plain(const ConvShape& s, const DirectConv<T>& conv, bool filters,
+                   const ConvImage& image) {
+  const auto taps = static_cast<int64_t>(image.taps().size());
+  const PatchGrid grid = {s.p, s.q, 1, 1, {{0, taps}}};
+  const bool outputs = s.n * s.k * s.p * s.q * s.c != 0 && !conv.pool;
+  const bool patches = outputs && patches_may_suit(conv.rows, false);
+  if (patches && (!filters || s.p == 1) && run_patches(conv, image, grid)) return;
+  if constexpr (std::is_same_v<T, float>) {
+    if (filters) return run_filters(conv, image);
+  }
+  run_direct(conv, image);
 }
 
 template <class T>
@@ -58,11 +74,12 @@ void forward(const ConvShape& s, const T* x, const T* weight, const ConvEpilogue
   const auto image = [&](bool shifted) {
     return ConvImage(s.h, s.w, s.stride_h, s.stride_w, s.pad_top, s.pad_left, s.q, taps, shifted);
   };
+  bool filters = false;
   if constexpr (std::is_same_v<T, float>) {
-    if (filters_suit(conv, static_cast<int64_t>(taps.size())))
-      return run_filters(conv, image(false));
+    filters = filters_suit(conv, static_cast<int64_t>(taps.size()));
   }
-  run_direct(conv, image(shifts_pay<T>(s)));
+  if (!filters && shifts_pay<T>(s)) return run_direct(conv, image(true));
+  forward_plain(s, conv, filters, image(false));
 }
 
 }  // namespace

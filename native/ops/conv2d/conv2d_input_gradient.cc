@@ -12,6 +12,7 @@
 #include "ops/conv2d/conv2d_columns.h"
 #include "ops/conv2d/conv2d_direct.h"
 #include "ops/conv2d/conv2d_kernels.h"
+#include "ops/conv2d/conv2d_patches.h"
 #include "ops/conv2d/conv2d_pointwise.h"
 #include "ops/conv2d/conv2d_winograd.h"
 
@@ -53,6 +54,40 @@ const T* spread(const ConvShape& s, const ConvGradient<T>& gradient) {
   return dy;
 }
 
+// All phases of the stride as one product over the pixels of their common grid.
+template <class T>
+bool run_phases_together(const ConvShape& s, DirectConv<T> conv) {
+  PatchGrid grid = {};
+  grid.step_h = std::min(s.stride_h, s.h), grid.step_w = std::min(s.stride_w, s.w);
+  grid.height = (s.h + s.stride_h - 1) / s.stride_h;
+  grid.width = (s.w + s.stride_w - 1) / s.stride_w;
+  std::vector<std::vector<PhaseTap>> rows, cols;
+  int64_t top = 0, left = 0;
+  for (int64_t a = 0; a < grid.step_h; ++a) {
+    rows.push_back(phase_taps(a, s.r, s.stride_h, s.pad_top, s.dilation_h));
+    top = std::min(top, smallest_shift(rows.back()));
+  }
+  for (int64_t b = 0; b < grid.step_w; ++b) {
+    cols.push_back(phase_taps(b, s.s, s.stride_w, s.pad_left, s.dilation_w));
+    left = std::min(left, smallest_shift(cols.back()));
+  }
+  std::vector<ConvTap> taps;
+  for (const auto& row : rows) {
+    for (const auto& col : cols) {
+      const auto first = static_cast<int64_t>(taps.size());
+      for (const PhaseTap& r : row) {
+        for (const PhaseTap& c : col) {
+          taps.push_back({r.shift - top, c.shift - left, r.index * s.s + c.index});
+        }
+      }
+      grid.phases.push_back({first, static_cast<int64_t>(taps.size())});
+    }
+  }
+  conv.out_row = s.w, conv.out_col = 1;
+  return run_patches(conv, ConvImage(s.p, s.q, 1, 1, -top, -left, grid.width, std::move(taps)),
+                     grid);
+}
+
 template <class T>
 void input_gradient(const ConvShape& s, const ConvGradient<T>& gradient, const T* weight,
                     bool winograd, T* dx) {
@@ -77,6 +112,9 @@ void input_gradient(const ConvShape& s, const ConvGradient<T>& gradient, const T
     if (winograd && winograd_fits(s) && run_winograd(conv, {2 - s.pad_top, 2 - s.pad_left, true}))
       return;
   }
+  const bool phases = std::max(std::min(s.stride_h, s.h), std::min(s.stride_w, s.w)) > 1;
+  const bool outputs = s.n * s.c * s.h * s.w * s.p * s.q != 0;
+  if (outputs && patches_may_suit(conv.rows, phases) && run_phases_together(s, conv)) return;
   for (int64_t a = 0; a < std::min(s.stride_h, s.h); ++a) {
     const auto rows = phase_taps(a, s.r, s.stride_h, s.pad_top, s.dilation_h);
     const int64_t top = smallest_shift(rows);
