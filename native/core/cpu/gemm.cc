@@ -23,7 +23,12 @@ constexpr int64_t kParallelWork = 1 << 18;  // multiply-adds of a chunk: about 3
 constexpr int64_t kStreamColumns = 4096;
 constexpr int64_t kStreamParts = 16;
 constexpr int64_t kStrip = 32, kStripColumns = 1024;
+constexpr int64_t kSmallBytes = 1 << 15;  // of B
+constexpr int64_t kTurnedColumns = 16, kTurnedDepth = 48;
 constexpr int64_t kCachedBytes = 1 << 20;  // of B: more is read in the order of memory
+
+template <class T, class S>
+void run(const Gemm<T, S>& g, const GemmKernels<T, S>& kernels);
 
 // C^T = B^T A^T: a single column of C becomes a single row.
 template <class T, class S>
@@ -179,18 +184,26 @@ void few_rows(const Gemm<T, S>& g, bool dot, const Kernels& kernels) {
   few_rows_stream(few, parts, room + a_elements, kernels);
 }
 
-// Where B is small and its rows are contiguous, packing costs more than it saves.
+// Where B is small, packing costs more than it saves. Rows of B that are not contiguous are laid out so before.
 template <class T>
 bool suits_small(const Gemm<T>& g, const GemmGeometry& geometry) {
-  if (g.b_col != 1) return false;
+  if (g.a_col != 1 && g.a_row != 1) return false;
   const bool masked = isa() == Isa::avx2 || isa() == Isa::avx512;
   if (!masked && g.n % geometry.lanes != 0) return false;
-  if (g.k == 0) return true;
-  return g.k * g.n * static_cast<int64_t>(sizeof(T)) <= (1 << 15) || g.m <= 2 * geometry.small_rows;
+  if (g.k == 0) return g.b_col == 1;
+  return g.k * g.n * static_cast<int64_t>(sizeof(T)) <= kSmallBytes ||
+         (g.b_col == 1 && g.m <= 2 * geometry.small_rows);
 }
 
 template <class T>
-void small(const Gemm<T>& g, const GemmKernels<T>& kernels) {
+void small(Gemm<T> g, const GemmKernels<T>& kernels) {
+  if (g.b_col != 1) {
+    const auto elements = static_cast<size_t>(g.k * g.n);
+    T* rows = static_cast<T*>(scratch(ScratchSlot::region, sizeof(T) * elements));
+    const int width = static_cast<int>(g.n);
+    kernels.pack({rows, width, width, g.k, g.b, g.b_col, g.b_row});
+    g.b = rows, g.b_row = g.n, g.b_col = 1;
+  }
   const int64_t tile = kernels.geometry.small_rows;
   const int64_t grain = grain_for(std::max<int64_t>(g.n * g.k * tile, 1), kParallelWork) * tile;
   parallel_for(g.m, grain, [&](int64_t begin, int64_t end) { kernels.small(rows(g, begin, end)); });
@@ -213,17 +226,34 @@ void strips(const Gemm<T>& g, const GemmKernels<T>& kernels) {
   });
 }
 
+// Few columns of C from rows of A^T: those are streamed as rows of the other operand, and C^T is turned.
+template <class T>
+bool suits_turned(const Gemm<T>& g) {
+  return g.n <= kTurnedColumns && g.m >= 4 * g.n && g.k >= kTurnedDepth && g.a_row == 1 &&
+         g.a_col != 1 && g.c_row == g.n && !g.accumulate && g.bias_axis == BiasAxis::none &&
+         g.residual == nullptr && g.activation == Activation::none;
+}
+
+template <class T>
+void turned(const Gemm<T>& g, const GemmKernels<T>& kernels) {
+  Gemm<T> t = transposed(g);
+  t.c = static_cast<T*>(scratch(ScratchSlot::turned, sizeof(T) * static_cast<size_t>(g.m * g.n)));
+  run(t, kernels);
+  const int width = static_cast<int>(g.n);
+  kernels.pack({g.c, width, width, g.m, t.c, g.m, 1});
+}
+
 template <class T, class S>
-void run(const Gemm<T, S>& g) {
+void run(const Gemm<T, S>& g, const GemmKernels<T, S>& kernels) {
   if (g.m <= 0 || g.n <= 0) return;
-  if (g.n == 1 && g.m > 1 && g.c_row == 1) return run(transposed(g));
-  const GemmKernels<T, S> kernels;
+  if (g.n == 1 && g.m > 1 && g.c_row == 1) return run(transposed(g), kernels);
   if (g.m <= kFewRows && (g.b_col == 1 || g.n == 1)) return few_rows(g, false, kernels);
   const int64_t bytes = g.k * g.n * static_cast<int64_t>(sizeof(S));
   if (g.m <= (bytes > kCachedBytes ? kDotRows : kFewRows) && g.b_row == 1) {
     return few_rows(g, true, kernels);
   }
   if constexpr (std::is_same_v<T, S>) {
+    if (suits_turned(g)) return turned(g, kernels);
     if (suits_small(g, kernels.geometry)) {
       return bytes > kCachedBytes ? strips(g, kernels) : small(g, kernels);
     }
@@ -264,25 +294,26 @@ template <class T, class S>
 void run_batched(Gemm<T, S> g, GemmBatch batch) {
   while (merge_into_rows(g, batch)) {
   }
+  const GemmKernels<T, S> kernels;
   int64_t count = 1;
   for (int d = 0; d < batch.rank; ++d) count *= batch.size[d];
   const int64_t work = std::max<int64_t>(g.m * g.n * g.k, 1);
   constexpr int64_t kLarge = 1 << 24;
   if (work >= kLarge && count < 64) {
-    for (int64_t i = 0; i < count; ++i) run(at(g, batch, i));
+    for (int64_t i = 0; i < count; ++i) run(at(g, batch, i), kernels);
     return;
   }
   parallel_for(count, grain_for(work, kParallelWork), [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) run(at(g, batch, i));
+    for (int64_t i = begin; i < end; ++i) run(at(g, batch, i), kernels);
   });
 }
 
 }  // namespace
 
-void gemm(const Gemm<float>& g) { run(g); }
-void gemm(const Gemm<double>& g) { run(g); }
-void gemm(const Gemm<float, bf16>& g) { run(g); }
-void gemm(const Gemm<float, f16>& g) { run(g); }
+void gemm(const Gemm<float>& g) { run(g, {}); }
+void gemm(const Gemm<double>& g) { run(g, {}); }
+void gemm(const Gemm<float, bf16>& g) { run(g, {}); }
+void gemm(const Gemm<float, f16>& g) { run(g, {}); }
 void gemm_batched(const Gemm<float>& first, const GemmBatch& batch) { run_batched(first, batch); }
 void gemm_batched(const Gemm<double>& first, const GemmBatch& batch) { run_batched(first, batch); }
 void gemm_batched(const Gemm<float, bf16>& first, const GemmBatch& batch) {

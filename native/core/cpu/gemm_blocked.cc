@@ -26,6 +26,8 @@ constexpr int64_t kOwnRowsLimit = 1 << 16;     // elements of A that each thread
 constexpr int64_t kPackedRowsLimit = 1 << 20;  // elements of A that one-tile products pack at once
 constexpr int64_t kChunkRows = 512;
 constexpr int64_t kUnpackedBytes = 1 << 20;  // of a chunk of rows
+constexpr int64_t kOnePass = 64;             // columns of C, up to which A is read once or twice
+constexpr int64_t kNearBytes = 1536;
 constexpr int64_t kRowsDepth = 256;
 constexpr int64_t kRowsTaskWork = 1 << 22;
 
@@ -65,9 +67,12 @@ class Blocked {
   // Rows of A are read where they lie as long as a chunk of them stays in L2; those of B are packed on the way.
   static bool unpacked(const Gemm<T, S>& g) {
     const int64_t bytes = std::min(g.m, kChunkRows) * g.k * static_cast<int64_t>(sizeof(T));
-    return std::is_same_v<T, S> && g.a_col == 1 && g.a_row != 0 &&
+    // Columns that lie far apart share the sets of L1: many panels of B would read them from L2 as often.
+    const bool near = g.a_col * static_cast<int64_t>(sizeof(T)) <= kNearBytes || g.n <= kOnePass;
+    return std::is_same_v<T, S> &&
+           (g.a_col == 1 ? g.a_row != 0 : g.a_row == 1 && g.a_col != 0 && near) &&
            (g.b_col == 1 ? g.b_row != 0 : g.b_row == 1) &&
-           bytes <= (g.m > kChunkRows ? kUnpackedBytes / 2 : kUnpackedBytes);
+           (g.n <= kOnePass || bytes <= (g.m > kChunkRows ? kUnpackedBytes / 2 : kUnpackedBytes));
   }
   int64_t padded_cols() const { return ceil_div(g_.n, cols_) * cols_; }
   void pack_whole_b(T* out) const;
@@ -150,7 +155,8 @@ template <class T, class S>
 void Blocked<T, S>::multiply_rows(const Area& area, int64_t block, T* panel) const {
   const int64_t k = block * blocks_.depth;
   GemmPanels<T> p = panels_of(area, block);
-  p.a = g_.a + area.row * g_.a_row + k, p.a_row = g_.a_row;
+  p.a = g_.a + area.row * g_.a_row + k * g_.a_col;
+  (g_.a_col == 1 ? p.a_row : p.a_col) = g_.a_col == 1 ? g_.a_row : g_.a_col;
   p.panel = panel;
   if (g_.packed_b != nullptr) {
     p.b = g_.packed_b + k * padded_cols() + area.col * p.k;
@@ -170,7 +176,7 @@ void Blocked<T, S>::multiply_rows(const Area& area, int64_t block, T* panel) con
     const Area part = {area.row, area.rows, area.col + j, cols};
     pack_b(panel, part.col, part.cols, block);
     GemmPanels<T> one = panels_of(part, block);
-    one.a = p.a, one.a_row = p.a_row, one.b = panel;
+    one.a = p.a, one.a_row = p.a_row, one.a_col = p.a_col, one.b = panel;
     kernels_.panels(one);
   }
 }

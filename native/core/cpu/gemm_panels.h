@@ -28,17 +28,17 @@ TG_SIMD void panels_of(const GemmPanels<T>& g) {
   const bool rows = g.b_row != 0;
   TileArgs<T> t = {};
   t.k = g.k;
-  t.a_row = g.a_row, t.a_col = 1;
+  t.a_stride = A == TileA::rows ? g.a_row : g.a_col;
   t.b_row = g.b_row;
   t.c_row = g.c_row;
   t.accumulate = g.accumulate;
   t.relu = g.activation == Activation::relu;
   t.next_row = rows ? g.b_row : kCols;
   const int64_t panels = (g.m + g.panel_rows - 1) / g.panel_rows;
-  // Rows read where they lie are shared out evenly: 128 as 8 panels of 9 and 7 of 8, not as 14 of 9 and one of 2.
-  constexpr bool kEven = A == TileA::rows;
-  const int most = kEven ? static_cast<int>((g.m + panels - 1) / panels) : g.panel_rows;
-  const int64_t tall = kEven ? g.m - panels * (most - 1) : panels - 1;
+  // What is read where it lies is shared out evenly: 128 rows as 8 panels of 9 and 7 of 8, not as 14 of 9 and one of 2.
+  constexpr bool packed = A == TileA::packed;
+  const int most = packed ? g.panel_rows : static_cast<int>((g.m + panels - 1) / panels);
+  const int64_t tall = packed ? panels - 1 : g.m - panels * (most - 1);
   const int least = static_cast<int>(tall < panels ? (g.m - tall * most) / (panels - tall) : most);
   const int64_t share = (g.k + panels - 1) / panels;
   int cols = 0;
@@ -58,15 +58,16 @@ TG_SIMD void panels_of(const GemmPanels<T>& g) {
     int64_t i = 0;
     for (int64_t p = 0; p < panels; ++p) {
       const int height = p < tall ? most : least;
-      t.a = A == TileA::packed ? g.a + i * g.k : g.a + i * g.a_row;
+      t.a = g.a + i * (packed ? g.k : A == TileA::rows ? g.a_row : 1);
       t.c = g.c + i * g.c_row + j;
       t.bias_row = g.bias_row != nullptr ? g.bias_row + i : nullptr;
       t.residual = g.residual != nullptr ? g.residual + (t.c - g.c) : nullptr;
       if (next != nullptr) t.next = next + p * share * t.next_row;
-      if (rows && p == 0) {
-        tile_function<T, A, TileB::fill>(height, vectors)(t);
+      const TileFunction<T> next_tile = p < tall ? whole : last;
+      if constexpr (!packed) {
+        (rows && p == 0 ? tile_function<T, A, TileB::fill>(height, vectors) : next_tile)(t);
       } else {
-        (p < tall ? whole : last)(t);
+        next_tile(t);
       }
       activate_tile(t, height, cols, g.activation);
       i += height;
@@ -77,6 +78,7 @@ TG_SIMD void panels_of(const GemmPanels<T>& g) {
 template <class T>
 TG_SIMD void gemm_panels(const GemmPanels<T>& g) {
   if (g.a_row != 0) return panels_of<T, TileA::rows>(g);
+  if (g.a_col != 0) return panels_of<T, TileA::columns>(g);
   panels_of<T, TileA::packed>(g);
 }
 

@@ -41,10 +41,11 @@ template <class T>
 struct GemmPanels {
   int64_t m, n, k;
   int panel_rows;  // rows of every A panel but the last
-  const T* a;  // packed (a_row = 0): panel p at p * panel_rows * k; else rows, contiguous along k
-  int64_t a_row;
-  const T* b;  // packed (b_row = 0): panel p at p * tile_cols * k; else rows, contiguous along n
-  int64_t b_row;
+  const T*
+      a;  // packed (a_row = a_col = 0): panel p at p * panel_rows * k; else rows or columns, the other stride 0
+  int64_t a_row, a_col;
+  const T* b;     // packed (b_row = 0): panel p at p * tile_cols * k; else rows, contiguous along n
+  int64_t b_row;  // with packed A, B is packed too
   T* panel;  // for rows of B: room for tile_cols * k, into which each panel is packed as it is first used
   T* c;  // (m, n)
   int64_t c_row;
@@ -64,7 +65,7 @@ TILEGRAD_SIMD_DECLARE(void, pack_panel_bf16, (const PackPanel<float, bf16>& p))
 TILEGRAD_SIMD_DECLARE(void, pack_panel_f16, (const PackPanel<float, f16>& p))
 TILEGRAD_SIMD_DECLARE(void, gemm_panels_f32, (const GemmPanels<float>& g))
 TILEGRAD_SIMD_DECLARE(void, gemm_panels_f64, (const GemmPanels<double>& g))
-// No packing; needs b_col == 1.
+// No packing; needs b_col == 1, and a_row or a_col == 1.
 TILEGRAD_SIMD_DECLARE(void, gemm_small_f32, (const Gemm<float>& g))
 TILEGRAD_SIMD_DECLARE(void, gemm_small_f64, (const Gemm<double>& g))
 // B is read once. stream: at most kFewRows rows, b_col == 1. dot: at most kDotRows rows, b_row == 1 and a_col == 1.

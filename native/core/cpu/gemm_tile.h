@@ -29,19 +29,19 @@ template <class T>
 constexpr int kTileCols = kTileVectors* kLanes<T>;
 constexpr int kVectorsPerLine = 64 / kVectorBytes;
 
-// Where a tile finds its operands. A: packed as [k][MR]; rows where they lie; or rows whose elements are a_col apart.
+// Where a tile finds its operands. A: packed as [k][MR]; or rows or columns where they lie.
 // B: a packed panel; rows where they lie; or such rows that are packed on the way, for the tiles to come.
-enum class TileA { packed, rows, strided };
+enum class TileA { packed, rows, columns };
 enum class TileB { panel, rows, fill };
 
 template <class T>
 struct TileArgs {
   int64_t k;
   const T* a;
-  int64_t a_row, a_col;
-  const T* b;       // row p of the panel at b + p * kTileCols
-  T* fill;          // the same panel, to be filled
-  const T* b_rows;  // row p at b_rows + p * b_row
+  int64_t a_stride;  // between rows, or between columns
+  const T* b;        // row p of the panel at b + p * kTileCols
+  T* fill;           // the same panel, to be filled
+  const T* b_rows;   // row p at b_rows + p * b_row
   int64_t b_row;
   T* c;
   int64_t c_row;
@@ -74,8 +74,8 @@ TG_SIMD void finish_vector(const TileArgs<T>& t, Vec<T> sum, int row, int col) {
   }
 }
 
-// Whole vectors without an epilogue: no branch per vector.
-template <class T, int MR, int NV, bool Accumulate>
+// Without an epilogue: no branch per vector.
+template <class T, int MR, int NV, bool Accumulate, bool Whole>
 TG_SIMD void store_tile(const TileArgs<T>& t, const Vec<T> (&acc)[MR][NV]) {
   T* c = t.c;
 #pragma GCC unroll 16
@@ -83,7 +83,12 @@ TG_SIMD void store_tile(const TileArgs<T>& t, const Vec<T> (&acc)[MR][NV]) {
 #pragma GCC unroll 4
     for (int v = 0; v < NV; ++v) {
       T* at = c + v * kLanes<T>;
-      store<T>(at, Accumulate ? acc[i][v] + load<T>(at) : acc[i][v]);
+      if (Whole || v < NV - 1) {
+        store<T>(at, Accumulate ? acc[i][v] + load<T>(at) : acc[i][v]);
+      } else {
+        store_partial<T>(at, Accumulate ? acc[i][v] + load_partial<T>(at, t.last) : acc[i][v],
+                         t.last);
+      }
     }
     c += t.c_row;
   }
@@ -93,9 +98,13 @@ template <class T, int MR, int NV>
 TG_SIMD void finish_tile(const TileArgs<T>& t, const Vec<T> (&acc)[MR][NV]) {
   constexpr int W = kLanes<T>;
   const bool whole = t.last == W;
-  if (whole && t.bias_row == nullptr && t.bias_col == nullptr && t.residual == nullptr && !t.relu) {
-    return t.accumulate ? store_tile<T, MR, NV, true>(t, acc)
-                        : store_tile<T, MR, NV, false>(t, acc);
+  if (t.bias_row == nullptr && t.bias_col == nullptr && t.residual == nullptr && !t.relu) {
+    if (!whole) {
+      return t.accumulate ? store_tile<T, MR, NV, true, false>(t, acc)
+                          : store_tile<T, MR, NV, false, false>(t, acc);
+    }
+    return t.accumulate ? store_tile<T, MR, NV, true, true>(t, acc)
+                        : store_tile<T, MR, NV, false, true>(t, acc);
   }
 #pragma GCC unroll 16
   for (int i = 0; i < MR; ++i) {
@@ -197,12 +206,12 @@ TG_SIMD Vec<T> broadcast_row(const T* base, int64_t row_bytes, int row) {
 template <class T, int MR, int NV, TileA A, TileB B>
 TG_SIMD void multiply(const TileArgs<T>& t, Vec<T> (&acc)[MR][NV]) {
   constexpr int W = kLanes<T>, kCols = kTileCols<T>;
+  constexpr bool kRows = A == TileA::rows;
   // Rows of A by threes: the stride gives the addresses of the second and third of each three.
-  constexpr int kThrees = A == TileA::packed ? 1 : (MR + 2) / 3;
+  constexpr int kThrees = kRows ? (MR + 2) / 3 : 1;
   const T* a[kThrees];
 #pragma GCC unroll 8
-  for (int i = 0; i < kThrees; ++i) a[i] = t.a + 3 * i * t.a_row;
-  const int64_t a_row = t.a_row;
+  for (int i = 0; i < kThrees; ++i) a[i] = t.a + 3 * i * t.a_stride;
   const T *b = t.b, *rows = t.b_rows;
   T* fill = t.fill;
   const auto advance = [&](int64_t by) __attribute__((always_inline)) {
@@ -212,7 +221,7 @@ TG_SIMD void multiply(const TileArgs<T>& t, Vec<T> (&acc)[MR][NV]) {
       keep_address(a[i]);
     }
   };
-  const int64_t row_bytes = a_row * static_cast<int64_t>(sizeof(T));
+  const int64_t stride = t.a_stride, stride_bytes = stride * static_cast<int64_t>(sizeof(T));
   const auto step = [&](auto number) __attribute__((always_inline)) {
     constexpr int p = decltype(number)::kValue;
     Vec<T> bv[NV];
@@ -232,20 +241,20 @@ TG_SIMD void multiply(const TileArgs<T>& t, Vec<T> (&acc)[MR][NV]) {
 #pragma GCC unroll 16
     for (int i = 0; i < MR; ++i) {
       Vec<T> av;
-      if constexpr (A == TileA::rows) {
-        av = broadcast_row<p* static_cast<int>(sizeof(T))>(a[i / 3], row_bytes, i % 3);
+      if constexpr (kRows) {
+        av = broadcast_row<p* static_cast<int>(sizeof(T))>(a[i / 3], stride_bytes, i % 3);
       } else {
-        av = broadcast<T>(A == TileA::packed ? a[0][p * MR + i] : a[i / 3][i % 3 * a_row]);
+        av = broadcast<T>(a[0][A == TileA::packed ? p * MR + i : i]);
       }
 #pragma GCC unroll 4
       for (int v = 0; v < NV; ++v) multiply_add<T>(acc[i][v], av, bv[v]);
     }
-    if constexpr (A == TileA::strided) advance(t.a_col);
+    if constexpr (A == TileA::columns) advance(stride);
   };
   const auto end_steps = [&](int steps) __attribute__((always_inline)) {
-    if constexpr (A != TileA::strided) advance(A == TileA::packed ? steps * MR : steps);
+    if constexpr (A != TileA::columns) advance(kRows ? steps : steps * MR);
     b += steps * kCols;
-    if (A == TileA::packed) keep_address(b);
+    if (!kRows) keep_address(b);
     fill += steps * kCols;
   };
   const int64_t rounds = t.k / kStep;

@@ -50,7 +50,7 @@ struct Buffer {
   }
 };
 
-thread_local Buffer t_buffers[3];
+thread_local Buffer t_buffers[4];
 
 }  // namespace
 

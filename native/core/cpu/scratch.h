@@ -7,8 +7,9 @@ namespace tilegrad {
 
 // At least `bytes` bytes at a 64-byte boundary, uninitialised, valid until this thread next asks for
 // the same slot. A kernel holds slot 0 (what a whole region shares, asked for outside the region),
-// slot 1 (what one chunk needs, asked for inside) and slot 2 (what outlives several regions).
-enum class ScratchSlot { region, chunk, whole };
+// slot 1 (what one chunk needs, asked for inside), slot 2 (what outlives several regions) and slot 3 (the transpose of a
+// product's result).
+enum class ScratchSlot { region, chunk, whole, turned };
 void* scratch(ScratchSlot slot, size_t bytes);
 
 }  // namespace tilegrad
