@@ -71,6 +71,10 @@ struct Target {
     const __mmask16 numbers = _mm512_cmp_ps_mask((__m512)y, (__m512)y, _CMP_ORD_Q);
     y = (VecF32)_mm512_maskz_max_ps(numbers, (__m512)y, (__m512)least);
     y = (VecF32)_mm512_maskz_min_ps(0xffff, (__m512)y, (__m512)most);
+#elif defined(TILEGRAD_ISA_AVX2)
+    const __m256 numbers = _mm256_cmp_ps((__m256)y, (__m256)y, _CMP_ORD_Q);
+    y = (VecF32)_mm256_max_ps(_mm256_and_ps(numbers, (__m256)y), (__m256)least);
+    y = (VecF32)_mm256_min_ps((__m256)y, (__m256)most);
 #else
     y = y != y ? VecF32{} : y;
     y = y < least ? least : y;
@@ -89,7 +93,16 @@ TG_SIMD void store_bytes(Byte* out, VecI32 v, int n) {
     return _mm_mask_storeu_epi8(out, static_cast<__mmask16>((1u << n) - 1), bytes);
   }
 #endif
+#if defined(TILEGRAD_ISA_AVX2)
+  const __m256i wide = (__m256i)v;
+  const __m128i words =
+      _mm_packs_epi32(_mm256_castsi256_si128(wide), _mm256_extracti128_si256(wide, 1));
+  const bool is_signed = static_cast<Byte>(-1) < 0;
+  const Bytes bytes = (Bytes)_mm_cvtsi128_si64(is_signed ? _mm_packs_epi16(words, words)
+                                                         : _mm_packus_epi16(words, words));
+#else
   const Bytes bytes = __builtin_convertvector(v, Bytes);
+#endif
   if (n == W) {
     __builtin_memcpy(out, &bytes, W);
   } else {

@@ -150,6 +150,26 @@ void by_taps(const Int8Depthwise& d) {
   }
 }
 
+#if !defined(TILEGRAD_ISA_AVX512)
+typedef uint8_t Bytes4 __attribute__((vector_size(4)));
+typedef uint8_t Bytes8 __attribute__((vector_size(8)));
+typedef uint8_t Bytes16 __attribute__((vector_size(16)));
+
+// n bytes, at least one piece.
+template <class Piece>
+TG_SIMD void copy_pieces(const uint8_t* in, int64_t n, uint8_t flip, uint8_t* out) {
+  constexpr int64_t kSize = sizeof(Piece);
+  const Piece flips = flip - Piece{};
+  for (int64_t next = 0; next < n; next += kSize) {
+    const int64_t i = next < n - kSize ? next : n - kSize;
+    Piece v;
+    __builtin_memcpy(&v, in + i, kSize);
+    v ^= flips;
+    __builtin_memcpy(out + i, &v, kSize);
+  }
+}
+#endif
+
 // `line` bytes of which [left, left + width) come from `in`, if it is there.
 TG_SIMD void pad_row(const Int8PaddedRows& p, const uint8_t* in, bool there, uint8_t* out) {
 #if defined(TILEGRAD_ISA_AVX512)
@@ -165,12 +185,18 @@ TG_SIMD void pad_row(const Int8PaddedRows& p, const uint8_t* in, bool there, uin
     _mm512_storeu_si512(out + i, _mm512_xor_si512(v, flip));
   }
 #else
-  const uint8_t padding = p.padding ^ p.flip;
-  const int64_t left = !there || p.left > p.line ? p.line : p.left;
-  const int64_t room = p.line - left, width = p.width < room ? p.width : room;
-  for (int64_t i = 0; i < left; ++i) out[i] = padding;
-  for (int64_t i = 0; i < width; ++i) out[left + i] = in[i] ^ p.flip;
-  for (int64_t i = left + width; i < p.line; ++i) out[i] = padding;
+  const uint8_t flip = p.flip;
+  const Bytes16 around = static_cast<uint8_t>(p.padding ^ flip) - Bytes16{};
+  const int64_t line = p.line, left = p.left, room = line - left;
+  for (int64_t i = 0; i < line; i += 16) __builtin_memcpy(out + i, &around, 16);
+  if (!there || room <= 0) return;
+  const int64_t n = p.width < room ? p.width : room;
+  out += left;
+  // Pieces that overlap at the end.
+  if (n >= 16) return copy_pieces<Bytes16>(in, n, flip, out);
+  if (n >= 8) return copy_pieces<Bytes8>(in, n, flip, out);
+  if (n >= 4) return copy_pieces<Bytes4>(in, n, flip, out);
+  for (int64_t i = 0; i < n; ++i) out[i] = in[i] ^ flip;
 #endif
 }
 

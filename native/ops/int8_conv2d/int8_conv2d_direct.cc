@@ -22,7 +22,7 @@ namespace {
 constexpr int64_t kTaskWork = 1 << 19;      // multiply-adds
 constexpr int64_t kTileTaskWork = 1 << 24;  // the same with tiles
 constexpr int64_t kTaskBytes = 1 << 17;     // of planes and sums
-constexpr int64_t kTilePixels = 64;  // of a task at least, so that weights are read less often
+constexpr int64_t kTaskPixels = 64;  // of a task at least, so that weights are read less often
 constexpr int64_t kSlack = 16;       // groups that may be written behind the last row of a plane
 
 #if defined(__x86_64__)
@@ -58,8 +58,8 @@ class Direct : Int8DirectPlan {
     const int64_t panels = ceil_div(kernels_, panel_rows_);
     // Where images and rows are too few for the threads, tasks have some of the kernels each.
     int64_t parts = 1;
-    if (tiles_ && slices < 2 * num_threads())
-      parts = std::clamp<int64_t>(work(task_rows_) / kTileTaskWork, 1,
+    if (slices < 2 * num_threads())
+      parts = std::clamp<int64_t>(work(task_rows_) / task_work(), 1,
                                   std::min<int64_t>(panels, 2 * num_threads()));
     const int64_t part = ceil_div(panels, parts) * panel_rows_;
     parts = ceil_div(kernels_, part);
@@ -89,7 +89,7 @@ class Direct : Int8DirectPlan {
     const int64_t row_bytes = 4 * unit * row_groups_ * std::max(panel_rows_, planes);
     const int64_t fitting = std::max<int64_t>(kTaskBytes / row_bytes, 1);
     const int64_t units = std::max<int64_t>(rows_ / unit, 1);
-    const int64_t least = tiles_ ? ceil_div(kTilePixels, unit * row_groups_) : 1;
+    const int64_t least = ceil_div(kTaskPixels, unit * row_groups_);
     const int64_t wanted = std::min(grain_for(work(unit), task), fitting);
     const int64_t most = std::min(std::max(wanted, least), units);
     task_rows_ = ceil_div(units, ceil_div(units, most)) * unit;

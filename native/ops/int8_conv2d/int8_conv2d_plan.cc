@@ -9,9 +9,35 @@
 namespace tilegrad {
 namespace {
 
+// Steps and planes of groups of 4, for each layout.
+struct Counts {
+  int64_t taps, planes, across;
+
+  explicit Counts(const ConvShape& s)
+      : taps(s.c / s.groups * s.r * ceil_div(s.s, 4)),
+        planes(ceil_div(s.c / s.groups, 4)),
+        across(planes * s.r * s.s) {}
+};
+
+// Cycles per 16 pixels: 16 for a tile of sums and step, a few for a plane that is laid out.
+int64_t patches_cost(const ConvShape& s) {
+  const Counts n(s);
+  return ceil_div(n.taps, kAmxRows) * 16 * ceil_div(s.k / s.groups, kAmxRows) + 4 * n.taps;
+}
+int64_t across_cost(const ConvShape& s) {
+  const Counts n(s);
+  const int64_t steps = ceil_div(n.planes, kAmxRows) * s.r * s.s;
+  return steps * 16 * ceil_div(s.k / s.groups, kAmxRows) + 12 * n.planes;
+}
+
+// Without tiles two vectors of groups a cycle are multiplied.
 bool takes_tiles(const ConvShape& s) {
-  constexpr int64_t kKernels = 4, kDepth = 16;  // below, tiles are mostly empty
-  return has_amx() && s.k / s.groups >= kKernels && s.c / s.groups * s.r * s.s >= kDepth;
+  if (!has_amx() || s.c == 0) return false;
+  const Counts n(s);
+  const int64_t steps = s.stride_w == 1 ? std::min(n.taps, n.across) : n.across;
+  const int64_t vectors = steps * (s.k / s.groups) / 2 + 12 * n.planes;
+  constexpr int64_t kConfigure = 20;
+  return std::min(patches_cost(s), across_cost(s)) + kConfigure < vectors;
 }
 
 }  // namespace
@@ -31,16 +57,13 @@ void Int8DirectPlan::choose_layout() {
   const int64_t taps = channels_ * s_.r * ceil_div(s_.s, geometry_.group);
   const int64_t planes = ceil_div(channels_, geometry_.group);
   row_groups_ = ceil_div((s_.q - 1) * s_.stride_w + (s_.s - 1) * s_.dilation_w + 1, s_.stride_w);
+  if (tiles_ && patches_cost(s_) < across_cost(s_)) {
+    layout_ = Int8Layout::patches;
+    row_groups_ = s_.q, planes_ = taps, steps_ = ceil_div(taps, kAmxRows);
+    return;
+  }
   if (tiles_) {
-    const int64_t steps = ceil_div(planes, kAmxRows) * s_.r * s_.s;
-    // Cycles per 16 pixels: 16 for a tile of sums and step, a few for a plane that is laid out.
-    const int64_t tiles = 16 * ceil_div(kernels_, kAmxRows);
-    if (ceil_div(taps, kAmxRows) * tiles + 4 * taps < steps * tiles + 12 * planes) {
-      layout_ = Int8Layout::patches;
-      row_groups_ = s_.q, planes_ = taps, steps_ = ceil_div(taps, kAmxRows);
-    } else {
-      planes_ = planes, steps_ = steps;
-    }
+    planes_ = planes, steps_ = ceil_div(planes, kAmxRows) * s_.r * s_.s;
     return;
   }
   const int64_t across = planes * s_.r * s_.s;
