@@ -4,6 +4,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "ops/conv2d/conv2d_depthwise.h"
 #include "ops/conv2d/conv2d_direct.h"
 #include "ops/conv2d/conv2d_filters.h"
 #include "ops/conv2d/conv2d_kernels.h"
@@ -41,6 +42,7 @@ void forward_plain(const ConvShape& s, const DirectConv<T>& conv, bool filters,
 template <class T>
 void forward(const ConvShape& s, const T* x, const T* weight, const ConvEpilogue<T>& epilogue,
              bool winograd, T* y) {
+  if (depthwise_forward(s, x, weight, epilogue, y)) return;
   std::vector<ConvTap> taps;
   const bool empty = s.c == 0;  // then the weight is empty too, whatever its r and s
   taps.reserve(empty ? 0 : static_cast<size_t>(s.r * s.s));

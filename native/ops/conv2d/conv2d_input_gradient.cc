@@ -10,6 +10,7 @@
 #include "core/cpu/scratch.h"
 #include "core/parallel.h"
 #include "ops/conv2d/conv2d_columns.h"
+#include "ops/conv2d/conv2d_depthwise.h"
 #include "ops/conv2d/conv2d_direct.h"
 #include "ops/conv2d/conv2d_kernels.h"
 #include "ops/conv2d/conv2d_patches.h"
@@ -95,6 +96,7 @@ void input_gradient(const ConvShape& s, const ConvGradient<T>& gradient, const T
     std::fill(dx, dx + s.n * s.c * s.h * s.w, T{});
     return;
   }
+  if (!gradient.pooled() && depthwise_input_gradient(s, gradient.dy, weight, dx)) return;
   if (columns_suit(s, sizeof(T))) return columns_input_gradient(s, gradient, weight, dx);
   const T* dy = spread(s, gradient);
   DirectConv<T> conv = {};

@@ -10,6 +10,7 @@
 #include "core/cpu/gemm_kernels.h"
 #include "core/cpu/scratch.h"
 #include "core/parallel.h"
+#include "ops/conv2d/conv2d_depthwise.h"
 #include "ops/conv2d/conv2d_image.h"
 #include "ops/conv2d/conv2d_kernels.h"
 #include "ops/conv2d/conv2d_pointwise_weight.h"
@@ -293,6 +294,7 @@ void weight_gradient(const ConvShape& s, const T* x, const ConvGradient<T>& dy, 
     if (winograd && winograd_fits(s) && run_winograd_weight(s, x, dy, dw)) return;
   }
   if (run_pointwise_weight(s, x, dy, dw)) return;
+  if (!dy.pooled() && depthwise_weight_gradient(s, x, dy.dy, dw)) return;
   WeightGradient<T>(s, x, dy, dw).run();
 }
 
