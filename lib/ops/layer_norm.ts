@@ -5,7 +5,7 @@ import { defineOp, type Grads } from '../op.ts';
 import type { Shape, Tensor } from '../tensor.ts';
 import { expectShape, withOptional } from './arguments.ts';
 
-import { add, mul, pow, sub } from './elementwise.ts';
+import { add, mul, pow, sub, addcmul } from './elementwise.ts';
 import { mean, sum } from './reduce.ts';
 import { reshape } from './views.ts';
 
@@ -127,6 +127,7 @@ export function groupNorm(x: Tensor, groups: number, options: AffineOptions = {}
   const grouped = normalization(reshape(x, [samples, groups, size]), null, null, { dims: 1, eps, center: true });
   const perChannel = (value: Tensor): Tensor => reshape(value, [channels, ...rest.map(() => 1)]);
   const y = reshape(grouped, x.shape);
+  if (weight && bias) return addcmul(perChannel(bias), y, perChannel(weight));
   const scaled = weight ? mul(y, perChannel(weight)) : y;
   return bias ? add(scaled, perChannel(bias)) : scaled;
 }

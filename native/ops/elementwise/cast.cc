@@ -23,8 +23,13 @@ struct HalfCast {
   void (*narrow)(const float*, uint16_t*, int64_t) = nullptr;
   Row to_f32 = nullptr, from_f32 = nullptr;
   size_t from_size, to_size;
+  bool of_f32, into_f32;
 
-  HalfCast(DType from, DType to) : from_size(dtype_size(from)), to_size(dtype_size(to)) {
+  HalfCast(DType from, DType to)
+      : from_size(dtype_size(from)),
+        to_size(dtype_size(to)),
+        of_f32(from == DType::f32),
+        into_f32(to == DType::f32) {
     if (from == DType::f16) widen = TILEGRAD_SIMD(widen_f16);
     if (from == DType::bf16) widen = TILEGRAD_SIMD(widen_bf16);
     if (to == DType::f16) narrow = TILEGRAD_SIMD(narrow_f16);
@@ -33,7 +38,7 @@ struct HalfCast {
       const Row odd = TILEGRAD_SIMD(cast_odd_row)(from);
       to_f32 = odd ? odd : TILEGRAD_SIMD(cast_row)(from, DType::f32);
     }
-    if (!narrow) from_f32 = TILEGRAD_SIMD(cast_row)(DType::f32, to);
+    if (!narrow && !into_f32) from_f32 = TILEGRAD_SIMD(cast_row)(DType::f32, to);
   }
 
   void operator()(const RowArgs& row) const {
@@ -44,20 +49,24 @@ struct HalfCast {
       const char* in = static_cast<const char*>(row.inputs[0]) +
                        begin * stride * static_cast<int64_t>(from_size);
       char* out = static_cast<char*>(row.out) + begin * static_cast<int64_t>(to_size);
+      float* widened = into_f32 ? reinterpret_cast<float*>(out) : wide;
+      const float* f32 = widened;
       if (widen) {
         const auto* bits = reinterpret_cast<const uint16_t*>(in);
         if (stride != 1) {
           for (int64_t i = 0; i < n; ++i) gathered[i] = bits[i * stride];
           bits = gathered;
         }
-        widen(bits, wide, n);
+        widen(bits, widened, n);
+      } else if (of_f32 && stride == 1) {
+        f32 = reinterpret_cast<const float*>(in);
       } else {
-        to_f32({{in}, {stride}, nullptr, wide, n});
+        to_f32({{in}, {stride}, nullptr, widened, n});
       }
       if (narrow)
-        narrow(wide, reinterpret_cast<uint16_t*>(out), n);
-      else
-        from_f32({{wide}, {1}, nullptr, out, n});
+        narrow(f32, reinterpret_cast<uint16_t*>(out), n);
+      else if (!into_f32)
+        from_f32({{f32}, {1}, nullptr, out, n});
     }
   }
 };

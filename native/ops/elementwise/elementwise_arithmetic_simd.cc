@@ -1,2 +1,3 @@
 #define TG_FAMILY "ops/elementwise/functors_arithmetic.h"
+#define TG_SPECIAL_ROWS "ops/elementwise/power_rows.h"
 #include "ops/elementwise/elementwise_rows.h"

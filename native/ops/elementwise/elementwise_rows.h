@@ -65,7 +65,7 @@ void loop(const F& f, const RowArgs& row) {
 }
 
 template <class F>
-void row_of(const RowArgs& row) {
+void row_by_strides(const RowArgs& row) {
   using T = typename F::Type;
   F f;
   if constexpr (F::kParams > 0) {
@@ -87,8 +87,14 @@ void row_of(const RowArgs& row) {
     if (s[0] == 1 && s[1] == 1 && s[2] == 0) return loop<F, 1, 1, 0>(f, row);
     if (s[0] == 1 && s[1] == 0 && s[2] == 1) return loop<F, 1, 0, 1>(f, row);
     if (s[0] == 1 && s[1] == 0 && s[2] == 0) return loop<F, 1, 0, 0>(f, row);
+    if (s[0] == 0 && s[1] == 1 && s[2] == 0) return loop<F, 0, 1, 0>(f, row);
     return loop<F, kAny, kAny, kAny>(f, row);
   }
+}
+
+template <class F>
+void row_of(const RowArgs& row) {
+  row_by_strides<F>(row);
 }
 
 // Rows that a family writes for some of its functions.

@@ -73,6 +73,12 @@ void mean_rows(const AvgPool& pool, int64_t p0, int64_t p1, const double* x, dou
                double* work) {
   TILEGRAD_SIMD(avg_pool_rows_f64)(pool, p0, p1, x, y, work);
 }
+void plane_means(const float* x, int64_t n, int64_t planes, float* y) {
+  TILEGRAD_SIMD(plane_means_f32)(x, n, planes, y);
+}
+void plane_means(const double* x, int64_t n, int64_t planes, double* y) {
+  TILEGRAD_SIMD(plane_means_f64)(x, n, planes, y);
+}
 void unpool(const AvgPool& pool, const float* dy, float* dx, float* work) {
   TILEGRAD_SIMD(avg_unpool_f32)(pool, dy, dx, work);
 }
@@ -88,6 +94,10 @@ T* workspace(int64_t count) {
 template <class T>
 void forward(const Windows& windows, const T* x, T* y) {
   const AvgPool& pool = windows.pool;
+  if (const int64_t n = windows.in_size(); pool.is_global())
+    return parallel_for(windows.planes, grain_for(n, kPoolGrain), [&](int64_t begin, int64_t end) {
+      plane_means(x + begin * n, n, end - begin, y + begin);
+    });
   const int64_t rows = pool.rows.count;
   const int64_t work_per_row = std::max(pool.cols.count, windows.in_size() / rows);
   parallel_for(windows.planes * rows, grain_for(work_per_row, kPoolGrain),
@@ -122,7 +132,10 @@ void forward(const KernelArgs& args, const Windows& windows) {
   const AvgPool& pool = windows.pool;
   by_wide_planes(windows.planes, x, windows.in_size(), y, windows.out_size(), pool.w,
                  [&](int64_t, const float* in, float* out, float* work) {
-                   mean_rows(pool, 0, pool.rows.count, in, out, work);
+                   if (pool.is_global())
+                     plane_means(in, windows.in_size(), 1, out);
+                   else
+                     mean_rows(pool, 0, pool.rows.count, in, out, work);
                  });
 }
 

@@ -21,6 +21,15 @@ struct AvgPool {
   PoolAxis rows, cols;
   int64_t h, w;    // the plane
   double divisor;  // 0: the product of the two sizes
+
+  // One output that is the plane's mean.
+  bool is_global() const { return divisor == 0 && is_whole(rows, h) && is_whole(cols, w); }
+
+ private:
+  static bool is_whole(const PoolAxis& axis, int64_t size) {
+    return axis.count == 1 && axis.cells->begin == 0 && axis.cells->end == size &&
+           axis.cells->size == size;
+  }
 };
 
 // Rows [p0, p1) of one output plane; x is the input plane, `work` has w elements.
@@ -30,6 +39,10 @@ TILEGRAD_SIMD_DECLARE(void, avg_pool_rows_f32,
 TILEGRAD_SIMD_DECLARE(void, avg_pool_rows_f64,
                       (const AvgPool& pool, int64_t p0, int64_t p1, const double* x, double* y,
                        double* work))
+// The mean of each of `planes` planes of n elements, one behind the other.
+TILEGRAD_SIMD_DECLARE(void, plane_means_f32, (const float* x, int64_t n, int64_t planes, float* y))
+TILEGRAD_SIMD_DECLARE(void, plane_means_f64,
+                      (const double* x, int64_t n, int64_t planes, double* y))
 // A whole plane of the input's gradient; `work` has w + cols.count elements.
 TILEGRAD_SIMD_DECLARE(void, avg_unpool_f32,
                       (const AvgPool& pool, const float* dy, float* dx, float* work))

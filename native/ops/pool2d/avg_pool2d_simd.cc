@@ -129,6 +129,12 @@ TG_SIMD void mean_rows_2x2(const AvgPool& pool, int64_t p0, int64_t p1, const T*
 }
 
 template <class T>
+TG_SIMD void plane_means(const T* x, int64_t n, int64_t planes, T* y) {
+  const T divisor = static_cast<T>(n);
+  for (int64_t plane = 0; plane < planes; ++plane) y[plane] = sum_run(x + plane * n, n) / divisor;
+}
+
+template <class T>
 TG_SIMD void mean_rows(const AvgPool& pool, int64_t p0, int64_t p1, const T* x, T* y, T* work) {
   const int64_t count = pool.cols.count;
   if (is_2x2(pool.rows) && is_2x2(pool.cols) && count * sizeof(T) >= 16)
@@ -262,6 +268,13 @@ void avg_unpool_f32(const AvgPool& pool, const float* dy, float* dx, float* work
 }
 void avg_unpool_f64(const AvgPool& pool, const double* dy, double* dx, double* work) {
   unpool(pool, dy, dx, work);
+}
+
+void plane_means_f32(const float* x, int64_t n, int64_t planes, float* y) {
+  plane_means(x, n, planes, y);
+}
+void plane_means_f64(const double* x, int64_t n, int64_t planes, double* y) {
+  plane_means(x, n, planes, y);
 }
 
 }  // namespace tilegrad::TILEGRAD_ISA
