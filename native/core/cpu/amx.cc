@@ -19,9 +19,9 @@ namespace {
 bool processor_has_tiles() {
   unsigned a = 0, b = 0, c = 0, d = 0;
   if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
-  constexpr unsigned kTile = 1u << 24, kInt8 = 1u << 25;
+  constexpr unsigned kTile = 1u << 24, kInt8 = 1u << 25, kBf16 = 1u << 22;
   constexpr unsigned kVbmi = 1u << 1;  // packing shuffles bytes
-  if ((d & kTile) == 0 || (d & kInt8) == 0 || (c & kVbmi) == 0) return false;
+  if ((d & kTile) == 0 || (d & kInt8) == 0 || (d & kBf16) == 0 || (c & kVbmi) == 0) return false;
   if (!__get_cpuid(1, &a, &b, &c, &d) || (c & bit_OSXSAVE) == 0) return false;
   unsigned low = 0, high = 0;
   __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));

@@ -3,7 +3,7 @@
 
 namespace tilegrad {
 
-// True where the processor has AMX tiles for bytes, the system grants their state (asked for once, on the first call), and
+// True where the processor has AMX tiles for bytes and bf16, the system grants their state (asked for once, on the first call), and
 // TILEGRAD_ISA is unset or "amx". Kernels then take them beside AVX-512.
 bool has_amx();
 // The same whatever TILEGRAD_ISA says.

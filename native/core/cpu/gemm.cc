@@ -1,4 +1,4 @@
-// Chooses how a product runs: few rows (memory-bound, no packing), small (no packing), one tile of rows
+// Chooses how a product runs: few rows (memory-bound, no packing), AMX tiles, small (no packing), one tile of rows
 // (A packed once, each panel of B packed where it is used), or blocked in all three dimensions.
 // Every element of C is summed in the same order whatever the tiles and threads: along k in blocks of
 // a fixed depth.
@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "core/cpu/activate_simd.h"
+#include "core/cpu/bf16_amx.h"
 #include "core/cpu/gemm_blocked.h"
 #include "core/cpu/gemm_kernels.h"
 #include "core/cpu/scratch.h"
@@ -251,6 +252,9 @@ void run(const Gemm<T, S>& g, const GemmKernels<T, S>& kernels) {
   const int64_t bytes = g.k * g.n * static_cast<int64_t>(sizeof(S));
   if (g.m <= (bytes > kCachedBytes ? kDotRows : kFewRows) && g.b_row == 1) {
     return few_rows(g, true, kernels);
+  }
+  if constexpr (std::is_same_v<S, bf16>) {
+    if (bf16_amx_serves(g)) return gemm_bf16_amx(g);
   }
   if constexpr (std::is_same_v<T, S>) {
     if (suits_turned(g)) return turned(g, kernels);
