@@ -17,6 +17,7 @@ constexpr std::chrono::milliseconds kLeast{5}, kMost{100}, kSoon{8};
 
 std::atomic<Clock::rep> g_contended_until{0};
 std::atomic<Clock::rep> g_remembered{0};
+thread_local Clock::duration t_slept{0};
 
 void remember(Clock::time_point now) {
   const Clock::time_point until{Clock::duration(g_contended_until.load(std::memory_order_relaxed))};
@@ -46,15 +47,18 @@ bool cores_contended() {
   return until != 0 && Clock::now().time_since_epoch().count() < until;
 }
 
-RunningThread::RunningThread() : since_(Clock::now()), ran_(thread_time()) {}
+void note_sleep(Clock::duration time) { t_slept += time; }
+
+RunningThread::RunningThread() : since_(Clock::now()), ran_(thread_time()) { t_slept = {}; }
 
 void RunningThread::check() {
   const auto now = Clock::now();
   const auto passed = now - since_;
   if (passed < kStopped) return;
   const auto before = std::exchange(ran_, thread_time());
+  const auto slept = std::exchange(t_slept, {});
   since_ = now;
-  if (ran_ == before || passed - (ran_ - before) < kStopped) return;
+  if (ran_ == before || passed - (ran_ - before) - slept < kStopped) return;
   remember(now);
 }
 

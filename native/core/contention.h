@@ -9,7 +9,10 @@ namespace tilegrad {
 // none takes chunks that others would have to wait for while it is stopped: who has slept is let on a core at once.
 bool cores_contended();
 
-// Of a thread that never sleeps while one exists.
+// The calling thread has slept for so long of its own accord: it was not stopped.
+void note_sleep(std::chrono::steady_clock::duration time);
+
+// Of a thread that does not sleep while one exists, but where it says so.
 class RunningThread {
  public:
   RunningThread();

@@ -18,6 +18,7 @@
 #include <thread>
 #include <utility>
 
+#include "core/contention.h"
 #include "core/region_guest.h"
 
 namespace tilegrad {
@@ -279,8 +280,10 @@ void Pool::close() {
   gate_.fetch_and(~kOpen, std::memory_order_seq_cst);
   const auto empty = [&] { return inside(gate_.load(std::memory_order_seq_cst)) == 0; };
   if (spin_until(empty)) return;
+  const auto since = Clock::now();
   caller_sleeps_.store(true, std::memory_order_seq_cst);
   sleep_until(caller_mutex_, caller_wake_, empty);
+  note_sleep(Clock::now() - since);
   caller_sleeps_.store(false, std::memory_order_relaxed);
 }
 

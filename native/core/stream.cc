@@ -1,5 +1,9 @@
 #include "core/stream.h"
 
+#if defined(__linux__)
+#include <sched.h>
+#endif
+
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
@@ -111,6 +115,20 @@ inline void relax() {
 #endif
 }
 
+// The core that the calling thread is on; -1 where the system does not tell.
+int current_core() {
+#if defined(__linux__)
+  return sched_getcpu();
+#else
+  return -1;
+#endif
+}
+
+bool shares_core(const std::atomic<int>& other) {
+  const int core = other.load(std::memory_order_relaxed);
+  return core >= 0 && core == current_core();
+}
+
 struct CallbackTask final : Task {
   explicit CallbackTask(std::function<void()> f) : callback(std::move(f)) {}
   // It makes a thread run that asks: where helpers leave it no core it would take the one of this thread.
@@ -151,7 +169,11 @@ class CpuStream final : public Stream {
   }
 
   void wait(uint64_t ticket) override {
-    if (completed() >= ticket || compute_until(ticket)) return;
+    if (completed() >= ticket) return;
+    watching_.fetch_add(1, std::memory_order_relaxed);
+    const bool came = compute_until(ticket);
+    watching_.fetch_sub(1, std::memory_order_relaxed);
+    if (came) return;
     std::unique_lock<std::mutex> lock(mutex_);
     for (;;) {
       if (ticket < awaited_.load()) awaited_.store(ticket);
@@ -161,7 +183,8 @@ class CpuStream final : public Stream {
   }
 
   uint64_t enqueued() const override { return enqueued_.load(std::memory_order_acquire); }
-  uint64_t completed() const override { return completed_.load(std::memory_order_acquire); }
+  // In one order with awaited_, which a waiter writes before it looks here and the stream reads behind it.
+  uint64_t completed() const override { return completed_.load(); }
   // In this order: what the caller depends on was enqueued before it asks.
   bool idle() const override {
     const uint64_t before = enqueued();
@@ -195,7 +218,10 @@ class CpuStream final : public Stream {
         self.check();
         return false;
       }
-      if (looked > std::chrono::microseconds(spin_time())) {
+      watcher_core_.store(current_core(), std::memory_order_relaxed);
+      if (asleep() || shares_core(core_)) {
+        give_way();
+      } else if (looked > std::chrono::microseconds(spin_time())) {
         std::this_thread::yield();
       } else {
         relax();
@@ -203,6 +229,14 @@ class CpuStream final : public Stream {
     }
     self.check();
     return true;
+  }
+
+  /// A stream that was woken often has the core of the one that woke it, though others are idle. What is short is done
+  /// sooner there, and a system moves threads that both want to run only after milliseconds.
+  static void give_way() {
+    const auto before = Clock::now();
+    std::this_thread::yield();
+    note_sleep(Clock::now() - before);
   }
 
   /// The waiting tasks and, in the same order, the threads that asked for them.
@@ -216,13 +250,20 @@ class CpuStream final : public Stream {
           wake_.wait_for(lock, kNap);
         }
         sleeping_ = false;
+        core_.store(current_core(), std::memory_order_relaxed);
         Task* batch = head_;
         head_ = tail_ = nullptr;
         askers->swap(askers_);
         askers_.clear();
         return batch;
       }
-      relax();
+      core_.store(current_core(), std::memory_order_relaxed);
+      // Who watches and has what it waited for may be waiting for this core.
+      if (watching_.load(std::memory_order_relaxed) > 0 && shares_core(watcher_core_)) {
+        std::this_thread::yield();
+      } else {
+        relax();
+      }
     }
   }
 
@@ -257,7 +298,9 @@ class CpuStream final : public Stream {
   Task* head_ = nullptr;
   Task* tail_ = nullptr;
   std::vector<uint32_t> askers_;
-  std::atomic<bool> sleeping_{false};  // written under the mutex
+  std::atomic<bool> sleeping_{false};             // written under the mutex
+  std::atomic<int> watching_{0};                  // threads that wait awake
+  std::atomic<int> core_{-1}, watcher_core_{-1};  // where the stream and who waits awake were last
   std::atomic<uint64_t> enqueued_{0}, completed_{0};
   std::atomic<uint64_t> awaited_{UINT64_MAX};  // the least ticket that a sleeping thread waits for
 };
