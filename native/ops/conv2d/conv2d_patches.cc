@@ -24,7 +24,7 @@ constexpr int64_t kCopyTiles = 32;       // that the images at a time have at le
 constexpr int64_t kLeastPanels = 6;      // of a task, which packs its patches
 
 // Where patches do better than rows of the image.
-constexpr int64_t kPhaseRows = 8, kPlainRows = 32, kLeastDepth = 64, kLeastColumns = 64;
+constexpr int64_t kPhaseRows = 8, kPlainRows = 32, kLeastDepth = 64;
 constexpr int64_t kRowBytes = 512 << 10, kWeightBytes = 1 << 20;  // parts of L2
 constexpr double kPackRows = 8;
 
@@ -332,14 +332,14 @@ bool suits(const DirectConv<T>& conv, const ConvImage& image, const PatchGrid& g
   const int64_t depth = conv.channels * static_cast<int64_t>(image.taps().size());
   if (depth < kLeastDepth) return false;
   if (rows_outgrow_cache(conv, image)) return true;
-  if (conv.images * grid.height * grid.width < kLeastColumns) return false;
   const int64_t rest = grid.width % lanes, whole = grid.height * (grid.width / lanes);
   const bool halves = ConvKernels<T>::chosen().geometry.split_vectors && 2 * rest <= lanes;
   const double split = whole + grid.height * (rest == 0 ? 0 : halves ? 0.5 : 1);
   const double flat = static_cast<double>(ceil_div(grid.height * image.pitch(), lanes));
   const int64_t weights = conv.rows * depth * static_cast<int64_t>(sizeof(T));
   const double direct = std::min(split, flat) + (weights > kWeightBytes ? 2 : 0);
-  const double columns = static_cast<double>(grid.height * grid.width) / lanes;
+  const int64_t vectors = ceil_div(conv.images * grid.height * grid.width, lanes);
+  const double columns = static_cast<double>(vectors) / static_cast<double>(conv.images);
   return columns * (1 + kPackRows / static_cast<double>(conv.rows)) < direct;
 }
 
