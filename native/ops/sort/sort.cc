@@ -1,9 +1,12 @@
 // sort: the first k elements of each row (last dimension) in ascending or descending order, and where they stood. Equal
-// elements keep their order; NaN counts as the greatest number. All of a row: introsort of (value, place) pairs, a part of
-// it: a heap of k. Rows are spread over the threads. Bytes moved: one read, k values and k places written per row.
+// elements keep their order; NaN counts as the greatest number. Values of at most 32 bits become keys that order as they do,
+// above their place: a stable radix sort by bytes of the key, or a heap for a small part of a row. Those of 64 bits: introsort
+// of (value, place) pairs. Rows are spread over the threads. Bytes moved: one read, k values and k places written per row.
 #include "ops/sort/sort.h"
 
 #include <algorithm>
+#include <cstring>
+#include <type_traits>
 
 #include "core/cpu/scratch.h"
 #include "core/parallel.h"
@@ -42,8 +45,76 @@ bool before(const Entry<C>& a, const Entry<C>& b) {
   return descending ? a.value > b.value : a.value < b.value;
 }
 
+// Ordered as the values are; equal ones, and all NaN, have one key.
+template <class C>
+uint32_t order_key(C value) {
+  constexpr uint32_t kSign = 0x80000000u;
+  if constexpr (std::is_floating_point_v<C>) {
+    if (value != value) return ~uint32_t{0};
+    if (value == 0) return kSign;
+    uint32_t bits;
+    std::memcpy(&bits, &value, sizeof bits);
+    return bits & kSign ? ~bits : bits | kSign;
+  } else {
+    return static_cast<uint32_t>(static_cast<int32_t>(value)) ^ kSign;
+  }
+}
+
+// By the upper four bytes, the least first; gives the one of the two arrays that holds the result.
+uint64_t* radix_sort(uint64_t* keys, uint64_t* other, int64_t n) {
+  constexpr int kBytes = 4, kValues = 256;
+  int64_t counts[kBytes][kValues] = {};
+  for (int64_t i = 0; i < n; ++i)
+    for (int b = 0; b < kBytes; ++b) ++counts[b][keys[i] >> (32 + 8 * b) & 255];
+  for (int b = 0; b < kBytes; ++b) {
+    const int shift = 32 + 8 * b;
+    if (counts[b][keys[0] >> shift & 255] == n) continue;  // this byte is the same everywhere
+    int64_t at = 0;
+    for (int64_t& count : counts[b]) {
+      const int64_t begin = at;
+      at += count;
+      count = begin;
+    }
+    for (int64_t i = 0; i < n; ++i) other[counts[b][keys[i] >> shift & 255]++] = keys[i];
+    std::swap(keys, other);
+  }
+  return keys;
+}
+
+constexpr int64_t kRadixRow = 128;  // elements from which on a radix sort is the faster
+
+template <class T, bool descending>
+void sort_keys(const T* x, int64_t rows, int64_t n, int64_t k, T* values, int64_t* places) {
+  parallel_for(rows, grain_for(n * 8), [&](int64_t begin, int64_t end) {
+    auto* keys = static_cast<uint64_t*>(
+        scratch(ScratchSlot::chunk, static_cast<size_t>(2 * n) * sizeof(uint64_t)));
+    for (int64_t r = begin; r < end; ++r) {
+      for (int64_t i = 0; i < n; ++i) {
+        const uint32_t key = order_key(static_cast<compute_t<T>>(x[r * n + i]));
+        keys[i] = uint64_t{descending ? ~key : key} << 32 | static_cast<uint64_t>(i);
+      }
+      uint64_t* sorted = keys;
+      if (k < n / 16)
+        std::partial_sort(keys, keys + k, keys + n);
+      else if (n < kRadixRow)
+        std::sort(keys, keys + n);
+      else
+        sorted = radix_sort(keys, keys + n, n);
+      for (int64_t i = 0; i < k; ++i) {
+        // The element itself, so that NaN keeps its bits.
+        const auto place = static_cast<int64_t>(sorted[i] & 0xffffffffu);
+        values[r * k + i] = x[r * n + place];
+        places[r * k + i] = place;
+      }
+    }
+  });
+}
+
 template <class T, bool descending>
 void sort_rows(const T* x, int64_t rows, int64_t n, int64_t k, T* values, int64_t* places) {
+  if constexpr (sizeof(compute_t<T>) <= 4) {
+    if (n <= int64_t{1} << 32) return sort_keys<T, descending>(x, rows, n, k, values, places);
+  }
   using E = Entry<compute_t<T>>;
   parallel_for(rows, grain_for(n * 8), [&](int64_t begin, int64_t end) {
     auto* row = static_cast<E*>(scratch(ScratchSlot::chunk, static_cast<size_t>(n) * sizeof(E)));
