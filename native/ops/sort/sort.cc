@@ -81,7 +81,7 @@ uint64_t* radix_sort(uint64_t* keys, uint64_t* other, int64_t n) {
   return keys;
 }
 
-constexpr int64_t kRadixRow = 128;  // elements from which on a radix sort is the faster
+constexpr int64_t kRadixRow = 32;  // elements from which on a radix sort is the faster
 
 template <class T, bool descending>
 void sort_keys(const T* x, int64_t rows, int64_t n, int64_t k, T* values, int64_t* places) {
@@ -94,7 +94,7 @@ void sort_keys(const T* x, int64_t rows, int64_t n, int64_t k, T* values, int64_
         keys[i] = uint64_t{descending ? ~key : key} << 32 | static_cast<uint64_t>(i);
       }
       uint64_t* sorted = keys;
-      if (k < n / 16)
+      if (k <= n / (n > 64 ? 16 : 6))
         std::partial_sort(keys, keys + k, keys + n);
       else if (n < kRadixRow)
         std::sort(keys, keys + n);
