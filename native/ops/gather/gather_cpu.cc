@@ -41,7 +41,9 @@ inline __attribute__((always_inline)) void each_place(const GatherPlan& p, const
   const auto size = static_cast<uint64_t>(p.size);
   const auto walk = [&](auto&& offset) {
     int64_t i = from;
-    const auto good = [&](int64_t k) { return static_cast<uint64_t>(index[first + k]) < size; };
+    const auto good = [&](int64_t k) -> int {
+      return static_cast<uint64_t>(index[first + k]) < size;
+    };
     for (; i + 4 <= to && (good(i) & good(i + 1) & good(i + 2) & good(i + 3)); i += 4) {
       for (int64_t k = i; k < i + 4; ++k) put(base + offset(index[first + k], k), first + k);
     }
