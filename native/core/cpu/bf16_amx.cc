@@ -23,7 +23,7 @@ constexpr int64_t kTaskRows = 512;            // their blocks of a pass stay in 
 constexpr int64_t kTaskWork = 1 << 22;        // multiply-adds
 constexpr int64_t kPackWork = 1 << 16;        // elements of A
 constexpr int64_t kCopiedElements = 1 << 23;  // of A, at once
-constexpr int64_t kPairRows = 2 * kBf16Rows;
+constexpr int64_t kPairRows = 2 * kAmxRows;
 constexpr int64_t kLeastWork = 1 << 11;
 
 constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -53,7 +53,7 @@ class Product {
 
  private:
   void prepare_a(int64_t row, int64_t rows) {
-    const int64_t tiles = ceil_div(rows, kBf16Rows), tile = all_blocks_ * kBf16Tile;
+    const int64_t tiles = ceil_div(rows, kAmxRows), tile = all_blocks_ * kBf16Tile;
     // In place only what fills no tile is copied: the last rows, and the last elements of each row.
     const int64_t copied = in_place_ ? (rest_ > 0 ? int64_t{kBf16Tile} : 0) : tile;
     const auto table = static_cast<size_t>(round_up(tiles * int64_t{sizeof(Bf16Rows)}, 64));
@@ -61,14 +61,14 @@ class Product {
     void* room = scratch(ScratchSlot::region, table + elements * sizeof(uint16_t));
     rows_ = static_cast<Bf16Rows*>(room);
     auto* copies = reinterpret_cast<uint16_t*>(static_cast<char*>(room) + table);
-    const int64_t work = (in_place_ ? rest_ : g_.k) * kBf16Rows;
+    const int64_t work = (in_place_ ? rest_ : g_.k) * kAmxRows;
     parallel_for(tiles, grain_for(work, kPackWork), [&](int64_t begin, int64_t end) {
       for (int64_t t = begin; t < end; ++t) {
-        const int height = static_cast<int>(std::min<int64_t>(kBf16Rows, rows - t * kBf16Rows));
-        const uint16_t* in = bits(g_.a) + (row + t * kBf16Rows) * g_.a_row;
+        const int height = static_cast<int>(std::min<int64_t>(kAmxRows, rows - t * kAmxRows));
+        const uint16_t* in = bits(g_.a) + (row + t * kAmxRows) * g_.a_row;
         uint16_t* copy = copies + t * copied;
         Bf16Pack pack = {copy, kBf16Tile, in, g_.a_row, g_.a_col, g_.k, height};
-        if (in_place_ && height == kBf16Rows) {
+        if (in_place_ && height == kAmxRows) {
           rows_[t] = {in, g_.a_row, kBf16Depth, copy};
           if (rest_ == 0) continue;
           pack.in += blocks_ * kBf16Depth, pack.depth = rest_;
@@ -88,14 +88,14 @@ class Product {
     const int64_t col_groups = ceil_div(g_.n, panels * kBf16Cols);
     const int64_t group_cols = round_up(ceil_div(g_.n, col_groups), kBf16Cols);
     parallel_for(groups * col_groups, 1, [&](int64_t begin, int64_t end) {
-      bf16_amx_configure();
+      amx_configure();
       for (int64_t task = begin; task < end; ++task) {
         const int64_t first = task / col_groups * group_rows, col = task % col_groups * group_cols;
         if (first >= rows || col >= g_.n) continue;
         run_task(row, first, std::min(group_rows, rows - first), col,
                  std::min(group_cols, g_.n - col));
       }
-      bf16_amx_release();
+      amx_release();
     });
   }
 
@@ -111,7 +111,7 @@ class Product {
         pack_panel(panel, block, col + j, width);
         for (int64_t i = 0; i < rows; i += kPairRows) {
           const Area area = {row + first + i, std::min(kPairRows, rows - i), col + j, width};
-          run_tile(rows_ + (first + i) / kBf16Rows, area, block, panel, aside);
+          run_tile(rows_ + (first + i) / kAmxRows, area, block, panel, aside);
         }
       }
     }
@@ -138,7 +138,7 @@ class Product {
     const bool last = end >= all_blocks_, whole = area.rows == kPairRows && area.cols == kBf16Cols;
     float* c = g_.c + area.row * g_.c_row + area.col;
     Bf16Tile t = {};
-    t.a = a, t.row_tiles = area.rows > kBf16Rows ? 2 : 1;
+    t.a = a, t.row_tiles = area.rows > kAmxRows ? 2 : 1;
     t.first = block, t.blocks = std::min(end, blocks_) - block, t.rest = last && rest_ > 0;
     t.b = panel;
     t.accumulate = g_.accumulate || block > 0;

@@ -5,14 +5,14 @@
 // subnormal numbers count as 0, in operands and in sums.
 #pragma once
 
+#include "core/cpu/amx.h"
 #include "core/cpu/gemm.h"
 
 namespace tilegrad {
 
-inline constexpr int kBf16Rows = 16;                      // of a tile
-inline constexpr int kBf16Depth = 32;                     // of a tile, along k
-inline constexpr int kBf16Tile = kBf16Rows * kBf16Depth;  // elements
-inline constexpr int kBf16Cols = 32;                      // of a panel of B: two tiles
+inline constexpr int kBf16Depth = 32;                    // of a tile, along k
+inline constexpr int kBf16Tile = kAmxRows * kBf16Depth;  // elements
+inline constexpr int kBf16Cols = 32;                     // of a panel of B: two tiles
 
 // True if the product goes by tiles, at these sizes.
 bool bf16_amx_serves(const Gemm<float, bf16>& g);
@@ -40,9 +40,6 @@ struct Bf16Tile {
   int64_t c_row;
 };
 
-// Tiles hold their state per thread: between configure and release it calls bf16_amx_multiply.
-void bf16_amx_configure();
-void bf16_amx_release();
 void bf16_amx_multiply(const Bf16Tile& t);
 
 // `width` rows of A or columns of B, up to 16, and `depth` of k; zeros beyond.

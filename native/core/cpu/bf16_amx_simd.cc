@@ -14,25 +14,19 @@
 #pragma clang attribute push(__attribute__((target("amx-tile,amx-bf16"))), apply_to = function)
 #endif
 
+#include "core/cpu/amx_sums.h"  // with the instructions above
+
 namespace tilegrad::avx512 {
 namespace {
-
-struct TileConfig {
-  uint8_t palette, start_row, reserved[14];
-  uint16_t row_bytes[16];
-  uint8_t rows[16];
-};
-
-constexpr int64_t kTileRowBytes = 64;
 
 // Tiles 0 to 3 are sums, 4 and 5 of A, 6 and 7 of B.
 template <bool Two>
 TG_SIMD void block(const uint16_t* a0, const uint16_t* a1, int64_t bytes0, int64_t bytes1,
                    const uint16_t* b) {
-  _tile_loadd(6, b, kTileRowBytes);
+  _tile_loadd(6, b, kAmxRowBytes);
   _tile_loadd(4, a0, bytes0);
   _tile_dpbf16ps(0, 4, 6);
-  _tile_loadd(7, b + kBf16Tile, kTileRowBytes);
+  _tile_loadd(7, b + kBf16Tile, kAmxRowBytes);
   _tile_dpbf16ps(1, 4, 7);
   if constexpr (Two) {
     _tile_loadd(5, a1, bytes1);
@@ -43,23 +37,7 @@ TG_SIMD void block(const uint16_t* a0, const uint16_t* a1, int64_t bytes0, int64
 
 template <bool Two>
 TG_SIMD void multiply_rows(const Bf16Tile& t) {
-  const int64_t c_bytes = t.c_row * 4;
-  float* const c1 = t.c + kBf16Rows * t.c_row;
-  if (t.accumulate) {
-    _tile_loadd(0, t.c, c_bytes);
-    _tile_loadd(1, t.c + 16, c_bytes);
-    if constexpr (Two) {
-      _tile_loadd(2, c1, c_bytes);
-      _tile_loadd(3, c1 + 16, c_bytes);
-    }
-  } else {
-    _tile_zero(0);
-    _tile_zero(1);
-    if constexpr (Two) {
-      _tile_zero(2);
-      _tile_zero(3);
-    }
-  }
+  amx_begin_sums<Two>(t.accumulate, t.c, t.c_row);
   const Bf16Rows &first = t.a[0], &second = t.a[Two];
   const uint16_t *a0 = first.data + t.first * first.step, *b = t.b;
   const uint16_t* a1 = second.data + t.first * second.step;
@@ -67,13 +45,8 @@ TG_SIMD void multiply_rows(const Bf16Tile& t) {
     block<Two>(a0, a1, first.stride * 2, second.stride * 2, b);
     a0 += first.step, a1 += second.step, b += 2 * kBf16Tile;
   }
-  if (t.rest) block<Two>(first.rest, second.rest, kTileRowBytes, kTileRowBytes, b);
-  _tile_stored(0, t.c, c_bytes);
-  _tile_stored(1, t.c + 16, c_bytes);
-  if constexpr (Two) {
-    _tile_stored(2, c1, c_bytes);
-    _tile_stored(3, c1 + 16, c_bytes);
-  }
+  if (t.rest) block<Two>(first.rest, second.rest, kAmxRowBytes, kAmxRowBytes, b);
+  amx_store_sums<Two>(t.c, t.c_row);
 }
 
 TG_SIMD __mmask32 first_of_32(int64_t n) {
@@ -137,16 +110,6 @@ TG_SIMD void pack(const Bf16Pack& p) {
 }
 
 }  // namespace
-
-void bf16_amx_configure() {
-  TileConfig config = {};
-  config.palette = 1;
-  for (int i = 0; i < 8; ++i) config.row_bytes[i] = kTileRowBytes, config.rows[i] = kBf16Rows;
-  asm volatile("" ::"r"(&config) : "memory");  // GCC 12 takes the intrinsic to read 8 bytes
-  _tile_loadconfig(&config);
-}
-
-void bf16_amx_release() { _tile_release(); }
 
 void bf16_amx_multiply(const Bf16Tile& t) {
   t.row_tiles == 2 ? multiply_rows<true>(t) : multiply_rows<false>(t);

@@ -5,12 +5,12 @@
 // Bytes are taken signed or unsigned as they are, so nothing is shifted, and sums are exact modulo 2^32.
 #pragma once
 
+#include "core/cpu/amx.h"
 #include "core/cpu/int8_gemm.h"
 
 namespace tilegrad {
 
-inline constexpr int kAmxRows = 16;                    // of a tile
-inline constexpr int kAmxDepth = 64;                   // of a tile, in bytes
+inline constexpr int kAmxDepth = kAmxRowBytes;         // of a tile, in bytes
 inline constexpr int kAmxTile = kAmxRows * kAmxDepth;  // bytes
 inline constexpr int kAmxCols = 32;                    // of a panel of B: two tiles
 inline constexpr int kAmxPanelStep = 2 * kAmxTile;     // bytes of a panel per block
@@ -40,10 +40,6 @@ struct AmxTile {
   int32_t* c;  // (16 row_tiles, 32)
   int64_t c_row;
 };
-
-// Tiles hold their state per thread: between configure and release it calls the others.
-void amx_configure();
-void amx_release();
 
 // One of 1 or 2 by 2 tiles.
 using AmxMultiply = void (*)(const AmxTile& t);

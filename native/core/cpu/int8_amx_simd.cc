@@ -13,14 +13,10 @@
                              apply_to = function)
 #endif
 
+#include "core/cpu/amx_sums.h"  // with the instructions above
+
 namespace tilegrad::avx512 {
 namespace {
-
-struct TileConfig {
-  uint8_t palette, start_row, reserved[14];
-  uint16_t row_bytes[16];
-  uint8_t rows[16];
-};
 
 // Tiles 0 to 3 are sums, 4 and 5 of A, 6 and 7 of B. The numbers of tiles are part of the instructions.
 #define TG_DOT(sum, a, b)               \
@@ -53,23 +49,7 @@ TG_SIMD void block(const uint8_t* a0, const uint8_t* a1, int64_t stride0, int64_
 
 template <bool ASigned, bool BSigned, bool Two>
 TG_SIMD void multiply_rows(const AmxTile& t) {
-  const int64_t c_bytes = t.c_row * 4;
-  int32_t* const c1 = t.c + kAmxRows * t.c_row;
-  if (t.accumulate) {
-    _tile_loadd(0, t.c, c_bytes);
-    _tile_loadd(1, t.c + 16, c_bytes);
-    if constexpr (Two) {
-      _tile_loadd(2, c1, c_bytes);
-      _tile_loadd(3, c1 + 16, c_bytes);
-    }
-  } else {
-    _tile_zero(0);
-    _tile_zero(1);
-    if constexpr (Two) {
-      _tile_zero(2);
-      _tile_zero(3);
-    }
-  }
+  amx_begin_sums<Two>(t.accumulate, t.c, t.c_row);
   const AmxRows &first = t.a[0], &second = t.a[Two];
   const uint8_t *a0 = first.data, *a1 = second.data, *b = t.b;
   for (int64_t i = 0; i < t.blocks; ++i) {
@@ -77,12 +57,7 @@ TG_SIMD void multiply_rows(const AmxTile& t) {
     a0 += first.step, a1 += second.step, b += kAmxPanelStep;
   }
   if (t.rest) block<ASigned, BSigned, Two>(first.rest, second.rest, kAmxDepth, kAmxDepth, b);
-  _tile_stored(0, t.c, c_bytes);
-  _tile_stored(1, t.c + 16, c_bytes);
-  if constexpr (Two) {
-    _tile_stored(2, c1, c_bytes);
-    _tile_stored(3, c1 + 16, c_bytes);
-  }
+  amx_store_sums<Two>(t.c, t.c_row);
 }
 
 template <bool BSigned, bool TwoRows, bool TwoCols>
@@ -271,16 +246,6 @@ void pack_b_each(const AmxPackB& p) {
 }
 
 }  // namespace
-
-void amx_configure() {
-  TileConfig config = {};
-  config.palette = 1;
-  for (int i = 0; i < 8; ++i) config.row_bytes[i] = kAmxDepth, config.rows[i] = kAmxRows;
-  asm volatile("" ::"r"(&config) : "memory");  // GCC 12 takes the intrinsic to read 8 bytes
-  _tile_loadconfig(&config);
-}
-
-void amx_release() { _tile_release(); }
 
 AmxMultiply amx_multiply(bool a_signed, bool b_signed) {
   if (a_signed) return b_signed ? multiply<true, true> : multiply<true, false>;
