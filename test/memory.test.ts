@@ -1,4 +1,5 @@
 // Training keeps memory flat: 10,000 steps in a plain loop over a DataLoader, and in a synchronous loop of tidy().
+import { freemem } from 'node:os';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { runProgram, unmeasurable } from './support/child.ts';
 
@@ -44,4 +45,13 @@ describe.skipIf(unmeasurable)(`training${unmeasurable ? `: ${unmeasurable}` : ''
     expect(after.liveTensors - before.liveTensors).toBe(400);
     expect(after.liveBytes).toBeGreaterThan(before.liveBytes);
   });
+});
+
+// The tensor, its copy on the way and what JavaScript gets; on less the system would end other programs.
+const short = unmeasurable || (freemem() < 16 * 2 ** 30 && 'needs 16 GiB of free memory');
+
+test.skipIf(short)(`a read of more than 4 GiB arrives${short ? `: ${short}` : ''}`, { timeout: 180_000 }, async () => {
+  const { ended, stdout, stderr } = await runProgram('large_read.mjs', [], { timeout: 170_000 });
+  expect({ ended, stderr }).toEqual({ ended: 0, stderr: '' });
+  expect(JSON.parse(stdout)).toEqual({ length: 2 ** 30 + 1000, last: 3 });
 });

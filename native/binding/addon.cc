@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <memory>
+#include <utility>
 
 #include "binding/command.h"
 #include "binding/env_state.h"
@@ -116,13 +118,14 @@ Napi::Value describe(const Napi::CallbackInfo& info) {
 }
 
 /// A promise that is settled when the stream has passed what was enqueued so far.
-Napi::Value submit(Napi::Env env, Download&& download) {
+Napi::Value submit(Napi::Env env, const Download& download) {
   EnvState& state = state_of(env);
-  Stream* stream = download.stream;
-  auto* job = new Job{Napi::Promise::Deferred::New(env), std::move(download)};
+  auto job = std::make_unique<Job>(Job{Napi::Promise::Deferred::New(env), download});
   Napi::Value promise = job->deferred.Promise();
+  download.stream->host_callback(
+      [mailbox = state.mailbox, job = job.get()] { mailbox->deliver(job); });
+  job.release();
   state.mailbox->open();
-  stream->host_callback([mailbox = state.mailbox, job] { mailbox->deliver(job); });
   return promise;
 }
 
@@ -157,7 +160,8 @@ Napi::Value read_sync(const Napi::CallbackInfo& info) {
     Tensor source = contiguous(tensor);
     auto* from = static_cast<const char*>(source.buffer->data) +
                  source.layout.offset * static_cast<int64_t>(dtype_size(source.dtype));
-    if (bytes) source.device->download(from, buffer.Data(), bytes);
+    // V8 keeps the memory: nothing leaves this function before the copy is done.
+    if (bytes) source.device->download(from, {std::shared_ptr<void>(), buffer.Data()}, bytes);
     wait_for(source.device->stream());
     return buffer;
   });
@@ -169,7 +173,7 @@ Napi::Value sync(const Napi::CallbackInfo& info) {
   return guarded(env, [&]() -> Napi::Value {
     Download nothing;
     nothing.stream = &device_argument(info[0]).stream();
-    return submit(env, std::move(nothing));
+    return submit(env, nothing);
   });
 }
 
@@ -194,7 +198,7 @@ Napi::Value transfer(const Napi::CallbackInfo& info) {
     copy.layout = Layout::contiguous(source.layout.shape);
     Download download = start_download(source, false);
     wait_for(*download.stream);
-    copy.buffer = target.upload(download.data, download.bytes);
+    copy.buffer = target.upload(download.data.get(), download.bytes);
     state.account(env, static_cast<int64_t>(copy.buffer->capacity));
     return Napi::Number::New(env, state.handles.add(std::move(copy)));
   });

@@ -92,28 +92,43 @@ std::string HandleTable::describe_largest(int count) const {
   return text + ". ";
 }
 
-Download::~Download() { std::free(data); }
-
 namespace {
 
-void* host_block(size_t bytes) {
+std::shared_ptr<void> host_block(size_t bytes) {
   void* data = std::malloc(std::max<size_t>(bytes, 1));
   if (!data) fail(ErrorCode::oom, "no host memory for ", bytes, " bytes");
-  return data;
+  return {data, std::free};
 }
 
 /// Adds the step that makes f32 of the bits that arrive in `bits`; runs on the stream's side.
-Download widened(Download bits, DType dtype) {
-  Download wide;
-  wide.bytes = bits.bytes * 2;
-  wide.stream = bits.stream;
-  wide.data = host_block(wide.bytes);
-  auto n = static_cast<int64_t>(bits.bytes / 2);
-  auto source = std::make_shared<Download>(std::move(bits));
-  wide.stream->host_callback([source, dtype, target = static_cast<float*>(wide.data), n] {
-    tilegrad::widen(dtype, source->data, target, n);
+Download widened(const Download& bits, DType dtype) {
+  Download wide{host_block(bits.bytes * 2), bits.bytes * 2, bits.stream};
+  const auto n = static_cast<int64_t>(bits.bytes / 2);
+  wide.stream->host_callback([source = bits.data, dtype, target = wide.data, n] {
+    tilegrad::widen(dtype, source.get(), static_cast<float*>(target.get()), n);
   });
   return wide;
+}
+
+/// An ArrayBuffer over memory that it shares; null where there can be none: some embedders (Electron) allow none, and
+/// Node before version 22 none over 4 GiB.
+napi_value external_array_buffer(napi_env env, std::shared_ptr<void> memory, size_t bytes) {
+  const auto let_go = [](napi_env, void*, void* held) {
+    delete static_cast<std::shared_ptr<void>*>(held);
+  };
+  void* data = memory.get();
+  auto* held = new std::shared_ptr<void>(std::move(memory));
+  napi_value buffer;
+  const napi_status status =
+      napi_create_external_arraybuffer(env, data, bytes, let_go, held, &buffer);
+  if (status == napi_ok) return buffer;
+  // Of all failures this one comes when Node has taken the memory, and it lets go of it.
+  if (status != napi_generic_failure) delete held;
+  bool pending = false;
+  napi_value error;
+  if (napi_is_exception_pending(env, &pending) == napi_ok && pending)
+    napi_get_and_clear_last_exception(env, &error);
+  return nullptr;
 }
 
 }  // namespace
@@ -121,34 +136,28 @@ Download widened(Download bits, DType dtype) {
 Download start_download(const Tensor& source, bool widen) {
   Tensor tensor = contiguous(source);
   size_t size = dtype_size(tensor.dtype);
-  Download download;
-  download.bytes = static_cast<size_t>(tensor.layout.numel()) * size;
-  download.stream = &tensor.device->stream();
-  download.data = host_block(download.bytes);
+  const size_t bytes = static_cast<size_t>(tensor.layout.numel()) * size;
+  Download download{host_block(bytes), bytes, &tensor.device->stream()};
   auto* from = static_cast<const char*>(tensor.buffer->data) +
                tensor.layout.offset * static_cast<int64_t>(size);
-  if (download.bytes) tensor.device->download(from, download.data, download.bytes);
+  if (bytes) tensor.device->download(from, download.data, bytes);
   bool half = tensor.dtype == DType::f16 || tensor.dtype == DType::bf16;
-  return widen && half ? widened(std::move(download), tensor.dtype) : std::move(download);
+  return widen && half ? widened(download, tensor.dtype) : download;
 }
 
-Napi::Value to_array_buffer(Napi::Env env, Download& download, size_t least_external) {
+Napi::Value to_array_buffer(Napi::Env env, const Download& download, size_t least_external) {
   if (!download.data) return env.Undefined();
   napi_value buffer;
   if (download.bytes >= least_external) {
-    napi_status status = napi_create_external_arraybuffer(
-        env, download.data, download.bytes, [](napi_env, void* p, void*) { std::free(p); }, nullptr,
-        &buffer);
-    if (status == napi_ok) {
-      download.data = nullptr;
-      return Napi::Value(env, buffer);
-    }
-    // Some embedders (Electron) allow no external buffers: copy.
+    buffer = external_array_buffer(env, download.data, download.bytes);
+    if (buffer) return Napi::Value(env, buffer);
+    host_block(
+        download.bytes);  // throws where V8, which has no memory for a copy, would end the process
   }
   void* target;
   if (napi_create_arraybuffer(env, download.bytes, &target, &buffer) != napi_ok)
     fail(ErrorCode::oom, "no memory for an ArrayBuffer of ", download.bytes, " bytes");
-  if (download.bytes) std::memcpy(target, download.data, download.bytes);
+  if (download.bytes) std::memcpy(target, download.data.get(), download.bytes);
   return Napi::Value(env, buffer);
 }
 
@@ -225,17 +234,11 @@ EnvState::EnvState(Napi::Env env)
 EnvState::~EnvState() { mailbox->close(); }
 
 Napi::Value EnvState::command_array(Napi::Env env) {
-  auto* held = new std::shared_ptr<double[]>(command);
-  const auto let_go = [](napi_env, void*, void* pointer) {
-    delete static_cast<std::shared_ptr<double[]>*>(pointer);
-  };
-  napi_value buffer, array;
-  if (napi_create_external_arraybuffer(env, command.get(), kCommandLength * sizeof(double), let_go,
-                                       held, &buffer) != napi_ok) {
-    delete held;
-    return env.Undefined();
-  }
-  if (napi_create_typedarray(env, napi_float64_array, kCommandLength, buffer, 0, &array) != napi_ok)
+  const std::shared_ptr<void> memory(command, command.get());
+  napi_value array;
+  napi_value buffer = external_array_buffer(env, memory, kCommandLength * sizeof(double));
+  if (!buffer ||
+      napi_create_typedarray(env, napi_float64_array, kCommandLength, buffer, 0, &array) != napi_ok)
     return env.Undefined();
   return Napi::Value(env, array);
 }

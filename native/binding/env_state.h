@@ -38,11 +38,7 @@ class HandleTable {
 
 /// A tensor's elements on their way to host memory; `data` is complete when the stream has passed it.
 struct Download {
-  Download() = default;
-  Download(Download&& other) noexcept
-      : data(std::exchange(other.data, nullptr)), bytes(other.bytes), stream(other.stream) {}
-  ~Download();
-  void* data = nullptr;  // from malloc; null for a plain sync
+  std::shared_ptr<void> data;  // from malloc; null for a plain sync
   size_t bytes = 0;
   Stream* stream = nullptr;
 };
@@ -50,7 +46,7 @@ struct Download {
 /// Enqueues the copy of the elements in row-major order; with `widen` f16 and bf16 arrive as f32.
 Download start_download(const Tensor& source, bool widen);
 /// The arrived elements, copied if they are fewer bytes than `least_external`; undefined for a plain sync.
-Napi::Value to_array_buffer(Napi::Env env, Download& download, size_t least_external);
+Napi::Value to_array_buffer(Napi::Env env, const Download& download, size_t least_external);
 
 /// A job that was handed to a stream and reports back to the JavaScript thread.
 struct Job {

@@ -27,9 +27,9 @@ class Device {
 
   /// Copies host bytes into a new block; `source` may be reused when this returns.
   virtual BufferRef upload(const void* source, size_t bytes) = 0;
-  /// Enqueues the copy of `bytes` at `source` (memory of this device) to host memory that stays valid until the
-  /// stream has passed it.
-  virtual void download(const void* source, void* target, size_t bytes) = 0;
+  /// Enqueues the copy of `bytes` at `source` (memory of this device) to host memory, which it holds until it is done: a
+  /// terminated worker no longer waits for it.
+  virtual void download(const void* source, std::shared_ptr<void> target, size_t bytes) = 0;
   /// Enqueues the copy of a strided view into a contiguous one of the same dtype and shape, both on this device.
   virtual void copy_strided(const View& source, const View& target) = 0;
 

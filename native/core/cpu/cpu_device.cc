@@ -2,7 +2,9 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <new>
+#include <utility>
 
 #include "core/cpu/copy.h"
 
@@ -21,9 +23,9 @@ constexpr size_t kSmallRead = size_t{64}
 
 struct DownloadTask final : Task {
   const void* source;
-  void* target;
+  std::shared_ptr<void> target;
   size_t bytes;
-  void run() override { std::memcpy(target, source, bytes); }
+  void run() override { std::memcpy(target.get(), source, bytes); }
 };
 
 class CpuDevice final : public Device {
@@ -53,15 +55,15 @@ class CpuDevice final : public Device {
     return buffer;
   }
 
-  void download(const void* source, void* target, size_t bytes) override {
+  void download(const void* source, std::shared_ptr<void> target, size_t bytes) override {
     if (bytes <= kSmallRead && stream().idle()) {
-      std::memcpy(target, source, bytes);
+      std::memcpy(target.get(), source, bytes);
       return;
     }
     auto* task = new DownloadTask;
     task->op = "read";
     task->source = source;
-    task->target = target;
+    task->target = std::move(target);
     task->bytes = bytes;
     stream().enqueue(task);
   }

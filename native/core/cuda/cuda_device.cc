@@ -118,8 +118,8 @@ class CudaDevice final : public Device {
     return buffer;
   }
 
-  void download(const void* source, void* target, size_t bytes) override {
-    if (bytes) cuda_stream_->enqueue_download(source, target, bytes);
+  void download(const void* source, std::shared_ptr<void> target, size_t bytes) override {
+    if (bytes) cuda_stream_->enqueue_download(source, std::move(target), bytes);
   }
 
   void copy_strided(const View& source, const View& target) override {

@@ -42,7 +42,7 @@ class CudaStream final : public Stream {
   uint64_t completed() const override;
 
   /// Copies that end in host memory: the job runs once the device is done with all before it.
-  void enqueue_download(const void* source, void* target, size_t bytes);
+  void enqueue_download(const void* source, std::shared_ptr<void> target, size_t bytes);
   void upload(const void* source, void* target, size_t bytes);
 
   cudaStream_t handle() const { return handle_; }

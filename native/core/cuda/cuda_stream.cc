@@ -242,7 +242,7 @@ void CudaStream::host_callback(std::function<void()> callback) {
   push_job(std::move(callback));
 }
 
-void CudaStream::enqueue_download(const void* source, void* target, size_t bytes) {
+void CudaStream::enqueue_download(const void* source, std::shared_ptr<void> target, size_t bytes) {
   check(cudaSetDevice(traits_.ordinal), "cudaSetDevice");
   note_launch("read");
   for (size_t at = 0; at < bytes; at += PinnedPool::kLargest) {
@@ -253,9 +253,8 @@ void CudaStream::enqueue_download(const void* source, void* target, size_t bytes
                           cudaMemcpyDeviceToHost, handle_),
           "read: cudaMemcpyAsync");
     check(cudaEventRecord(block->event, handle_), "cudaEventRecord");
-    char* to = static_cast<char*>(target) + at;
-    push_job([this, block, to, n] {
-      std::memcpy(to, block->data, n);
+    push_job([this, block, target, at, n] {
+      std::memcpy(static_cast<char*>(target.get()) + at, block->data, n);
       pinned_.give_back(block);
     });
   }
