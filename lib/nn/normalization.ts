@@ -1,7 +1,8 @@
 // Layers that normalize single samples.
 import { checkOptions, TilegradError } from '../error.ts';
 import type { Shape, Tensor } from '../tensor.ts';
-import { groupNorm, layerNorm, rmsNorm } from '../ops/layer_norm.ts';
+import { groupNorm } from '../ops/group_norm.ts';
+import { layerNorm, rmsNorm } from '../ops/layer_norm.ts';
 import { ones_ } from './init.ts';
 import { checkSize } from './linear.ts';
 import { SameShape } from './module.ts';

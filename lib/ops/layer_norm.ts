@@ -1,13 +1,11 @@
-// Normalization of each sample: layer, group and root-mean-square normalization.
+// Normalization over the last dimensions: layer and root-mean-square normalization.
 import { checkOptions, TilegradError } from '../error.ts';
 import { type Attrs, isGradEnabled } from '../graph.ts';
 import { defineOp, type Grads } from '../op.ts';
 import type { Shape, Tensor } from '../tensor.ts';
 import { expectShape, withOptional } from './arguments.ts';
-
-import { add, mul, pow, sub, addcmul } from './elementwise.ts';
+import { add, mul, pow, sub } from './elementwise.ts';
 import { mean, sum } from './reduce.ts';
-import { reshape } from './views.ts';
 
 /** Weight and bias of the normalizations, and what is added to the variance. */
 export interface AffineOptions {
@@ -108,26 +106,4 @@ export function rmsNorm(x: Tensor, normalizedShape: Shape, options: Omit<AffineO
   const { weight = null, eps = 1e-5 } = options;
   checkLast('rmsNorm', x, normalizedShape);
   return normalization(x, weight, null, { dims: normalizedShape.length, eps, center: false });
-}
-
-/**
- * Mean 0 and variance 1 for each sample over each of `groups` groups of channels of x (N, C, ...), then weight (C) and bias
- * (C). Throws ERR_SHAPE, ERR_DTYPE. As torch.nn.functional.group_norm.
- */
-export function groupNorm(x: Tensor, groups: number, options: AffineOptions = {}): Tensor {
-  checkOptions('groupNorm', options, ['weight', 'bias', 'eps']);
-  const { weight, bias, eps = 1e-5 } = options;
-  const [samples, channels, ...rest] = x.shape;
-  if (samples === undefined || channels === undefined || !(groups > 0) || channels % groups !== 0)
-    throw new TilegradError(
-      'ERR_SHAPE',
-      `groupNorm: ${groups} groups do not divide the channels of ${listed(x.shape)}`,
-    );
-  const size = rest.reduce((a, b) => a * b, channels / groups);
-  const grouped = normalization(reshape(x, [samples, groups, size]), null, null, { dims: 1, eps, center: true });
-  const perChannel = (value: Tensor): Tensor => reshape(value, [channels, ...rest.map(() => 1)]);
-  const y = reshape(grouped, x.shape);
-  if (weight && bias) return addcmul(perChannel(bias), y, perChannel(weight));
-  const scaled = weight ? mul(y, perChannel(weight)) : y;
-  return bias ? add(scaled, perChannel(bias)) : scaled;
 }

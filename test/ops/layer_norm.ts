@@ -1,28 +1,11 @@
-// layer_norm, rms_norm and group_norm, which is layer_norm in another shape.
-import { groupNorm, layerNorm, rmsNorm, zeros } from 'tilegrad';
+// layer_norm and rms_norm.
+import { layerNorm, rmsNorm, zeros } from 'tilegrad';
 import { defineRows, type InputSpec, type NdArray, ndarray, type Sample } from '../support/op_rows.ts';
+import { type Round, standardized } from '../support/standardized.ts';
 
 interface Attrs {
   dims: number;
   eps?: number;
-}
-
-type Round = (x: number) => number;
-
-/** Each run of `n` neighbours less its mean, over the root of its mean square plus eps. */
-function standardized(x: NdArray, n: number, center: boolean, eps: number, round: Round): Float64Array {
-  const total = (terms: readonly number[]) => terms.reduce((a, b) => round(a + b), 0);
-  const out = new Float64Array(x.data.length);
-  for (let start = 0; start < x.data.length; start += n) {
-    const values = [...x.data.subarray(start, start + n)];
-    const mean = center ? round(total(values) / n) : 0;
-    const variance = round(total(values.map((v) => round(round(v - mean) ** 2))) / n);
-    const root = round(Math.sqrt(round(variance + eps)));
-    values.forEach((v, i) => {
-      out[start + i] = round(round(v - mean) / root);
-    });
-  }
-  return out;
 }
 
 const reference =
@@ -48,6 +31,12 @@ const samples: Sample<Attrs>[] = [
     attrs: { dims: 1 },
   },
   { inputs: [of(0, 3), of(3), of(3)], attrs: { dims: 1 } },
+  {
+    name: 'squares beyond f32',
+    inputs: [{ shape: [3, 40], range: [-2e20, 2e20], grad: false }, null, null],
+    attrs: { dims: 1 },
+    dtypes: ['f32', 'f64', 'bf16'],
+  },
   { inputs: [{ shape: [512, 768], grad: false }, of(768), of(768)], attrs: { dims: 1 }, dtypes: ['f32'], bench: true },
 ];
 
@@ -93,32 +82,5 @@ export default [
     samples: samples
       .filter(({ inputs }) => !inputs[2])
       .map((sample) => ({ ...sample, name: `rms_norm [${sample.inputs[0]!.shape.join(', ')}]` })),
-  }),
-  defineRows<{ groups: number }>({
-    name: 'layer_norm',
-    dtypes,
-    family: 'accumulating',
-    call: ([x, weight = null, bias = null], { groups }) => groupNorm(x!, groups, { weight, bias }),
-    reference: ([x, weight, bias], { groups }, round) => {
-      const [samples = 1, channels = 1] = x!.shape;
-      const y = standardized(x!, x!.data.length / (samples * groups), true, 1e-5, round);
-      const inner = x!.data.length / (samples * channels);
-      return ndarray(x!.shape, (i) => {
-        const c = Math.floor(i / inner) % channels;
-        return round(round(y[i]! * (weight?.data[c] ?? 1)) + (bias?.data[c] ?? 0));
-      });
-    },
-    samples: [
-      { name: 'group_norm in 2 groups', inputs: [of(2, 4, 3), of(4), of(4)], attrs: { groups: 2 } },
-      { name: 'group_norm of single channels', inputs: [of(2, 3, 2, 2), null, null], attrs: { groups: 3 } },
-    ],
-    errors: [
-      {
-        name: 'groups that do not divide',
-        run: () => groupNorm(zeros([2, 3]), 2),
-        code: 'ERR_SHAPE',
-        message: 'groupNorm: 2 groups do not divide the channels of [2, 3]',
-      },
-    ],
   }),
 ];

@@ -1,7 +1,7 @@
 // Activation functions made of ops. Those with kernels of their own are ops.
 import { TilegradError } from '../../error.ts';
 import { resolveDim } from '../../ops/arguments.ts';
-import { abs, add, chunk, gt, lt, mul, neg, reshape, sigmoid, softmax, sub, tanh, where } from '../../ops/index.ts';
+import { abs, add, chunk, gt, le, lt, mul, neg, reshape, sigmoid, softmax, sub, tanh, where } from '../../ops/index.ts';
 import type { Tensor } from '../../tensor.ts';
 
 /** x - tanh(x). As torch.nn.functional.tanhshrink. */
@@ -15,14 +15,14 @@ export function softshrink(x: Tensor, lambd = 0.5): Tensor {
   return where(gt(x, lambd), sub(x, lambd), where(lt(x, -lambd), add(x, lambd), 0));
 }
 
-/** x where |x| > `lambd` (0.5), else 0. As torch.nn.functional.hardshrink. */
+/** 0 where |x| <= `lambd` (0.5), else x; NaN stays. As torch.nn.functional.hardshrink. */
 export function hardshrink(x: Tensor, lambd = 0.5): Tensor {
-  return where(gt(abs(x), lambd), x, 0);
+  return where(le(abs(x), lambd), 0, x);
 }
 
-/** x where x > `limit`, else `value`. As torch.nn.functional.threshold. */
+/** `value` where x <= `limit`, else x; NaN stays. As torch.nn.functional.threshold. */
 export function threshold(x: Tensor, limit: number, value: number): Tensor {
-  return where(gt(x, limit), x, value);
+  return where(le(x, limit), value, x);
 }
 
 /** The softmax of -x along `dim` (default the last). As torch.nn.functional.softmin. */

@@ -1,7 +1,6 @@
 // Losses made of ops. Those fused with a softmax are ops of their own.
 import { checkOptions, TilegradError } from '../../error.ts';
 import {
-  abs,
   add,
   clamp,
   div,
@@ -13,11 +12,11 @@ import {
   mul,
   neg,
   type Reduction,
-  square,
   sub,
   sum,
   where,
 } from '../../ops/index.ts';
+import { absoluteError, bentError, squaredError } from '../../ops/losses.ts';
 import { type Shape, Tensor } from '../../tensor.ts';
 
 /** Options that losses share. */
@@ -51,14 +50,14 @@ function checkSame(user: string, input: Tensor, target: Tensor): void {
 export function mseLoss(input: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
   checkOptions('mseLoss', options, ['reduction']);
   checkSame('mseLoss', input, target);
-  return reduceLoss('mseLoss', square(sub(input, target)), options.reduction);
+  return reduceLoss('mseLoss', squaredError(input, target), options.reduction);
 }
 
 /** The absolute differences. Throws ERR_SHAPE unless the shapes are equal. As torch.nn.functional.l1_loss. */
 export function l1Loss(input: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
   checkOptions('l1Loss', options, ['reduction']);
   checkSame('l1Loss', input, target);
-  return reduceLoss('l1Loss', abs(sub(input, target)), options.reduction);
+  return reduceLoss('l1Loss', absoluteError(input, target), options.reduction);
 }
 
 /** Options of `smoothL1Loss`. */
@@ -77,9 +76,7 @@ export function smoothL1Loss(input: Tensor, target: Tensor, options: SmoothL1Los
   const { beta = 1, reduction } = options;
   if (!(beta >= 0)) throw new TilegradError('ERR_ARGUMENT', `smoothL1Loss: beta must be from 0 up but is ${beta}`);
   if (beta === 0) return l1Loss(input, target, { reduction });
-  const d = sub(input, target);
-  const size = abs(d);
-  const loss = where(lt(size, beta), mul(square(d), 0.5 / beta), sub(size, 0.5 * beta));
+  const loss = bentError(input, target, { delta: beta, curve: 0.5 / beta, slope: 1 });
   return reduceLoss('smoothL1Loss', loss, reduction);
 }
 
@@ -98,9 +95,7 @@ export function huberLoss(input: Tensor, target: Tensor, options: HuberLossOptio
   const { delta = 1, reduction } = options;
   if (!(delta > 0)) throw new TilegradError('ERR_ARGUMENT', `huberLoss: delta must be above 0 but is ${delta}`);
   checkSame('huberLoss', input, target);
-  const d = sub(input, target);
-  const size = abs(d);
-  const loss = where(lt(size, delta), mul(square(d), 0.5), mul(sub(size, 0.5 * delta), delta));
+  const loss = bentError(input, target, { delta, curve: 0.5, slope: delta });
   return reduceLoss('huberLoss', loss, reduction);
 }
 

@@ -77,6 +77,17 @@ TG_MATH_FN T clamped(T x, T min, T max) {
   return above > max ? max : above;
 }
 
+// A parabola up to `delta`, a straight line behind it; size is not negative. NaN stays.
+template <class T>
+TG_MATH_FN T bent(T size, T delta, T curve, T slope) {
+  return size >= delta ? slope * (size - T(0.5) * delta) : curve * size * size;
+}
+template <class T>
+TG_MATH_FN T bent_slope(T d, T delta, T curve, T slope) {
+  const T inner = T(2) * curve * d;
+  return d >= delta ? slope : (d <= -delta ? -slope : inner);
+}
+
 template <class T>
 TG_MATH_FN T power(T base, T exponent) {
   if (exponent < T(0)) {

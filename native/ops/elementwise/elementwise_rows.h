@@ -87,6 +87,7 @@ void row_by_strides(const RowArgs& row) {
     if (s[0] == 1 && s[1] == 1 && s[2] == 0) return loop<F, 1, 1, 0>(f, row);
     if (s[0] == 1 && s[1] == 0 && s[2] == 1) return loop<F, 1, 0, 1>(f, row);
     if (s[0] == 1 && s[1] == 0 && s[2] == 0) return loop<F, 1, 0, 0>(f, row);
+    if (s[0] == 0 && s[1] == 1 && s[2] == 1) return loop<F, 0, 1, 1>(f, row);
     if (s[0] == 0 && s[1] == 1 && s[2] == 0) return loop<F, 0, 1, 0>(f, row);
     return loop<F, kAny, kAny, kAny>(f, row);
   }

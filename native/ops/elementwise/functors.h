@@ -29,6 +29,7 @@
 #include "ops/elementwise/functors_activations.h"
 #include "ops/elementwise/functors_arithmetic.h"
 #include "ops/elementwise/functors_comparisons.h"
+#include "ops/elementwise/functors_losses.h"
 #include "ops/elementwise/functors_math.h"
 #endif
 

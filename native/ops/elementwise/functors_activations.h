@@ -2,10 +2,11 @@
 // gradient of the output, b: the input, or where it is said the output.
 
 TG_UNARY(relu, NUMBER, x < T(0) ? T(0) : x)
-TG_BINARY(relu_input_grad, NUMBER, b > T(0) ? a : T(0))  // b: output
+// At NaN relu's gradient passes and those of bounds are 0, as in torch.
+TG_BINARY(relu_input_grad, NUMBER, b <= T(0) ? T(0) : a)  // b: output
 TG_UNARY_P(hardtanh, NUMBER, (min_val, max_val), clamped(x, min_val, max_val))
 TG_BINARY_P(hardtanh_input_grad, FLOAT, (min_val, max_val),
-            (b <= min_val) | (b >= max_val) ? T(0) : a)
+            (b > min_val) & (b < max_val) ? a : T(0))
 TG_UNARY_P(leaky_relu, FLOAT, (negative_slope), x > T(0) ? x : x * negative_slope)
 TG_BINARY_P(leaky_relu_input_grad, FLOAT, (negative_slope), b > T(0) ? a : a * negative_slope)
 TG_UNARY_P(elu, FLOAT, (alpha, scale, input_scale), elu(x, alpha, scale, input_scale))
@@ -29,7 +30,7 @@ TG_UNARY(mish, FLOAT, mish(x))
 TG_BINARY(mish_input_grad, FLOAT, a* mish_slope(b))
 
 TG_UNARY(hardsigmoid, FLOAT, clamped(x + T(3), T(0), T(6)) / T(6))
-TG_BINARY(hardsigmoid_input_grad, FLOAT, (b <= T(-3)) | (b >= T(3)) ? T(0) : a / T(6))
+TG_BINARY(hardsigmoid_input_grad, FLOAT, (b > T(-3)) & (b < T(3)) ? a / T(6) : T(0))
 TG_UNARY(hardswish, FLOAT, x*(clamped(x + T(3), T(0), T(6)) / T(6)))
-TG_BINARY(hardswish_input_grad, FLOAT, b < T(-3) ? T(0) : (b > T(3) ? a : a * (b / T(3) + T(0.5))))
+TG_BINARY(hardswish_input_grad, FLOAT, b < T(-3) ? T(0) : (b >= T(3) ? a : a * (b / T(3) + T(0.5))))
 TG_UNARY(softsign, FLOAT, x / (T(1) + math::fabs(x)))

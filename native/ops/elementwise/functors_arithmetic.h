@@ -34,4 +34,4 @@ TG_TERNARY(lerp, FLOAT, math::fabs(c) < T(0.5) ? a + c * (b - a) : b - (b - a) *
 
 // The gradient of maximum for b, whose other operand is c; ties share. minimum takes b and c crosswise.
 TG_TERNARY(maximum_input_grad, FLOAT, b < c ? T(0) : (b == c ? a * T(0.5) : a))
-TG_BINARY_P(clamp_input_grad, FLOAT, (min, max), (b < min) | (b > max) ? T(0) : a)
+TG_BINARY_P(clamp_input_grad, FLOAT, (min, max), (b >= min) & (b <= max) ? a : T(0))

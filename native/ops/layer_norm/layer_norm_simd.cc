@@ -3,77 +3,13 @@
 // in the compute type, then in f64. A lane of a row's sum adds at most 64 values before they go into f64.
 #include "ops/layer_norm/layer_norm_simd.h"
 
-#include "core/cpu/simd_rows.h"
+#include "core/cpu/row_moments.h"
 
 namespace tilegrad::TILEGRAD_ISA {
 
 namespace {
 
 constexpr int64_t kRunRows = 64;
-
-// The sum of f(i, count) over a row, however long.
-template <class C, class F>
-TG_SIMD double long_sum(int64_t n, F&& f) {
-  constexpr int64_t kRun = 256 * kLanes<C>;
-  double total = 0;
-  for (int64_t first = 0; first < n; first += kRun) {
-    const int64_t length = n - first < kRun ? n - first : kRun;
-    total += static_cast<double>(row_sum<C>(
-        length, [&f, first ](int64_t i, int count)
-                    __attribute__((always_inline)) { return f(first + i, count); }));
-  }
-  return total;
-}
-
-struct Moments {
-  double mean, variance;
-};
-
-template <class T>
-TG_SIMD Moments mean_square(const T* x, int64_t n) {
-  using C = compute_t<T>;
-  const double squares = long_sum<C>(
-      n, [x](int64_t i, int count) __attribute__((always_inline)) {
-        const Vec<C> v = load_wide(x + i, count);
-        return v * v;
-      });
-  return {0, squares / static_cast<double>(n)};
-}
-
-// Around `pivot`, in one pass: the sums of x - pivot and of its squares.
-template <class T>
-TG_SIMD Moments moments_around(const T* x, int64_t n, compute_t<T> pivot) {
-  using C = compute_t<T>;
-  constexpr int64_t kRun = 256 * kLanes<C>;
-  const Vec<C> around = broadcast<C>(pivot);
-  double sum = 0, squares = 0;
-  for (int64_t first = 0; first < n; first += kRun) {
-    const int64_t length = n - first < kRun ? n - first : kRun;
-    Vec<C> s[4] = {}, q[4] = {};
-    for_each_vector<C>(
-        length, [&](int64_t i, int k, int count) __attribute__((always_inline)) {
-          const Vec<C> d =
-              first_lanes<C>(load_wide(x + first + i, count) - around, count, Vec<C>{});
-          s[k] += d;
-          q[k] += d * d;
-        });
-    sum += static_cast<double>(sum_lanes<C>((s[0] + s[1]) + (s[2] + s[3])));
-    squares += static_cast<double>(sum_lanes<C>((q[0] + q[1]) + (q[2] + q[3])));
-  }
-  const double off = sum / static_cast<double>(n);
-  return {static_cast<double>(pivot) + off, squares / static_cast<double>(n) - off * off};
-}
-
-// Around the first element, and only where that lies far from the mean, which costs digits, again around the mean.
-template <class T>
-TG_SIMD Moments moments(const T* x, int64_t n) {
-  using C = compute_t<T>;
-  const C first = load_wide(x, 1)[0];
-  const Moments found = moments_around(x, n, first);
-  const double off = found.mean - static_cast<double>(first);
-  if (off * off <= 4 * found.variance) return found;
-  return moments_around(x, n, static_cast<C>(found.mean));
-}
 
 template <class T>
 TG_SIMD void forward_row(const T* x, T* y, const NormRows& rows, double eps, compute_t<T>* mean,

@@ -1,0 +1,2 @@
+#define TG_FAMILY "ops/elementwise/functors_losses.h"
+#include "ops/elementwise/elementwise_kernels.cuh"

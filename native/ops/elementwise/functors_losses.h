@@ -1,0 +1,10 @@
+// Losses of two operands, a: prediction, b: target. Gradients take a: the gradient of the loss, b: prediction, c: target.
+
+TG_BINARY(mse_loss, FLOAT, (a - b) * (a - b))
+TG_TERNARY(mse_loss_input_grad, FLOAT, a*((b - c) * T(2)))
+TG_BINARY(l1_loss, FLOAT, math::fabs(a - b))
+TG_TERNARY(l1_loss_input_grad, FLOAT, a*(T(b > c) - T(b < c)))
+// curve d^2 for d = |a - b| below delta, slope (d - delta / 2) from there on.
+TG_BINARY_P(huber_loss, FLOAT, (delta, curve, slope), bent(math::fabs(a - b), delta, curve, slope))
+TG_TERNARY_P(huber_loss_input_grad, FLOAT, (delta, curve, slope),
+             a* bent_slope(b - c, delta, curve, slope))

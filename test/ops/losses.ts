@@ -1,0 +1,57 @@
+// The elementwise losses, by their public functions.
+import { type DType, nn, type Tensor } from 'tilegrad';
+import { floats } from '../support/elementwise_rows.ts';
+import { elementwise } from '../support/ndarray.ts';
+import { defineRows } from '../support/op_rows.ts';
+
+const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
+const F = nn.functional;
+const none = { reduction: 'none' } as const;
+
+const values = [nan, inf, -inf, 0, -0, 1, -1, 0.5, -3, 1e-40, 3e38, -1e20, 1e-20];
+const [first, second] = [values.flatMap((v) => values.map(() => v)), values.flatMap(() => values)];
+
+const row = (name: string, title: string, call: (a: Tensor, b: Tensor) => Tensor, fn: (d: number) => number) =>
+  defineRows({
+    name,
+    title,
+    covers: [`${name}_input_grad`],
+    dtypes: floats,
+    family: 'elementwise',
+    call: ([a, b]) => call(a!, b!),
+    reference: ([a, b]) => elementwise((x, y) => fn(x! - y!), a!, b!),
+    samples: [
+      ...[[], [1], [7], [3, 17], [2, 3, 5], [1037], [0]].map((shape) => ({ inputs: [{ shape }, { shape }] })),
+      {
+        name: 'special values',
+        inputs: [first, second].map((list) => ({ shape: [list.length], values: list, grad: false as const })),
+        dtypes: ['f32', 'f64'] as readonly DType[],
+      },
+    ],
+    timed: [{ inputs: [{ shape: [1024, 1024] }, { shape: [1024, 1024] }] }],
+  });
+
+const bent = (d: number, delta: number, curve: number, slope: number): number =>
+  Math.abs(d) >= delta ? slope * (Math.abs(d) - delta / 2) : curve * d * d;
+
+export default [
+  row(
+    'mse_loss',
+    'mseLoss',
+    (a, b) => F.mseLoss(a, b, none),
+    (d) => d * d,
+  ),
+  row('l1_loss', 'l1Loss', (a, b) => F.l1Loss(a, b, none), Math.abs),
+  row(
+    'huber_loss',
+    'huberLoss',
+    (a, b) => F.huberLoss(a, b, { ...none, delta: 2 }),
+    (d) => bent(d, 2, 0.5, 2),
+  ),
+  row(
+    'huber_loss',
+    'smoothL1Loss',
+    (a, b) => F.smoothL1Loss(a, b, { ...none, beta: 0.5 }),
+    (d) => bent(d, 0.5, 1, 1),
+  ),
+];
