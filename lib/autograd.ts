@@ -41,9 +41,12 @@ class Pending {
     }
     const before = list[output] ?? null;
     if (before) {
-      list[output] = this.#own(add(before, grad));
+      try {
+        list[output] = this.#own(add(before, grad));
+      } finally {
+        this.free(grad);
+      }
       this.free(before);
-      this.free(grad);
     } else {
       list[output] = grad;
     }
@@ -177,19 +180,28 @@ function propagate(
     return;
   }
   const { result, made } = collect(rule);
-  file(
-    node,
-    result.map((grad) => grad && owned(grad, made)),
-    pending,
-  );
-  for (const tensor of made) if (!tensor._kept) tensor.dispose();
+  try {
+    file(
+      node,
+      result.map((grad) => grad && owned(grad, made)),
+      pending,
+    );
+  } finally {
+    for (const tensor of made) if (!tensor._kept) tensor.dispose();
+  }
 }
 
 function file(node: Node, grads: readonly (Tensor | null)[], pending: Pending): void {
-  for (let i = 0; i < grads.length; i++) {
-    const edge = node.edges[i];
-    const grad = grads[i];
-    if (edge && grad) pending.add(edge.node, edge.output, grad);
+  let i = 0;
+  try {
+    for (; i < grads.length; i++) {
+      const edge = node.edges[i];
+      const grad = grads[i];
+      if (edge && grad) pending.add(edge.node, edge.output, grad);
+    }
+  } finally {
+    // Those behind one that could not be added belong to nobody.
+    for (i += 1; i < grads.length; i++) pending.free(grads[i] ?? null);
   }
 }
 
@@ -242,16 +254,19 @@ function runBackward(
       for (const node of ordered) {
         if (!pending.has(node)) continue;
         const grads = pending.take(node);
-        applyHooks(node, grads, pending);
-        for (const target of targets ?? [])
-          if (target.node === node && grads[target.output])
-            target.grad = finish(grads[target.output] as Tensor, createGraph);
-        if (node.leaf) {
-          if (!targets && accumulate(node.leaf, grads[0] as Tensor, createGraph)) grads[0] = null;
-        } else if (!leads || node.edges.some((edge) => edge && leads.has(edge.node))) {
-          propagate(node, grads, pending, leads, createGraph);
+        try {
+          applyHooks(node, grads, pending);
+          for (const target of targets ?? [])
+            if (target.node === node && grads[target.output])
+              target.grad = finish(grads[target.output] as Tensor, createGraph);
+          if (node.leaf) {
+            if (!targets && accumulate(node.leaf, grads[0] as Tensor, createGraph)) grads[0] = null;
+          } else if (!leads || node.edges.some((edge) => edge && leads.has(edge.node))) {
+            propagate(node, grads, pending, leads, createGraph);
+          }
+        } finally {
+          for (const grad of grads) pending.free(grad);
         }
-        for (const grad of grads) pending.free(grad);
         if (!retain && node.op) node.free();
       }
     });

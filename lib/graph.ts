@@ -4,7 +4,7 @@ import type { Device } from './device.ts';
 import type { DType } from './dtype.ts';
 import { TilegradError } from './error.ts';
 import type { OpRecord } from './op.ts';
-import type { Storage } from './scope.ts';
+import { enterStretch, resetBetweenTasks, type Storage } from './scope.ts';
 import { Tensor } from './tensor.ts';
 
 /** Attribute values of an op call, by the names of its native schema. */
@@ -90,6 +90,11 @@ export function edgeOf(tensor: Tensor): Edge | null {
 
 let gradEnabled = true;
 
+resetBetweenTasks(() => {
+  gradEnabled = true;
+  tracers.length = 0;
+});
+
 /** Whether operations are recorded for gradients now. */
 export function isGradEnabled(): boolean {
   return gradEnabled;
@@ -98,6 +103,7 @@ export function isGradEnabled(): boolean {
 /** Runs synchronous `fn` with recording switched on or off. Throws ERR_ARGUMENT if it returns a promise. @internal */
 export function withGrad<R>(enabled: boolean, fn: () => R): R {
   const before = gradEnabled;
+  enterStretch();
   gradEnabled = enabled;
   try {
     const result = fn();
@@ -131,11 +137,13 @@ const tracers: Tracer[] = [];
 
 /** Runs synchronous `fn` while `tracer` sees each op call. Tracers nest. */
 export function trace<R>(tracer: Tracer, fn: () => R): R {
+  const depth = tracers.length;
+  enterStretch();
   tracers.push(tracer);
   try {
     return fn();
   } finally {
-    tracers.pop();
+    tracers.length = depth;
   }
 }
 

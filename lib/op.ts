@@ -4,7 +4,7 @@ import { type DType, dtypeCode, dtypes } from './dtype.ts';
 import { describeValue, TilegradError } from './error.ts';
 import { type Attrs, type AttrValue, type Meta, type Node, noGrad, record, unpack } from './graph.ts';
 import { type NativeOp, native } from './native.ts';
-import { adopt, Storage } from './scope.ts';
+import { adopt, resetBetweenTasks, Storage } from './scope.ts';
 import { type Shape, Tensor } from './tensor.ts';
 
 /** Runs the op on inputs (null: an optional one is absent) and attributes. */
@@ -206,6 +206,9 @@ const commandLength = 1024;
 const sharedCommand = native.command ?? new Float64Array(commandLength);
 // A getter in a user's array may call an op while another is being encoded; that one gets a command of its own.
 let encoding = false;
+resetBetweenTasks(() => {
+  encoding = false;
+});
 
 function nativeRunner(
   native_: NativeOp,

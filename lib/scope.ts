@@ -33,6 +33,29 @@ export class Storage {
   }
 }
 
+// Code that is cut off by force (Ctrl-C in the REPL, a `timeout` of node:vm) runs no `finally`, and what it had set for a
+// synchronous stretch would stay set. Between macrotasks none of these runs: what is set then is set back.
+const resets: (() => void)[] = [];
+let scheduled = false;
+
+/** Adds what sets back a state of synchronous stretches. @internal */
+export function resetBetweenTasks(reset: () => void): void {
+  resets.push(reset);
+}
+
+/** Called where a synchronous stretch sets such a state. @internal */
+export function enterStretch(): void {
+  if (scheduled) return;
+  setImmediate(endTask).unref();
+  scheduled = true;
+}
+
+function endTask(): void {
+  scheduled = false;
+  registerWaiting();
+  for (const reset of resets) reset();
+}
+
 // A call into the addon costs more than to free a handle, so a scope that ends gathers those of its tensors.
 const gathered = new Float64Array(256);
 let gatheredCount = 0;
@@ -80,7 +103,6 @@ const collected = new FinalizationRegistry<number>((handle) => native.release(ha
 // Registration costs as much as an op. Finalizers run between macrotasks only, so it can wait until the running one
 // ends: by then a training step has freed by hand nearly all that it made.
 let waiting: Storage[] = [];
-let scheduled = false;
 const smallestSweep = 4096;
 let sweepAt = smallestSweep;
 
@@ -90,8 +112,7 @@ export function watch(storage: Storage): void {
   storage.watched = true;
   waiting.push(storage);
   if (!scheduled) {
-    scheduled = true;
-    setImmediate(registerWaiting).unref();
+    enterStretch();
   } else if (waiting.length >= sweepAt) {
     waiting = waiting.filter(({ count }) => count > 0);
     sweepAt = Math.max(smallestSweep, 2 * waiting.length);
@@ -99,7 +120,6 @@ export function watch(storage: Storage): void {
 }
 
 function registerWaiting(): void {
-  scheduled = false;
   for (const storage of waiting) if (storage.count > 0) collected.register(storage, storage.handle);
   waiting = [];
   sweepAt = smallestSweep;
@@ -107,6 +127,12 @@ function registerWaiting(): void {
 
 // A stack for synchronous code only: tidy() refuses promises, so no two asynchronous flows ever share it.
 const stack: Disposable[][] = [];
+
+resetBetweenTasks(() => {
+  gathering = false;
+  releaseGathered();
+  for (const made of stack.splice(0)) for (const tensor of made) adopt(tensor);
+});
 
 /** Hands a new tensor to the innermost running scope, or to the garbage collector. @internal */
 export function adopt(tensor: Disposable): void {
@@ -127,16 +153,24 @@ export function keep<T extends Disposable>(tensor: T): T {
 /** Runs `fn` and gives the tensors that it made and did not keep. They belong to the caller. @internal */
 export function collect<R>(fn: () => R): { result: R; made: Disposable[] } {
   const made: Disposable[] = [];
+  const depth = stack.length;
+  enterStretch();
   stack.push(made);
   try {
     const result = fn();
+    leave(depth, made);
     return { result, made };
   } catch (error) {
+    leave(depth, made);
     disposeOf(made);
     throw error;
-  } finally {
-    stack.pop();
   }
+}
+
+/** Ends a scope, and those within it that were cut off: it takes over their tensors. */
+function leave(depth: number, made: Disposable[]): void {
+  for (let i = depth + 1; i < stack.length; i++) for (const tensor of stack[i] as Disposable[]) made.push(tensor);
+  stack.length = depth;
 }
 
 /** An object that holds tensors (a module, an optimiser, a batch) names them by this method. */
@@ -169,7 +203,12 @@ export function tidy<R>(fn: () => R): R {
   let found: Set<unknown> | undefined;
   if (!isPromise && typeof result === 'object' && result !== null) {
     found = new Set();
-    findTensors(result, found, new Set());
+    try {
+      findTensors(result, found, new Set());
+    } catch (error) {
+      disposeOf(made);
+      throw error;
+    }
   }
   disposeOf(made, found);
   if (isPromise)

@@ -1,4 +1,18 @@
-import { add, assign, grad, memory, mul, noGrad, relu, split, tensor, tidy, unbind } from 'tilegrad';
+import {
+  add,
+  assign,
+  defineOp,
+  grad,
+  memory,
+  mul,
+  noGrad,
+  relu,
+  split,
+  type Tensor,
+  tensor,
+  tidy,
+  unbind,
+} from 'tilegrad';
 import { expect, test } from 'vitest';
 
 test('gradients flow through broadcasting, views and reuse', async () => {
@@ -89,4 +103,24 @@ test('tidy and backward free what they made', () => {
     ),
   ).toBe(3);
   expect(memory().liveTensors).toBe(before);
+});
+
+test('a gradient rule that throws leaves nothing behind', () => {
+  const failing = defineOp<(x: Tensor) => Tensor>('autograd_test_failing', {
+    compute: ([x]) => mul(x as Tensor, 2),
+    grad: (_, g) => {
+      add(g as Tensor, 1);
+      throw new Error('thrown on purpose');
+    },
+    onnx: 'none',
+    call: (run) => (x) => run([x]),
+  });
+  const w = tensor([1, 2, 3], { requiresGrad: true });
+  const before = memory().liveTensors;
+  tidy(() => {
+    const x = mul(w, 3);
+    expect(() => add(failing(x), mul(x, x)).sum().backward()).toThrow('thrown on purpose');
+  });
+  expect(memory().liveTensors).toBe(before);
+  w.dispose();
 });

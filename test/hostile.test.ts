@@ -2,7 +2,7 @@
 // runs in a child process (programs/misuse_addon.mjs), where a crash is a result like any other.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { add, permute, reshape, setNumThreads, type Tensor, tensor, zeros } from 'tilegrad';
+import { add, device, memory, permute, reshape, setNumThreads, sort, type Tensor, tensor, zeros } from 'tilegrad';
 import { describe, expect, test } from 'vitest';
 import { runProgram } from './support/child.ts';
 
@@ -117,4 +117,19 @@ describe('the public functions', () => {
     const shape = Object.defineProperty([0, 2], 0, { get: () => add(x, 1).size(0) + 1 });
     expect(reshape(x, shape).shape).toEqual([3, 2]);
   });
+});
+
+test('a call for whose second output there is no memory gives back the first', () => {
+  const x = zeros([2 ** 18]);
+  const { liveBytes, limitBytes } = memory();
+  device('cpu').trimMemory();
+  // Room for the values of 1 MiB, not for their places of 2 MiB.
+  device('cpu').setMemoryLimit(liveBytes + 2.5 * 2 ** 20);
+  try {
+    expect(() => sort(x)).toThrow(expect.objectContaining({ code: 'ERR_OOM' }));
+    expect(memory().liveBytes).toBe(liveBytes);
+  } finally {
+    device('cpu').setMemoryLimit(limitBytes);
+    x.dispose();
+  }
 });

@@ -45,10 +45,10 @@ void wait_for(Stream& stream) {
   if (auto error = stream.take_error()) throw Error(*error);
 }
 
-// A bool byte other than 0 and 1 is undefined behaviour in C++: every one that is not 0 becomes 1, in `copy`.
+// A bool byte other than 0 and 1 is undefined behaviour in C++: every one that is not 0 becomes 1, in `copy`. Always a copy:
+// of memory that is shared with another thread a look beforehand says nothing.
 const void* normalised_bools(const Bytes& bytes, std::vector<uint8_t>* copy) {
   auto* from = static_cast<const uint8_t*>(bytes.data);
-  if (std::none_of(from, from + bytes.size, [](uint8_t b) { return b > 1; })) return from;
   copy->resize(bytes.size);
   std::transform(from, from + bytes.size, copy->begin(),
                  [](uint8_t b) { return static_cast<uint8_t>(b != 0); });
@@ -120,13 +120,14 @@ Napi::Value describe(const Napi::CallbackInfo& info) {
 /// A promise that is settled when the stream has passed what was enqueued so far.
 Napi::Value submit(Napi::Env env, const Download& download) {
   EnvState& state = state_of(env);
-  auto job = std::make_unique<Job>(Job{Napi::Promise::Deferred::New(env), download});
-  Napi::Value promise = job->deferred.Promise();
+  auto job = std::make_unique<Job>(Job{nullptr, download});
+  napi_value promise;
+  if (napi_create_promise(env, &job->deferred, &promise) != napi_ok) throw Napi::Error::New(env);
   download.stream->host_callback(
       [mailbox = state.mailbox, job = job.get()] { mailbox->deliver(job); });
   job.release();
   state.mailbox->open();
-  return promise;
+  return Napi::Value(env, promise);
 }
 
 bool widen_argument(const Napi::Value& value) {
@@ -366,6 +367,12 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
 }  // namespace tilegrad::binding
 
 Napi::Object InitAddon(Napi::Env env, Napi::Object exports) {
-  return tilegrad::binding::init(env, exports);
+  try {
+    return tilegrad::binding::init(env, exports);
+  } catch (const Napi::Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw Napi::Error::New(env, error.what());
+  }
 }
 NODE_API_MODULE(tilegrad, InitAddon)

@@ -4,6 +4,7 @@
 #include <napi.h>
 
 #include <cmath>
+#include <iterator>
 
 #include "core/op.h"
 
@@ -103,12 +104,13 @@ struct Bytes {
     napi_env env = value.Env();
     bool is = false;
     if (napi_is_typedarray(env, value, &is) == napi_ok && is) {
-      napi_typedarray_type type;
+      constexpr size_t sizes[] = {1, 1, 1, 2, 2, 4, 4, 4, 8, 8, 8};
+      // Node leaves it as it is for a kind that it does not know (Float16Array in Node 20 and 22).
+      auto type = static_cast<napi_typedarray_type>(std::size(sizes));
       size_t length = 0;
       void* start = nullptr;
       napi_get_typedarray_info(env, value, &type, &length, &start, nullptr, nullptr);
-      constexpr size_t sizes[] = {1, 1, 1, 2, 2, 4, 4, 4, 8, 8, 8};
-      if (static_cast<size_t>(type) >= sizeof sizes / sizeof *sizes)
+      if (static_cast<size_t>(type) >= std::size(sizes))
         fail(ErrorCode::argument, "expected one of the standard typed arrays");
       data = start;
       size = start ? length * sizes[type] : 0;

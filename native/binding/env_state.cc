@@ -20,17 +20,23 @@ constexpr int64_t kTensorWeight = 2048;
 constexpr size_t kLeastExternal = 4096;
 }  // namespace
 
+// One more free slot. The list of the free ones has places for all, so that to give one back takes no memory.
+void HandleTable::grow() {
+  if (slots_.size() >= static_cast<size_t>(kIndexSpan))
+    fail(ErrorCode::oom, "more than ", slots_.size(), " live tensors");
+  if (free_.capacity() <= slots_.size()) free_.reserve(2 * slots_.size() + 64);
+  slots_.emplace_back();
+  free_.push_back(static_cast<uint32_t>(slots_.size() - 1));
+}
+
+void HandleTable::reserve(size_t count) {
+  while (free_.size() < count) grow();
+}
+
 double HandleTable::add(Tensor&& tensor) {
-  uint32_t index;
-  if (!free_.empty()) {
-    index = free_.back();
-    free_.pop_back();
-  } else {
-    if (slots_.size() >= static_cast<size_t>(kIndexSpan))
-      fail(ErrorCode::oom, "more than ", slots_.size(), " live tensors");
-    index = static_cast<uint32_t>(slots_.size());
-    slots_.emplace_back();
-  }
+  if (free_.empty()) grow();
+  const uint32_t index = free_.back();
+  free_.pop_back();
   Slot& slot = slots_[index];
   slot.tensor = std::move(tensor);
   slot.used = true;
@@ -190,22 +196,20 @@ void Mailbox::close() {
 
 namespace {
 
-/// Settles the job's promise. Whatever the making of the value throws (the user's error class may) rejects it.
-void settle(Napi::Env env, Job* job) {
-  napi_value reason;
+/// The value of the job, or null and the reason for which there is none.
+napi_value value_of(Napi::Env env, const Download& download, napi_value* reason) {
   try {
-    auto error = job->download.stream->take_error();
-    if (!error) {
-      job->deferred.Resolve(to_array_buffer(env, job->download, kLeastExternal));
-      return;
-    }
-    reason = make_error(env, *error);
-  } catch (const Error& error) {
-    reason = Napi::Error::New(env, error.what()).Value();
-  } catch (const Napi::Error& error) {
-    reason = error.Value();
+    auto error = download.stream->take_error();
+    if (!error) return to_array_buffer(env, download, kLeastExternal);
+    *reason = make_error(env, *error);
+    // The user's error class may throw, which is the reason then.
+    if (!*reason) napi_get_and_clear_last_exception(env, reason);
+    return nullptr;
+  } catch (...) {
+    throw_current(env);
   }
-  job->deferred.Reject(reason);
+  napi_get_and_clear_last_exception(env, reason);
+  return nullptr;
 }
 
 }  // namespace
@@ -215,13 +219,13 @@ void Mailbox::on_job(napi_env raw_env, napi_value, void* context, void* data) {
   if (!raw_env) return;  // teardown
   auto* self = static_cast<Mailbox*>(context);
   Napi::Env env(raw_env);
-  Napi::HandleScope scope(env);
   if (--self->in_flight_ == 0) napi_unref_threadsafe_function(env, self->function_);
-  try {
-    settle(env, job.get());
-  } catch (const Napi::Error&) {
-    // Only a worker that is being terminated refuses to make values, and nobody awaits there any more.
-  }
+  // Only a worker that is being terminated refuses to settle a promise, and nobody awaits there any more.
+  napi_value reason = nullptr;
+  if (napi_value value = value_of(env, job->download, &reason))
+    napi_resolve_deferred(env, job->deferred, value);
+  else if (reason)
+    napi_reject_deferred(env, job->deferred, reason);
 }
 
 EnvState::EnvState(Napi::Env env)
@@ -252,16 +256,58 @@ void EnvState::account(napi_env env, int64_t delta) {
   unreported_ = 0;
 }
 
-Napi::Value make_error(Napi::Env env, const Error& error) {
+napi_value make_error(napi_env env, const Error& error) {
   EnvState& state = state_of(env);
-  auto code = Napi::String::New(env, error_code_name(error.code()));
-  auto message = Napi::String::New(env, error.what());
-  if (!state.error_class.IsEmpty()) return state.error_class.New({code, message});
-  Napi::Error plain = Napi::Error::New(env, error.what());
-  plain.Value().Set("code", code);
-  return plain.Value();
+  napi_value texts[2], made;
+  if (napi_create_string_utf8(env, error_code_name(error.code()), NAPI_AUTO_LENGTH, &texts[0]) !=
+          napi_ok ||
+      napi_create_string_utf8(env, error.what(), NAPI_AUTO_LENGTH, &texts[1]) != napi_ok)
+    return nullptr;
+  const napi_status status =
+      state.error_class.IsEmpty()
+          ? napi_create_error(env, texts[0], texts[1], &made)
+          : napi_new_instance(env, state.error_class.Value(), 2, texts, &made);
+  return status == napi_ok ? made : nullptr;
 }
 
-void throw_error(Napi::Env env, const Error& error) { napi_throw(env, make_error(env, error)); }
+namespace {
+
+void throw_error(napi_env env, const Error& error) {
+  if (napi_value made = make_error(env, error)) napi_throw(env, made);
+}
+
+void throw_out_of_memory(Napi::Env env, const Error& error) {
+  throw_error(env, Error(ErrorCode::oom,
+                         str(error.what(), ". ", state_of(env).handles.describe_largest(5),
+                             "Free tensors that are no longer needed: wrap synchronous work in "
+                             "tidy(() => ...), or call dispose()")));
+}
+
+// Throws where there is no memory for the texts.
+void raise_current(Napi::Env env) {
+  try {
+    throw;
+  } catch (const Error& error) {
+    error.code() == ErrorCode::oom ? throw_out_of_memory(env, error) : throw_error(env, error);
+  } catch (const Napi::Error& error) {
+    error.ThrowAsJavaScriptException();
+  } catch (const std::bad_alloc&) {
+    throw_error(env, Error(ErrorCode::oom, "out of memory in the native code"));
+  } catch (const std::exception& error) {
+    throw_error(env, Error(ErrorCode::argument, error.what()));
+  }
+}
+
+}  // namespace
+
+void throw_current(Napi::Env env) noexcept {
+  try {
+    raise_current(env);
+  } catch (const std::bad_alloc&) {
+    napi_throw_error(env, "ERR_OOM", "out of memory in the native code");
+  } catch (const Napi::Error&) {
+    // Only a script that is being ended takes no exception, and nobody waits there any more.
+  }
+}
 
 }  // namespace tilegrad::binding

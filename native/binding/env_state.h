@@ -16,6 +16,8 @@ namespace tilegrad::binding {
 class HandleTable {
  public:
   double add(Tensor&& tensor);
+  /// Makes room for `count` more: add() throws for none of them. Throws ERR_OOM; may move what at() gave.
+  void reserve(size_t count);
   /// Throws ERR_DISPOSED for a handle that was released and ERR_ARGUMENT for a number that never was one.
   Tensor& at(double handle);
   /// Returns the bytes of the block that became free (0 if others share it); false in `known` for a stale handle.
@@ -31,6 +33,7 @@ class HandleTable {
     bool used = false;
   };
   Slot* find(double handle);
+  void grow();
   std::vector<Slot> slots_;
   std::vector<uint32_t> free_;
   int64_t live_ = 0;
@@ -50,7 +53,7 @@ Napi::Value to_array_buffer(Napi::Env env, const Download& download, size_t leas
 
 /// A job that was handed to a stream and reports back to the JavaScript thread.
 struct Job {
-  Napi::Promise::Deferred deferred;
+  napi_deferred deferred;
   Download download;
 };
 
@@ -97,32 +100,22 @@ struct EnvState {
 
 inline EnvState& state_of(Napi::Env env) { return *env.GetInstanceData<EnvState>(); }
 
-/// Raises a TilegradError as a pending JavaScript exception.
-void throw_error(Napi::Env env, const Error& error);
-Napi::Value make_error(Napi::Env env, const Error& error);
+/// A TilegradError; null where none can be made: the user's class has thrown, which is pending then, or the script is being
+/// ended. Written with Node-API itself: node-addon-api ends the process where a script that runs out of its time
+/// (`timeout` of node:vm, Ctrl-C in the REPL) is stopped inside the class.
+napi_value make_error(napi_env env, const Error& error);
+/// Raises the C++ exception that is being handled as a pending JavaScript one.
+void throw_current(Napi::Env env) noexcept;
 
 /// Runs `body`; every C++ exception becomes a JavaScript one.
 template <class F>
 Napi::Value guarded(Napi::Env env, F&& body) {
   try {
     return body();
-  } catch (const Error& error) {
-    if (error.code() == ErrorCode::oom) {
-      throw_error(env, Error(ErrorCode::oom,
-                             str(error.what(), ". ", state_of(env).handles.describe_largest(5),
-                                 "Free tensors that are no longer needed: wrap synchronous work in "
-                                 "tidy(() => ...), or call dispose()")));
-    } else {
-      throw_error(env, error);
-    }
-  } catch (const Napi::Error& error) {
-    error.ThrowAsJavaScriptException();
-  } catch (const std::bad_alloc&) {
-    throw_error(env, Error(ErrorCode::oom, "out of memory in the native code"));
-  } catch (const std::exception& error) {
-    throw_error(env, Error(ErrorCode::argument, error.what()));
+  } catch (...) {
+    throw_current(env);
+    return {};
   }
-  return env.Undefined();
 }
 
 }  // namespace tilegrad::binding

@@ -27,7 +27,7 @@ napi_value run(napi_env raw_env, napi_callback_info info) {
     Attrs attrs;
     command.attributes(op, &attrs);
     std::vector<Tensor>& outputs = state.outputs;
-    outputs.clear();  // of a call that failed half-way
+    outputs.clear();
     run_op(op, inputs.data(), static_cast<int>(inputs.size()), attrs, &device, &outputs);
     command.rewind(outputs.size() * (4 + kMaxRank));
     int64_t fresh = 0;
@@ -39,15 +39,17 @@ napi_value run(napi_env raw_env, napi_callback_info info) {
       if (alias < 0) fresh += static_cast<int64_t>(tensor.buffer->capacity);
       command.describe(alias, tensor.dtype, tensor.layout.shape);
     }
-    command.rewind(0);  // a second pass: add() may move the table that `inputs` points into
+    command.rewind(0);  // a second pass: the table that `inputs` points into may move
+    state.handles.reserve(outputs.size());
     for (Tensor& tensor : outputs) command.put_handle(state.handles.add(std::move(tensor)));
     state.account(env, fresh);
     return Napi::Number::New(env, static_cast<double>(outputs.size()));
   };
   try {
-    return guarded(env, call);
-  } catch (const Napi::Error& error) {  // of the making of an error
-    error.ThrowAsJavaScriptException();
+    return call();
+  } catch (...) {
+    state.outputs.clear();  // what it made before it failed
+    throw_current(env);
     return nullptr;
   }
 }

@@ -1,6 +1,8 @@
 #include "core/allocator.h"
 
 #include <algorithm>
+#include <memory>
+#include <new>
 #include <utility>
 
 #include "core/device.h"
@@ -61,14 +63,14 @@ Buffer* Allocator::take_cached(int bucket, bool host_idle) {
 Buffer* Allocator::create(int bucket, size_t capacity) {
   if (stats_.live_bytes + stats_.cached_bytes + packed() + capacity > stats_.limit_bytes)
     return nullptr;
+  auto buffer = std::make_unique<Buffer>();
   void* data = device_->raw_allocate(capacity);
   if (!data) return nullptr;
-  auto* buffer = new Buffer;
   buffer->bucket = bucket;
   buffer->capacity = capacity;
   buffer->data = data;
   buffer->allocator = this;
-  return buffer;
+  return buffer.release();
 }
 
 BufferRef Allocator::allocate(size_t bytes, bool host_idle) {
@@ -116,8 +118,15 @@ void Allocator::release(Buffer* buffer) {
     stats_.live_bytes -= buffer->capacity;
     stats_.live_buffers -= 1;
   }
+  try {
+    free_[buffer->bucket].push_back(buffer);
+  } catch (const std::bad_alloc&) {  // no memory for its place in the pool
+    device_->stream().wait(buffer->freed_at);
+    device_->raw_free(buffer->data, buffer->capacity);
+    delete buffer;
+    return;
+  }
   stats_.cached_bytes += buffer->capacity;
-  free_[buffer->bucket].push_back(buffer);
   // Cached memory is bounded by what was once live, with room for small programs to change their sizes freely.
   size_t most = std::max(stats_.peak_bytes, size_t{256} << 20);
   if (stats_.cached_bytes > most) trim_locked(most / 2, device_->stream().completed());

@@ -43,20 +43,31 @@ std::mutex& errors_mutex() {
   return *mutex;
 }
 
+// A task failed and there was no memory for its error: whoever asks next is told.
+std::atomic<bool> g_lost_error{false};
+
+std::unique_ptr<Error> take_lost_error() {
+  auto error = std::make_unique<Error>(ErrorCode::oom,
+                                       "a kernel failed, and there was no memory for its error");
+  return g_lost_error.exchange(false) ? std::move(error) : nullptr;
+}
+
 }  // namespace
 
 std::unique_ptr<Error> Stream::take_error() {
+  if (g_lost_error.load(std::memory_order_relaxed))
+    if (auto error = take_lost_error()) return error;
   if (!error_.load(std::memory_order_acquire)) return nullptr;
   const uint32_t own = thread_number();
   std::lock_guard<std::mutex> lock(errors_mutex());
   ParkedError* before = nullptr;
   for (auto* error = static_cast<ParkedError*>(error_.load()); error; error = error->next) {
     if (error->asked_by == own) {
+      auto taken = std::make_unique<Error>(*error);
       if (before)
         before->next = error->next;
       else
         error_.store(error->next, std::memory_order_release);
-      auto taken = std::make_unique<Error>(*error);
       delete error;
       return taken;
     }
@@ -83,13 +94,17 @@ void Stream::park_error(ErrorCode code, const std::string& message) {
 
 void Stream::park_current(const char* op) {
   try {
-    throw;
-  } catch (const Error& error) {
-    park_error(error.code(), str(op, ": ", error.what()));
+    try {
+      throw;
+    } catch (const Error& error) {
+      park_error(error.code(), str(op, ": ", error.what()));
+    } catch (const std::bad_alloc&) {
+      park_error(ErrorCode::oom, str(op, ": out of memory for the kernel's workspace"));
+    } catch (const std::exception& error) {
+      park_error(ErrorCode::unsupported, str(op, ": ", error.what()));
+    }
   } catch (const std::bad_alloc&) {
-    park_error(ErrorCode::oom, str(op, ": out of memory for the kernel's workspace"));
-  } catch (const std::exception& error) {
-    park_error(ErrorCode::unsupported, str(op, ": ", error.what()));
+    g_lost_error.store(true);
   }
 }
 
@@ -147,14 +162,15 @@ class CpuStream final : public Stream {
   }
 
   uint64_t enqueue(Task* task) override {
+    std::unique_ptr<Task> owned(task);
     set_asker_busy(kBusy);
     uint64_t ticket;
     bool wake;
     {
       std::lock_guard<std::mutex> lock(mutex_);
-      (tail_ ? tail_->next : head_) = task;
+      askers_.push_back(thread_number());  // may throw: before anything is linked
+      (tail_ ? tail_->next : head_) = owned.release();
       tail_ = task;
-      askers_.push_back(thread_number());
       ticket = enqueued_.fetch_add(1, std::memory_order_release) + 1;
       wake = sleeping_;
     }
