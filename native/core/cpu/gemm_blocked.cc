@@ -133,6 +133,7 @@ class Blocked {
   }
 
   void multiply_rows(const Area& area, int64_t block, T* panel) const;
+  int64_t even_groups(int64_t chunks, int64_t groups) const;
   void run_rows();
   void run_own_rows();
   void run_one_tile();
@@ -181,6 +182,16 @@ void Blocked<T, S>::multiply_rows(const Area& area, int64_t block, T* panel) con
   }
 }
 
+// Few tasks are shared out evenly only where they are equally wide and as many for each thread: their
+// number then, else 0.
+template <class T, class S>
+int64_t Blocked<T, S>::even_groups(int64_t chunks, int64_t groups) const {
+  const int64_t threads = num_threads();
+  if (chunks % threads == 0 || chunks * groups >= 4 * threads) return 0;
+  const int64_t even = ceil_div(groups, threads) * threads;
+  return g_.n / even >= 2 * geometry_.lanes ? even : 0;
+}
+
 // A task is a chunk of rows times one or more panels of B, over all of k: its C stays in L2.
 template <class T, class S>
 void Blocked<T, S>::run_rows() {
@@ -190,11 +201,15 @@ void Blocked<T, S>::run_rows() {
   const int64_t chunks = std::max(ceil_div(g_.m, kChunkRows), least);
   const int64_t rows = ceil_div(g_.m, chunks);
   const int64_t panels = std::min<int64_t>(grain_for(rows * g_.k * cols_, kRowsTaskWork), 5);
-  const int64_t group = panels * cols_, groups = ceil_div(g_.n, group);
+  const int64_t group = panels * cols_, full = ceil_div(g_.n, group);
+  const int64_t even = alone || g_.packed_b != nullptr ? 0 : even_groups(chunks, full);
+  const int64_t groups = even > 0 ? even : full;
   // A single vector of columns does not make a task: it gets a panel of the one before.
   const bool single = groups > 1 && g_.n - (groups - 1) * group <= geometry_.lanes;
   const auto first_col = [&](int64_t i) {
-    return i == groups ? g_.n : i * group - (single && i == groups - 1 ? cols_ : 0);
+    if (i == groups) return g_.n;
+    if (even > 0) return i * g_.n / groups / geometry_.lanes * geometry_.lanes;
+    return i * group - (single && i == groups - 1 ? cols_ : 0);
   };
   parallel_for(chunks * groups, 1, [&](int64_t task, int64_t) {
     const int64_t row = task / groups * rows, col = first_col(task % groups);
