@@ -1,6 +1,7 @@
 // Bounds on gradients, between backward() and the optimiser's step. Nothing waits for the device.
 import { checkOptions, TilegradError } from '../error.ts';
 import { noGrad } from '../graph.ts';
+import { clipToNorm } from '../ops/clip_grad_norm.ts';
 import { add, assign, clamp, div, minimum, mul, norm, stack } from '../ops/index.ts';
 import { tidy } from '../scope.ts';
 import { Tensor, tensor } from '../tensor.ts';
@@ -19,6 +20,13 @@ function gradsOf(user: string, parameters: Tensor | Iterable<Tensor>): Tensor[] 
   });
 }
 
+// What an op takes, and one kernel for all.
+const most = 4096;
+const areAlike = (grads: readonly Tensor[]): boolean =>
+  grads.length <= most &&
+  new Set(grads).size === grads.length &&
+  grads.every(({ dtype, device }) => dtype === grads[0]?.dtype && device === grads[0]?.device);
+
 /**
  * Scales the gradients of the parameters, all by one factor, so that their norm as one vector is at most `maxNorm`. Returns
  * the norm before, a scalar. As torch.nn.utils.clip_grad_norm_.
@@ -34,6 +42,7 @@ export function clipGradNorm_(
     throw new TilegradError('ERR_ARGUMENT', `clipGradNorm_: normType must be above 0 but is ${normType}`);
   const grads = gradsOf('clipGradNorm_', parameters);
   if (grads.length === 0) return tensor(0);
+  if (normType === 2 && areAlike(grads)) return noGrad(() => clipToNorm(grads, maxNorm));
   return noGrad(() =>
     tidy(() => {
       const norms = grads.map((grad) => norm(grad, normType));

@@ -8,6 +8,7 @@ export * from './avg_pool2d.ts';
 export * from './batch_norm.ts';
 export * from './cast.ts';
 export * from './cdist.ts';
+import './clip_grad_norm.ts';
 export * from './comparisons.ts';
 export * from './concat.ts';
 export * from './conv1d.ts';

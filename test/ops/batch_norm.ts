@@ -62,6 +62,37 @@ const samples: Sample<Attrs>[] = [
     inputs: [{ shape: [30, 2, 5], range: [1000, 1002], grad: false }, null, null, null, null],
     attrs: training,
   },
+  { name: 'a table', inputs: [{ shape: [150, 37], grad: false }, of(37), of(37), null, null], attrs: training },
+  { name: 'a wide table', inputs: [{ shape: [7, 1033], grad: false }, of(1033), null, null, null], attrs: training },
+  {
+    name: 'a table of several chunks',
+    inputs: [{ shape: [300, 1100], grad: false }, of(1100), of(1100), null, null],
+    attrs: training,
+    dtypes: ['f32', 'bf16'],
+  },
+  {
+    name: 'a table whose first rows lie far from the others',
+    inputs: [
+      { shape: [40, 3], values: Array.from({ length: 120 }, (_, i) => (i < 48 ? 3000 : 0) + Math.sin(i)), grad: false },
+      ...[null, null, null, null],
+    ],
+    attrs: training,
+    dtypes: ['f32', 'f64'],
+  },
+  ...[
+    [20, 3],
+    [10, 3, 8],
+  ].map((shape) => ({
+    name: `squares beyond f32 [${shape.join(', ')}]`,
+    inputs: [{ shape, range: [-2e20, 2e20] as const, grad: false as const }, null, null, null, null],
+    attrs: training,
+    dtypes: ['f32', 'f64', 'bf16'] as const,
+  })),
+  {
+    name: 'a running table',
+    inputs: [{ shape: [9, 20] }, of(20), of(20), means(20), variances(20)],
+    attrs: { training: false },
+  },
   { inputs: [{ shape: [0, 3, 2] }, of(3), of(3), means(3), variances(3)], attrs: { training: false } },
   {
     inputs: [{ shape: [64, 32, 14, 14], grad: false }, of(32), of(32), null, null],

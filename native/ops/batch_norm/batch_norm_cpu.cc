@@ -1,6 +1,6 @@
-// batch_norm on the CPU, a chunk of channels at a time: in training the statistics, then the normalization, find the
-// channels in the cache where they fit. Bytes moved: x read up to 3 times, y written once; its gradient reads x and dout
-// twice. The divisor of the statistics is the count of the values of a channel.
+// batch_norm of images on the CPU, a chunk of channels at a time: in training the statistics, then the normalization, find
+// the channels in the cache where they fit; tables are in batch_norm_table.cc. Bytes moved: x read up to 3 times, y
+// written once; its gradient reads x and dout twice. The divisor of the statistics is the count of a channel's values.
 #include <cmath>
 
 #include "core/cpu/scratch.h"
@@ -13,7 +13,6 @@ namespace tilegrad {
 namespace {
 
 constexpr int64_t kChunk = 16384;  // elements
-constexpr int64_t kColumns = 64;   // channels of a chunk where they are neighbours
 
 ChannelLayout layout_of(const Shape& x) {
   ChannelLayout l{x[0], x[1], 1};
@@ -23,10 +22,7 @@ ChannelLayout layout_of(const Shape& x) {
 
 template <class Body>
 void for_channels(const ChannelLayout& l, Body&& body) {
-  const int64_t grain = grain_for(l.per_channel(), kChunk);
-  // Whole vectors of neighbouring channels, whatever the vector's width.
-  sweep_for(l.channels, l.inner == 1 ? (grain + kColumns - 1) / kColumns * kColumns : grain,
-            l.channels * l.per_channel() * 8, body);
+  sweep_for(l.channels, grain_for(l.per_channel(), kChunk), l.channels * l.per_channel() * 8, body);
 }
 
 template <class T>
@@ -38,6 +34,7 @@ template <class T>
 void forward(KernelArgs& args) {
   using C = compute_t<T>;
   const ChannelLayout l = layout_of(args.inputs[kBnX].shape());
+  if (l.inner == 1) return batch_norm_table_cpu(args);
   const BatchNormKernels kernels = TILEGRAD_SIMD(batch_norm_kernels)(args.inputs[kBnX].dtype);
   const T *x = args.inputs[kBnX].as<T>(), *weight = optional<T>(args, kBnWeight),
           *bias = optional<T>(args, kBnBias), *running_mean = optional<T>(args, kBnRunningMean),
@@ -72,6 +69,7 @@ template <class T>
 void backward(KernelArgs& args) {
   using C = compute_t<T>;
   const ChannelLayout l = layout_of(args.inputs[kBnGradX].shape());
+  if (l.inner == 1) return batch_norm_table_grad_cpu(args);
   const BatchNormKernels kernels = TILEGRAD_SIMD(batch_norm_kernels)(args.inputs[kBnGradX].dtype);
   const T *dout = args.inputs[kBnDout].as<T>(), *x = args.inputs[kBnGradX].as<T>(),
           *weight = optional<T>(args, kBnGradWeight);

@@ -1,6 +1,5 @@
-// Sums and maps over the channels of (batch, channels, inner). With inner > 1 a channel is walked image by image, vectors
-// along inner; with inner == 1 a vector holds neighbouring channels. Sums: a lane adds at most kRun values before they go
-// into f64; the variance is taken around the mean of a first pass.
+// Sums and maps over the channels of (batch, channels, inner), each walked image by image, vectors along inner. Sums: a lane
+// adds at most kRun values before they go into f64; the variance is taken around the mean of a first pass.
 #include "ops/batch_norm/batch_norm_simd.h"
 
 #include "core/cpu/simd_rows.h"
@@ -40,97 +39,58 @@ TG_SIMD void sum_channel(const ChannelLayout& l, int64_t c, double* totals, F&& 
   flush();
 }
 
-// The same for `lanes` neighbouring channels from c on where inner is 1: totals[k * W + lane].
-template <int K, class T, class F>
-TG_SIMD void sum_columns(const ChannelLayout& l, int64_t c, int lanes, double* totals, F&& f) {
-  using C = compute_t<T>;
-  constexpr int W = kWide<T>;
-  for (int i = 0; i < K * W; ++i) totals[i] = 0;
-  for (int64_t first = 0; first < l.batch; first += kRun) {
-    const int64_t last = l.batch - first < kRun ? l.batch : first + kRun;
-    Vec<C> sums[K] = {};
-    for (int64_t b = first; b < last; ++b) {
-      Vec<C> terms[K];
-      f(b * l.channels + c, lanes, terms);
-      for (int k = 0; k < K; ++k) sums[k] += terms[k];
-    }
-    for (int k = 0; k < K; ++k)
-      for (int i = 0; i < W; ++i) totals[k * W + i] += static_cast<double>(sums[k][i]);
-  }
-}
-
-// Calls body(c, lanes, values) for channels [first, last): one at a time with inner > 1, else a vector of them.
-// values(p) is p of those channels as a vector.
-template <class T, class Body>
-TG_SIMD void for_channels(const ChannelLayout& l, int64_t first, int64_t last, Body&& body) {
-  const int64_t step = l.inner == 1 ? kWide<T> : 1;
-  for (int64_t c = first; c < last; c += step)
-    body(c, static_cast<int>(last - c < step ? last - c : step));
-}
-
+// Where a square leaves f32: value by value in f64.
 template <class T>
-TG_SIMD Wide<T> channel_value(const ChannelLayout& l, const compute_t<T>* p, int64_t c, int lanes) {
+void exact_moments(const T* x, const ChannelLayout& l, int64_t c, double* mean, double* variance) {
   using C = compute_t<T>;
-  return l.inner == 1 ? load_wide<C>(p + c, lanes) : broadcast<C>(p[c]);
-}
-
-template <int K, class T, class F>
-TG_SIMD void sum_channels(const ChannelLayout& l, int64_t c, int lanes, double* totals, F&& f) {
-  if (l.inner == 1)
-    sum_columns<K, T>(l, c, lanes, totals, f);
-  else
-    sum_channel<K, T>(l, c, totals, f);
-}
-
-template <class T>
-TG_SIMD void channel_moments(const T* x, const ChannelLayout& l, int64_t c, int lanes, double* mean,
-                             double* variance) {
-  using C = compute_t<T>;
-  constexpr int W = kWide<T>;
   const double n = static_cast<double>(l.per_channel());
-  double totals[2 * W] = {};
-  C shift[W] = {};
-  sum_channels<1, T>(
-      l, c, lanes,
-      totals, [x](int64_t at, int count, Vec<C>* terms) __attribute__((always_inline)) {
-        terms[0] = load_wide(x + at, count);
-      });
-  for (int i = 0; i < lanes; ++i) shift[i] = static_cast<C>(totals[i] / n);
-  const Vec<C> around = l.inner == 1 ? load_wide<C>(shift) : broadcast<C>(shift[0]);
-  sum_channels<2, T>(
-      l, c, lanes, totals,
-      [ x, around ](int64_t at, int count, Vec<C>* terms) __attribute__((always_inline)) {
-        terms[0] = load_wide(x + at, count) - around;
-        terms[1] = terms[0] * terms[0];
-      });
-  const double* squares = totals + (l.inner == 1 ? W : 1);
-  for (int i = 0; i < lanes; ++i) {
-    const double off = totals[i] / n, value = squares[i] / n - off * off;
-    mean[c + i] = static_cast<double>(shift[i]) + off;
-    variance[c + i] = value < 0 ? 0 : value;
-  }
+  double sum = 0, squares = 0;
+  for (int pass = 0; pass < 2; ++pass)
+    for (int64_t b = 0; b < l.batch; ++b)
+      for (int64_t i = 0; i < l.inner; ++i) {
+        const double v = static_cast<double>(static_cast<C>(x[(b * l.channels + c) * l.inner + i]));
+        if (pass == 0)
+          sum += v;
+        else
+          squares += (v - sum / n) * (v - sum / n);
+      }
+  *mean = sum / n;
+  *variance = squares / n;
 }
 
 template <class T>
 void moments(const void* x_data, const ChannelLayout& l, int64_t first, int64_t last, double* mean,
              double* variance) {
+  using C = compute_t<T>;
   auto* x = static_cast<const T*>(x_data);
-  for_channels<T>(
-      l, first, last, [&](int64_t c, int lanes) __attribute__((always_inline)) {
-        channel_moments(x, l, c, lanes, mean, variance);
-      });
+  const double n = static_cast<double>(l.per_channel());
+  for (int64_t c = first; c < last; ++c) {
+    double sum, totals[2];
+    sum_channel<1, T>(
+        l, c, &sum, [x](int64_t at, int count, Vec<C>* terms) __attribute__((always_inline)) {
+          terms[0] = load_wide(x + at, count);
+        });
+    const C shift = static_cast<C>(sum / n);
+    const Vec<C> around = broadcast<C>(shift);
+    sum_channel<2, T>(
+        l, c, totals,
+        [ x, around ](int64_t at, int count, Vec<C>* terms) __attribute__((always_inline)) {
+          terms[0] = load_wide(x + at, count) - around;
+          terms[1] = terms[0] * terms[0];
+        });
+    const double off = totals[0] / n, value = totals[1] / n - off * off;
+    mean[c] = static_cast<double>(shift) + off;
+    variance[c] = value < 0 ? 0 : value;
+    if (value == __builtin_inf()) exact_moments(x, l, c, mean + c, variance + c);
+  }
 }
 
-// Calls f(offset, count) for each vector of the channels.
+// Calls f(offset, count) for each vector of the channel.
 template <class T, class F>
-TG_SIMD void map_channels(const ChannelLayout& l, int64_t c, int lanes, F&& f) {
+TG_SIMD void map_channel(const ChannelLayout& l, int64_t c, F&& f) {
   constexpr int W = kWide<T>;
   for (int64_t b = 0; b < l.batch; ++b) {
     const int64_t base = (b * l.channels + c) * l.inner;
-    if (l.inner == 1) {
-      f(base, lanes);
-      continue;
-    }
     for (int64_t i = 0; i < l.inner; i += W)
       f(base + i, l.inner - i < W ? static_cast<int>(l.inner - i) : W);
   }
@@ -142,47 +102,35 @@ void normalize(const void* x_data, void* y_data, const ChannelLayout& l, int64_t
   using C = compute_t<T>;
   auto* x = static_cast<const T*>(x_data);
   auto* y = static_cast<T*>(y_data);
-  for_channels<T>(
-      l, first, last, [&](int64_t c, int lanes) __attribute__((always_inline)) {
-        const Vec<C> m = channel_value<T>(l, static_cast<const C*>(mean), c, lanes),
-                     s = channel_value<T>(l, static_cast<const C*>(scale), c, lanes),
-                     t = channel_value<T>(l, static_cast<const C*>(shift), c, lanes);
-        map_channels<T>(
-            l, c, lanes, [&](int64_t at, int count) __attribute__((always_inline)) {
-              store_narrow<T>(y + at, (load_wide(x + at, count) - m) * s + t, count);
-            });
-      });
-}
-
-template <class T>
-TG_SIMD void channel_gradient_sums(const T* dout, const T* x, const ChannelLayout& l, int64_t c,
-                                   int lanes, Wide<T> mean, double* sum, double* dot) {
-  using C = compute_t<T>;
-  constexpr int W = kWide<T>;
-  double totals[2 * W] = {};
-  sum_channels<2, T>(
-      l, c, lanes, totals,
-      [ dout, x, mean ](int64_t at, int count, Vec<C>* terms) __attribute__((always_inline)) {
-        terms[0] = load_wide(dout + at, count);
-        terms[1] = terms[0] * (load_wide(x + at, count) - mean);
-      });
-  const double* dots = totals + (l.inner == 1 ? W : 1);
-  for (int i = 0; i < lanes; ++i) {
-    sum[c + i] = totals[i];
-    dot[c + i] = dots[i];
+  for (int64_t c = first; c < last; ++c) {
+    const Vec<C> m = broadcast<C>(static_cast<const C*>(mean)[c]),
+                 s = broadcast<C>(static_cast<const C*>(scale)[c]),
+                 t = broadcast<C>(static_cast<const C*>(shift)[c]);
+    map_channel<T>(
+        l, c, [&](int64_t at, int count) __attribute__((always_inline)) {
+          store_narrow<T>(y + at, (load_wide(x + at, count) - m) * s + t, count);
+        });
   }
 }
 
 template <class T>
 void gradient_sums(const void* dout_data, const void* x_data, const ChannelLayout& l, int64_t first,
                    int64_t last, const void* mean, double* sum, double* dot) {
+  using C = compute_t<T>;
   auto* dout = static_cast<const T*>(dout_data);
   auto* x = static_cast<const T*>(x_data);
-  auto* means = static_cast<const compute_t<T>*>(mean);
-  for_channels<T>(
-      l, first, last, [&](int64_t c, int lanes) __attribute__((always_inline)) {
-        channel_gradient_sums(dout, x, l, c, lanes, channel_value<T>(l, means, c, lanes), sum, dot);
-      });
+  for (int64_t c = first; c < last; ++c) {
+    const Vec<C> around = broadcast<C>(static_cast<const C*>(mean)[c]);
+    double totals[2];
+    sum_channel<2, T>(
+        l, c, totals,
+        [ dout, x, around ](int64_t at, int count, Vec<C>* terms) __attribute__((always_inline)) {
+          terms[0] = load_wide(dout + at, count);
+          terms[1] = terms[0] * (load_wide(x + at, count) - around);
+        });
+    sum[c] = totals[0];
+    dot[c] = totals[1];
+  }
 }
 
 template <class T>
@@ -193,23 +141,23 @@ void gradient(const void* dout_data, const void* x_data, void* dx_data, const Ch
   auto* dout = static_cast<const T*>(dout_data);
   auto* x = static_cast<const T*>(x_data);
   auto* dx = static_cast<T*>(dx_data);
-  for_channels<T>(
-      l, first, last, [&](int64_t c, int lanes) __attribute__((always_inline)) {
-        const Vec<C> m = channel_value<T>(l, static_cast<const C*>(mean), c, lanes),
-                     s = channel_value<T>(l, static_cast<const C*>(scale), c, lanes),
-                     k = channel_value<T>(l, static_cast<const C*>(slope), c, lanes),
-                     t = channel_value<T>(l, static_cast<const C*>(shift), c, lanes);
-        if (x == nullptr)
-          return map_channels<T>(
-              l, c, lanes, [&](int64_t at, int count) __attribute__((always_inline)) {
-                store_narrow<T>(dx + at, load_wide(dout + at, count) * s, count);
-              });
-        map_channels<T>(
-            l, c, lanes, [&](int64_t at, int count) __attribute__((always_inline)) {
-              const Vec<C> around = (load_wide(x + at, count) - m) * k;
-              store_narrow<T>(dx + at, load_wide(dout + at, count) * s + (around + t), count);
-            });
-      });
+  for (int64_t c = first; c < last; ++c) {
+    const Vec<C> m = broadcast<C>(static_cast<const C*>(mean)[c]),
+                 s = broadcast<C>(static_cast<const C*>(scale)[c]),
+                 k = broadcast<C>(static_cast<const C*>(slope)[c]),
+                 t = broadcast<C>(static_cast<const C*>(shift)[c]);
+    if (x == nullptr)
+      map_channel<T>(
+          l, c, [&](int64_t at, int count) __attribute__((always_inline)) {
+            store_narrow<T>(dx + at, load_wide(dout + at, count) * s, count);
+          });
+    else
+      map_channel<T>(
+          l, c, [&](int64_t at, int count) __attribute__((always_inline)) {
+            const Vec<C> around = (load_wide(x + at, count) - m) * k;
+            store_narrow<T>(dx + at, load_wide(dout + at, count) * s + (around + t), count);
+          });
+  }
 }
 
 }  // namespace

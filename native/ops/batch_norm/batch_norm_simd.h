@@ -32,4 +32,21 @@ struct BatchNormKernels {
 
 TILEGRAD_SIMD_DECLARE(BatchNormKernels, batch_norm_kernels, (DType dtype))
 
+// Rows of a table (rows, channels), whose channels lie side by side.
+struct BatchNormRows {
+  const void* dout;  // null: forwards
+  const void* x;     // null in `map`: dx = dout scale
+  int64_t rows, channels;
+};
+
+struct BatchNormRowKernels {
+  // Added to per channel: the sums of d = x - around and of d^2, or of dout and of dout d.
+  void (*sums)(const BatchNormRows& table, const void* around, double* first, double* second);
+  // out = (x - around) scale + shift, or dout scale + ((x - around) slope + shift).
+  void (*map)(const BatchNormRows& table, void* out, const void* around, const void* scale,
+              const void* slope, const void* shift);
+};
+
+TILEGRAD_SIMD_DECLARE(BatchNormRowKernels, batch_norm_row_kernels, (DType dtype))
+
 }  // namespace tilegrad

@@ -117,49 +117,94 @@ void add_at_taps(const PoolShape& s, const T* dy, const Tap* taps, T* dx) {
   }
 }
 
-// Windows of at most 255 taps: a table instead of a division, and unsigned comparisons that no number beyond it passes.
-template <class T>
-void add_at_taps(const PoolShape& s, const T* dy, const uint8_t* taps, T* dx) {
-  std::fill_n(dx, s.h * s.w, T(0));
-  int64_t row_of[256], col_of[256];
-  std::fill_n(row_of, 256, std::numeric_limits<int64_t>::min() / 2);
-  std::fill_n(col_of, 256, 0);
-  for (int64_t t = 0; t < s.taps(); ++t) {
-    row_of[t] = t / s.s * s.dilation_h;
-    col_of[t] = t % s.s * s.dilation_w;
+// Windows of at most 255 taps: a table instead of a division. Windows inside the plane test the tap alone; others its row and
+// column, by unsigned comparisons that no number beyond the table passes.
+class TapTable {
+ public:
+  explicit TapTable(const PoolShape& s) : s_(s) {
+    std::fill_n(row_of_, 256, std::numeric_limits<int64_t>::min() / 2);
+    std::fill_n(col_of_, 256, 0);
+    std::fill_n(offset_of_, 256, -1);
+    for (int64_t t = 0; t < std::min<int64_t>(s.taps(), 256); ++t) {
+      row_of_[t] = t / s.s * s.dilation_h;
+      col_of_[t] = t % s.s * s.dilation_w;
+      offset_of_[t] = row_of_[t] * s.w + col_of_[t];
+    }
+    rows_ = inside(s.p, s.stride_h, s.pad_top, (s.r - 1) * s.dilation_h, s.h);
+    cols_ = inside(s.q, s.stride_w, s.pad_left, (s.s - 1) * s.dilation_w, s.w);
   }
-  const auto height = static_cast<uint64_t>(s.h), width = static_cast<uint64_t>(s.w);
-  for (int64_t p = 0; p < s.p; ++p) {
-    const int64_t top = p * s.stride_h - s.pad_top;
-    int64_t left = -s.pad_left;
-    for (int64_t q = 0; q < s.q; ++q, left += s.stride_w, ++taps, ++dy) {
-      const auto row = static_cast<uint64_t>(top + row_of[*taps]);
-      const auto col = static_cast<uint64_t>(left + col_of[*taps]);
-      if (row < height && col < width) dx[row * width + col] += *dy;
+
+  template <class T>
+  void add(const T* dy, const uint8_t* taps, T* dx) const {
+    std::fill_n(dx, s_.h * s_.w, T(0));
+    for (int64_t p = 0; p < s_.p; ++p, taps += s_.q, dy += s_.q) {
+      const bool middle = p >= rows_.first && p < rows_.last;
+      const int64_t from = middle ? cols_.first : s_.q, to = middle ? cols_.last : s_.q;
+      add_checked(p, 0, from, dy, taps, dx);
+      const int64_t start = (p * s_.stride_h - s_.pad_top) * s_.w - s_.pad_left;
+      for (int64_t q = from; q < to; ++q) {
+        const int64_t offset = offset_of_[taps[q]];
+        if (offset >= 0) dx[start + q * s_.stride_w + offset] += dy[q];
+      }
+      add_checked(p, to, s_.q, dy, taps, dx);
     }
   }
-}
 
-void unpool(const PoolShape& s, const float* dy, const uint8_t* taps, float* dx) {
-  if (s.is_2x2 && s.q >= 4) return TILEGRAD_SIMD(max_unpool_2x2_f32)(s, dy, taps, dx);
-  add_at_taps(s, dy, taps, dx);
-}
-void unpool(const PoolShape& s, const double* dy, const uint8_t* taps, double* dx) {
-  if (s.is_2x2 && s.q >= 4) return TILEGRAD_SIMD(max_unpool_2x2_f64)(s, dy, taps, dx);
-  add_at_taps(s, dy, taps, dx);
-}
-template <class T>
-void unpool(const PoolShape& s, const T* dy, const int32_t* taps, T* dx) {
-  add_at_taps(s, dy, taps, dx);
-}
+ private:
+  // The windows that padding and the far end do not cut.
+  static CellRange inside(int64_t count, int64_t stride, int64_t pad, int64_t reach, int64_t size) {
+    const int64_t first = std::min(count, (pad + stride - 1) / stride);
+    const int64_t room = size - 1 - reach + pad;  // of the last window's begin
+    return {first, std::clamp(room < 0 ? 0 : room / stride + 1, first, count)};
+  }
+
+  template <class T>
+  void add_checked(int64_t p, int64_t from, int64_t to, const T* dy, const uint8_t* taps,
+                   T* dx) const {
+    const auto height = static_cast<uint64_t>(s_.h), width = static_cast<uint64_t>(s_.w);
+    const int64_t top = p * s_.stride_h - s_.pad_top;
+    for (int64_t q = from; q < to; ++q) {
+      const auto row = static_cast<uint64_t>(top + row_of_[taps[q]]);
+      const auto col = static_cast<uint64_t>(q * s_.stride_w - s_.pad_left + col_of_[taps[q]]);
+      if (row < height && col < width) dx[row * width + col] += dy[q];
+    }
+  }
+
+  const PoolShape& s_;
+  CellRange rows_, cols_;
+  int64_t row_of_[256], col_of_[256], offset_of_[256];
+};
+
+// The gradient of one plane. Windows of more taps divide.
+class Unpool {
+ public:
+  explicit Unpool(const PoolShape& s) : s_(s), table_(s) {}
+  void operator()(const float* dy, const uint8_t* taps, float* dx) const {
+    if (s_.is_2x2 && s_.q >= 4) return TILEGRAD_SIMD(max_unpool_2x2_f32)(s_, dy, taps, dx);
+    table_.add(dy, taps, dx);
+  }
+  void operator()(const double* dy, const uint8_t* taps, double* dx) const {
+    if (s_.is_2x2 && s_.q >= 4) return TILEGRAD_SIMD(max_unpool_2x2_f64)(s_, dy, taps, dx);
+    table_.add(dy, taps, dx);
+  }
+  template <class T>
+  void operator()(const T* dy, const int32_t* taps, T* dx) const {
+    add_at_taps(s_, dy, taps, dx);
+  }
+
+ private:
+  const PoolShape& s_;
+  TapTable table_;
+};
 
 template <class T, class Tap>
 void unpool_planes(KernelArgs& args, const PoolShape& s, const Tap* taps) {
   const T* dy = args.inputs[0].as<T>();
   T* dx = args.outputs[0].as<T>();
   parallel_for(s.planes, grain_for(s.h * s.w, kPoolGrain), [&](int64_t begin, int64_t end) {
+    const Unpool unpool(s);
     for (int64_t plane = begin; plane < end; ++plane)
-      unpool(s, dy + plane * s.p * s.q, taps + plane * s.p * s.q, dx + plane * s.h * s.w);
+      unpool(dy + plane * s.p * s.q, taps + plane * s.p * s.q, dx + plane * s.h * s.w);
   });
 }
 
@@ -169,9 +214,10 @@ void max_backward(KernelArgs& args, const PoolShape& s) {
   const Tap* taps = args.inputs[1].as<Tap>();
   if (dy.dtype == DType::f32) return unpool_planes<float>(args, s, taps);
   if (dy.dtype == DType::f64) return unpool_planes<double>(args, s, taps);
+  const Unpool unpool(s);
   by_wide_planes(s.planes, dy, s.p * s.q, dx, s.h * s.w, 0,
                  [&](int64_t plane, const float* in, float* out, float*) {
-                   unpool(s, in, taps + plane * s.p * s.q, out);
+                   unpool(in, taps + plane * s.p * s.q, out);
                  });
 }
 
