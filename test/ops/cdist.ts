@@ -4,7 +4,7 @@ import { defineRows, type NdArray } from '../support/op_rows.ts';
 
 export default defineRows<{ p?: number }>({
   name: 'cdist',
-  dtypes: ['f32', 'f64'],
+  dtypes: ['f32', 'f64', 'f16', 'bf16'],
   family: 'accumulating',
   call: ([a, b], options) => cdist(a!, b!, options),
   reference: ([a, b], { p = 2 }, round) => {
@@ -13,7 +13,12 @@ export default defineRows<{ p?: number }>({
     return fromCoordinates(shape, (at) => {
       const lead = at.slice(0, -2);
       const differences = Array.from({ length: x.shape.at(-1) as number }, (_, k) =>
-        Math.abs(round(element(x, [...lead, at.at(-2) as number, k]) - element(y, [...lead, at.at(-1) as number, k]))),
+        Math.abs(
+          round(
+            element(x, [...lead, at.at(-2) as number, k]) -
+              element(y, [...lead.map((n, d) => (y.shape[d] === 1 ? 0 : n)), at.at(-1) as number, k]),
+          ),
+        ),
       );
       if (p === Number.POSITIVE_INFINITY) return Math.max(...differences);
       return round(differences.reduce((sum, d) => round(sum + round(d ** p)), 0) ** (1 / p));
@@ -23,6 +28,39 @@ export default defineRows<{ p?: number }>({
     { inputs: [{ shape: [3, 4] }, { shape: [5, 4] }], attrs: {} },
     { inputs: [{ shape: [2, 3, 2] }, { shape: [2, 2, 2] }], attrs: { p: 3 }, smooth: false },
     { inputs: [{ shape: [3, 4] }, { shape: [2, 4] }], attrs: { p: 1 }, smooth: false },
+    { inputs: [{ shape: [2, 3, 4] }, { shape: [1, 5, 4] }], attrs: {} },
+    { inputs: [{ shape: [0, 4] }, { shape: [2, 4] }], attrs: {} },
+    { inputs: [{ shape: [3, 0] }, { shape: [2, 0] }], attrs: {} },
+    {
+      inputs: [
+        { shape: [203, 33], grad: false },
+        { shape: [70, 33], grad: false },
+      ],
+      attrs: {},
+    },
+    {
+      inputs: [
+        { shape: [13, 5], grad: false },
+        { shape: [131, 5], grad: false },
+      ],
+      attrs: { p: 1 },
+    },
+    {
+      inputs: [
+        { shape: [9, 5], grad: false },
+        { shape: [65, 5], grad: false },
+      ],
+      attrs: { p: Infinity },
+    },
+    {
+      name: 'far from 0',
+      inputs: [
+        { shape: [30, 6], range: [1000, 1001], grad: false },
+        { shape: [40, 6], range: [1000, 1001], grad: false },
+      ],
+      attrs: {},
+      dtypes: ['f32', 'f64'],
+    },
     { inputs: [{ shape: [3, 4] }, { shape: [2, 4] }], attrs: { p: Number.POSITIVE_INFINITY }, smooth: false },
   ],
   errors: [
@@ -30,7 +68,13 @@ export default defineRows<{ p?: number }>({
       name: 'vectors of two lengths',
       run: () => cdist(zeros([2, 3]), zeros([2, 4])),
       code: 'ERR_SHAPE',
-      message: 'sub: shapes [2, 1, 3] and [1, 2, 4] do not broadcast',
+      message: 'cdist: a (..., P, M) and b (..., R, M) need vectors of one length (a [2, 3], b [2, 4])',
+    },
+    {
+      name: 'batches that do not broadcast',
+      run: () => cdist(zeros([2, 2, 3]), zeros([3, 2, 3])),
+      code: 'ERR_SHAPE',
+      message: 'cdist: shapes [2, 2, 3] and [3, 2, 3] do not broadcast',
     },
   ],
 });

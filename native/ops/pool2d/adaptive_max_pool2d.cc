@@ -2,6 +2,7 @@
 // plane. NaN wins over numbers, of equals the first wins. Planes are spread over the threads.
 // Bytes moved: each input about once, a value and a place per output.
 #include <limits>
+#include <vector>
 
 #include "core/parallel.h"
 #include "ops/pool2d/pool2d.h"
@@ -17,25 +18,37 @@ void adaptive_max_pool2d_infer(InferContext& ctx) {
   ctx.output(out, DType::i64);
 }
 
+struct Span {
+  int64_t begin, end;
+};
+
+// The windows along one axis.
+std::vector<Span> spans_of(int64_t size, int64_t count) {
+  std::vector<Span> spans(static_cast<size_t>(count));
+  for (int64_t i = 0; i < count; ++i)
+    spans[static_cast<size_t>(i)] = {i * size / count, ((i + 1) * size + count - 1) / count};
+  return spans;
+}
+
 template <class T>
-void max_cells(const T* x, int64_t h, int64_t w, int64_t p, int64_t q, T* y, int64_t* places) {
+void max_cells(const T* x, int64_t w, const std::vector<Span>& rows, const std::vector<Span>& cols,
+               T* y, int64_t* places) {
   using C = compute_t<T>;
-  for (int64_t i = 0; i < p * q; ++i) {
-    const int64_t row = i / q, col = i % q;
-    const int64_t top = row * h / p, bottom = ((row + 1) * h + p - 1) / p;
-    const int64_t left = col * w / q, right = ((col + 1) * w + q - 1) / q;
-    C best = -std::numeric_limits<C>::infinity();
-    int64_t place = top * w + left;
-    for (int64_t a = top; a < bottom; ++a) {
-      for (int64_t b = left; b < right; ++b) {
-        const C value = static_cast<C>(x[a * w + b]);
-        if (!(value > best) && value == value) continue;
-        best = value;
-        place = a * w + b;
+  for (const Span& row : rows) {
+    for (const Span& col : cols) {
+      C best = -std::numeric_limits<C>::infinity();
+      int64_t place = row.begin * w + col.begin;
+      for (int64_t a = row.begin; a < row.end; ++a) {
+        for (int64_t b = col.begin; b < col.end; ++b) {
+          const C value = static_cast<C>(x[a * w + b]);
+          if (!(value > best) && value == value) continue;
+          best = value;
+          place = a * w + b;
+        }
       }
+      *y++ = x[place];
+      *places++ = place;
     }
-    y[i] = x[place];
-    places[i] = place;
   }
 }
 
@@ -44,10 +57,11 @@ void adaptive_max_pool2d_cpu(KernelArgs& args) {
   const Shape &from = x.shape(), &to = y.shape();
   const int64_t h = from[2], w = from[3], p = to[2], q = to[3];
   auto* places = args.outputs[1].as<int64_t>();
+  const std::vector<Span> rows = spans_of(h, p), cols = spans_of(w, q);
   TG_DISPATCH_FLOAT(x.dtype, T, {
     parallel_for(from[0] * from[1], grain_for(h * w + p * q), [&](int64_t begin, int64_t end) {
       for (int64_t plane = begin; plane < end; ++plane)
-        max_cells(x.as<T>() + plane * h * w, h, w, p, q, y.as<T>() + plane * p * q,
+        max_cells(x.as<T>() + plane * h * w, w, rows, cols, y.as<T>() + plane * p * q,
                   places + plane * p * q);
     });
   });

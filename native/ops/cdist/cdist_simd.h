@@ -1,0 +1,29 @@
+// Tiles of distances, by dtype.
+#pragma once
+
+#include <cstdint>
+
+#include "core/cpu/isa.h"
+#include "core/dtype.h"
+
+namespace tilegrad {
+
+enum class CdistNorm { sum, euclid, most };
+
+// Rows of a and of b, m long, and where their distances go.
+struct CdistTile {
+  const void *a, *b;
+  void* out;
+  int64_t rows, columns, m, pitch;  // pitch: of a row of out
+  CdistNorm norm;
+};
+
+struct CdistKernels {
+  int64_t columns;  // the most of a tile
+  // `work`: (columns + rows) m values of the compute type.
+  void (*tile)(const CdistTile& tile, void* work);
+};
+
+TILEGRAD_SIMD_DECLARE(CdistKernels, cdist_kernels, (DType dtype))
+
+}  // namespace tilegrad
