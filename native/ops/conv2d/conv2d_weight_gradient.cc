@@ -13,6 +13,7 @@
 #include "ops/conv2d/conv2d_depthwise.h"
 #include "ops/conv2d/conv2d_image.h"
 #include "ops/conv2d/conv2d_kernels.h"
+#include "ops/conv2d/conv2d_patch_gradient.h"
 #include "ops/conv2d/conv2d_pointwise_weight.h"
 #include "ops/conv2d/conv2d_simd.h"
 #include "ops/conv2d/conv2d_winograd.h"
@@ -295,6 +296,7 @@ void weight_gradient(const ConvShape& s, const T* x, const ConvGradient<T>& dy, 
   }
   if (run_pointwise_weight(s, x, dy, dw)) return;
   if (!dy.pooled() && depthwise_weight_gradient(s, x, dy.dy, dw)) return;
+  if (run_patch_gradient(s, x, dy, dw)) return;
   WeightGradient<T>(s, x, dy, dw).run();
 }
 
