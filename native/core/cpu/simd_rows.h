@@ -119,4 +119,20 @@ TG_SIMD C row_sum(int64_t n, F&& f) {
   return sum_lanes<C>((s[0] + s[1]) + (s[2] + s[3]));
 }
 
+// Values that a lane adds before they go into a total: an f32 that has counted to 2^24 sees no further ones.
+constexpr int64_t kColumnRun = 4096;
+
+// The sum of f(i) for i in [0, n), vectors of C.
+template <class C, class F>
+TG_SIMD Vec<C> column_sum(int64_t n, F&& f) {
+  Vec<C> total = {};
+  for (int64_t first = 0; first < n; first += kColumnRun) {
+    const int64_t last = n - first < kColumnRun ? n : first + kColumnRun;
+    Vec<C> run = {};
+    for (int64_t i = first; i < last; ++i) run += f(i);
+    total += run;
+  }
+  return total;
+}
+
 }  // namespace tilegrad::TILEGRAD_ISA

@@ -2,7 +2,7 @@
 // row or over neighbouring columns. Each pass reads its logits once, from the cache after the first.
 #include "ops/cross_entropy/cross_entropy_simd.h"
 
-#include "core/cpu/simd_rows.h"
+#include "core/cpu/row_moments.h"
 
 namespace tilegrad::TILEGRAD_ISA {
 
@@ -16,9 +16,9 @@ TG_SIMD void log_sums_rows(const T* x, const ClassLayout& layout, compute_t<T>* 
   for (int64_t r = 0; r < layout.count; ++r, x += n) {
     largest[r] = row_max(x, n);
     const Vec<C> shift = broadcast<C>(largest[r]);
-    log_sum[r] = row_sum<C>(
+    log_sum[r] = static_cast<C>(long_sum<C>(
         n, [&](int64_t i, int count)
-               __attribute__((always_inline)) { return exp(load_wide(x + i, count) - shift); });
+               __attribute__((always_inline)) { return exp(load_wide(x + i, count) - shift); }));
   }
   for_each_vector<C>(
       layout.count, [&](int64_t i, int, int count) __attribute__((always_inline)) {
@@ -42,11 +42,13 @@ void log_sums(const void* x_data, const ClassLayout& layout, void* largest_data,
   if (layout.rows) return log_sums_rows(x, layout, largest, log_sum);
   for_columns<T>(
       layout, [&](int64_t c, int lanes) __attribute__((always_inline)) {
-        Vec<C> most = broadcast<C>(kLowest<C>), sum = {};
+        Vec<C> most = broadcast<C>(kLowest<C>);
         for (int64_t i = 0; i < layout.n; ++i)
           most = larger<C>(load_wide(x + c + i * layout.stride, lanes), most);
-        for (int64_t i = 0; i < layout.n; ++i)
-          sum += exp(load_wide(x + c + i * layout.stride, lanes) - most);
+        const Vec<C> sum = column_sum<C>(
+            layout.n, [&](int64_t i) __attribute__((always_inline)) {
+              return exp(load_wide(x + c + i * layout.stride, lanes) - most);
+            });
         store_narrow<C>(largest + c, most, lanes);
         store_narrow<C>(log_sum + c, log(sum), lanes);
       });
@@ -89,14 +91,14 @@ void target_sums(const void* x_data, const ClassLayout& layout, const ClassTarge
   for (int64_t r = 0; layout.rows && r < layout.count; ++r) {
     const Vec<C> shift = broadcast<C>(largest[r]), log_total = broadcast<C>(log_sum[r]);
     const T* row = x + r * n;
-    dot[r] = row_sum<C>(
+    dot[r] = static_cast<C>(long_sum<C>(
         n, [&](int64_t i, int count) __attribute__((always_inline)) {
           return row_target<T>(target, r * n, i, count) *
                  (load_wide(row + i, count) - shift - log_total);
-        });
-    total[r] = row_sum<C>(
+        }));
+    total[r] = static_cast<C>(long_sum<C>(
         n, [&](int64_t i, int count)
-               __attribute__((always_inline)) { return row_target<T>(target, r * n, i, count); });
+               __attribute__((always_inline)) { return row_target<T>(target, r * n, i, count); }));
   }
   if (layout.rows) return;
   for_columns<T>(
@@ -104,11 +106,17 @@ void target_sums(const void* x_data, const ClassLayout& layout, const ClassTarge
         const Vec<C> shift = load_wide<C>(largest + c, lanes),
                      log_total = load_wide<C>(log_sum + c, lanes);
         Vec<C> products = {}, sum = {};
-        for (int64_t i = 0; i < n; ++i) {
-          const int64_t at = c + i * layout.stride;
-          const Vec<C> t = column_target<T>(target, at, i, lanes);
-          products += t * (load_wide(x + at, lanes) - shift - log_total);
-          sum += t;
+        for (int64_t first = 0; first < n; first += kColumnRun) {
+          const int64_t last = n - first < kColumnRun ? n : first + kColumnRun;
+          Vec<C> run_products = {}, run_sum = {};
+          for (int64_t i = first; i < last; ++i) {
+            const int64_t at = c + i * layout.stride;
+            const Vec<C> t = column_target<T>(target, at, i, lanes);
+            run_products += t * (load_wide(x + at, lanes) - shift - log_total);
+            run_sum += t;
+          }
+          products += run_products;
+          sum += run_sum;
         }
         store_narrow<C>(dot + c, products, lanes);
         store_narrow<C>(total + c, sum, lanes);

@@ -17,14 +17,19 @@ constexpr int64_t kGrain = 16384;  // elements per parallel chunk
 
 // The last dimension: places [first, last) show the input from `first - begin` on, others what `source` says.
 struct RowMap {
-  std::vector<int64_t> source;
+  std::vector<int64_t>
+      margins;  // as long as those are: a row may have more places than the memory has room for
   int64_t in, out, first, last, begin;
 
   RowMap(const PadAxis& axis, PadMode mode) : in(axis.in), out(axis.out), begin(axis.begin) {
     first = std::clamp<int64_t>(begin, 0, out);
     last = std::clamp<int64_t>(begin + in, first, out);
-    for (int64_t o = 0; o < out; ++o)
-      source.push_back(o >= first && o < last ? 0 : axis.source(mode, o));
+    margins.reserve(static_cast<size_t>(out - (last - first)));
+    for (int64_t o = 0; o < first; ++o) margins.push_back(axis.source(mode, o));
+    for (int64_t o = last; o < out; ++o) margins.push_back(axis.source(mode, o));
+  }
+  int64_t source(int64_t o) const {
+    return margins[static_cast<size_t>(o < first ? o : o - (last - first))];
   }
 };
 
@@ -83,8 +88,10 @@ void pad_rows(const PadPlan& plan, const T* x, T value, T* y, int64_t rows) {
         continue;
       }
       const T* from = x + from_row * map.in;
-      const int64_t* source = map.source.data();
-      auto edge = [&](int64_t o) { to[o] = source[o] < 0 ? value : from[source[o]]; };
+      auto edge = [&](int64_t o) {
+        const int64_t source = map.source(o);
+        to[o] = source < 0 ? value : from[source];
+      };
       for (int64_t o = 0; o < map.first; ++o) edge(o);
       if (map.last > map.first)
         copy_bytes(reinterpret_cast<char*>(to + map.first),
@@ -118,10 +125,10 @@ template <class T>
 void add_row(const RowMap& map, const T* from, compute_t<T>* sums) {
   using C = compute_t<T>;
   for (int64_t o = 0; o < map.first; ++o)
-    if (map.source[o] >= 0) sums[map.source[o]] += static_cast<C>(from[o]);
+    if (const int64_t i = map.source(o); i >= 0) sums[i] += static_cast<C>(from[o]);
   for (int64_t o = map.first; o < map.last; ++o) sums[o - map.begin] += static_cast<C>(from[o]);
   for (int64_t o = map.last; o < map.out; ++o)
-    if (map.source[o] >= 0) sums[map.source[o]] += static_cast<C>(from[o]);
+    if (const int64_t i = map.source(o); i >= 0) sums[i] += static_cast<C>(from[o]);
 }
 
 // Adds all rows of dy that show row `row` of the input: every choice of one preimage per outer dimension.

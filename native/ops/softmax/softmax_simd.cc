@@ -4,7 +4,7 @@
 // A slice with NaN, with +inf or of -inf alone becomes NaN, as in PyTorch.
 #include "ops/softmax/softmax_simd.h"
 
-#include "core/cpu/simd_rows.h"
+#include "core/cpu/row_moments.h"
 
 namespace tilegrad::TILEGRAD_ISA {
 
@@ -19,13 +19,13 @@ TG_SIMD void softmax_row(const T* x, T* y, int64_t n, float* scratch) {
   else
     kept = scratch;
   const Vec<C> largest = broadcast<C>(row_max(x, n));
-  const C sum = row_sum<C>(
+  const auto sum = static_cast<C>(long_sum<C>(
       n, [&](int64_t i, int count) __attribute__((always_inline)) {
         __builtin_prefetch(x + n + i);  // of the next row, as that of y below
         const Vec<C> e = exp(load_wide(x + i, count) - largest);
         store_narrow<C>(kept + i, e, count);
         return e;
-      });
+      }));
   const Vec<C> scale = broadcast<C>(C(1) / sum);
   for_each_vector<C>(
       n, [&](int64_t i, int, int count) __attribute__((always_inline)) {
@@ -38,9 +38,9 @@ template <class T>
 TG_SIMD void log_softmax_row(const T* x, T* y, int64_t n) {
   using C = compute_t<T>;
   const Vec<C> largest = broadcast<C>(row_max(x, n));
-  const C sum = row_sum<C>(
+  const auto sum = static_cast<C>(long_sum<C>(
       n, [&](int64_t i, int count)
-             __attribute__((always_inline)) { return exp(load_wide(x + i, count) - largest); });
+             __attribute__((always_inline)) { return exp(load_wide(x + i, count) - largest); }));
   const Vec<C> log_sum = broadcast<C>(math::log(sum));
   for_each_vector<C>(
       n, [&](int64_t i, int, int count) __attribute__((always_inline)) {
@@ -74,10 +74,16 @@ TG_SIMD void softmax_columns_block(const T* x, T* y, int64_t n, int64_t stride, 
 #pragma GCC unroll 4
     for (int k = 0; k < K; ++k)
       largest[k] = larger<C>(load_wide(x + i * stride + k * W, count), largest[k]);
-  for (int64_t i = 0; i < n; ++i)
+  for (int64_t first = 0; first < n; first += kColumnRun) {
+    const int64_t last = n - first < kColumnRun ? n : first + kColumnRun;
+    Vec<C> run[K] = {};
+    for (int64_t i = first; i < last; ++i)
 #pragma GCC unroll 4
-    for (int k = 0; k < K; ++k)
-      sum[k] += exp(load_wide(x + i * stride + k * W, count) - largest[k]);
+      for (int k = 0; k < K; ++k)
+        run[k] += exp(load_wide(x + i * stride + k * W, count) - largest[k]);
+#pragma GCC unroll 4
+    for (int k = 0; k < K; ++k) sum[k] += run[k];
+  }
 #pragma GCC unroll 4
   for (int k = 0; k < K; ++k) sum[k] = kLog ? log(sum[k]) : C(1) / sum[k];
   for (int64_t i = 0; i < n; ++i)
@@ -119,11 +125,11 @@ void softmax_grad_rows(const void* dout_data, const void* y_data, void* dx_data,
   auto* y = static_cast<const T*>(y_data);
   auto* dx = static_cast<T*>(dx_data);
   for (int64_t r = 0; r < rows; ++r, dout += n, y += n, dx += n) {
-    const C sum = row_sum<C>(
+    const auto sum = static_cast<C>(long_sum<C>(
         n, [&](int64_t i, int count) __attribute__((always_inline)) {
           const Vec<C> g = load_wide(dout + i, count);
           return kLog ? g : g * load_wide(y + i, count);
-        });
+        }));
     const Vec<C> total = broadcast<C>(sum);
     for_each_vector<C>(
         n, [&](int64_t i, int, int count) __attribute__((always_inline)) {
@@ -147,11 +153,11 @@ void softmax_grad_columns(const void* dout_data, const void* y_data, void* dx_da
   auto* dx = static_cast<T*>(dx_data);
   for (int64_t c = 0; c < columns; c += W) {
     const int count = columns - c < W ? static_cast<int>(columns - c) : W;
-    Vec<C> total = {};
-    for (int64_t at = c; at < c + n * stride; at += stride) {
-      const Vec<C> g = load_wide(dout + at, count);
-      total += kLog ? g : g * load_wide(y + at, count);
-    }
+    const Vec<C> total = column_sum<C>(
+        n, [&](int64_t i) __attribute__((always_inline)) {
+          const Vec<C> g = load_wide(dout + c + i * stride, count);
+          return kLog ? g : g * load_wide(y + c + i * stride, count);
+        });
     for (int64_t at = c; at < c + n * stride; at += stride)
       store_narrow<T>(
           dx + at, gradient<C, kLog>(load_wide(dout + at, count), load_wide(y + at, count), total),

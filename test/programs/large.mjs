@@ -1,0 +1,33 @@
+// Rows so long that sums, tables and places of one number each element would give out. node large.mjs NAME; prints what it gives.
+import { narrow, pad, softmax, tensor, zeros } from 'tilegrad';
+
+const at = (x, i) =>
+  narrow(x.reshape([-1]), 0, i, 1)
+    .cast('f64')
+    .itemSync();
+
+const programs = {
+  // An f32 that counts ones stays at 2^24.
+  softmax() {
+    const y = softmax(zeros([2 ** 25, 2]), 0);
+    return [at(y, 0), at(y, 2 ** 26 - 1)].map((value) => value * 2 ** 25);
+  },
+  softmaxGradient() {
+    const x = zeros([2 ** 25, 2], { requiresGrad: true });
+    const y = softmax(x, 0);
+    y.backward(
+      tensor([1])
+        .expand([2 ** 25, 2])
+        .contiguous(),
+    );
+    return [at(x.grad, 0), at(x.grad, 2 ** 26 - 1)].map((value) => value * 2 ** 25);
+  },
+  // A table of where each place of a row comes from would be eight times as large as the row.
+  pad() {
+    const n = 2 ** 31 + 100;
+    const y = pad(zeros([n], { dtype: 'u8' }), [3, 5], { value: 7 });
+    return [0, 2, 3, n + 2, n + 3, n + 7].map((i) => at(y, i));
+  },
+};
+
+console.log(JSON.stringify(programs[process.argv[2]]()));
