@@ -61,6 +61,7 @@ export * from './pooling.ts';
 export * from './quantize.ts';
 export * from './layer_norm.ts';
 import './losses.ts';
+import './recurrent.ts';
 export * from './math.ts';
 export type { Binary, Operand, Unary } from './operand.ts';
 export * from './moments.ts';

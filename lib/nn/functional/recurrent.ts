@@ -1,21 +1,19 @@
-// Recurrent networks over sequences, written with ops. All steps' inputs meet their weights in one product.
+// Recurrent networks over sequences. All steps' inputs meet their weights in one product.
 import { checkOptions, TilegradError } from '../../error.ts';
 import {
   add,
-  chunk,
+  cast,
   concat,
   dropout as drop,
   linear,
-  mul,
   relu,
   select,
-  sigmoid,
   stack,
-  sub,
   tanh,
   transpose,
   unbind,
 } from '../../ops/index.ts';
+import { recurrentLayer } from '../../ops/recurrent.ts';
 import type { Tensor } from '../../tensor.ts';
 
 /** Options of the recurrent functions. */
@@ -36,21 +34,27 @@ export interface RecurrentOptions {
 
 const optionNames = ['numLayers', 'hasBiases', 'bidirectional', 'batchFirst', 'dropout', 'training'];
 
-/** One step: from the inputs' part of the gates, the hidden state's part and the state, to the state; the first is hidden. */
-type Cell = (x: Tensor, h: Tensor, state: readonly Tensor[]) => Tensor[];
+/** An op that takes all steps, or what follows the sum of the inputs' and the state's part in each. */
+type Cell = 'lstm' | 'gru' | ((sums: Tensor) => Tensor);
 
-const lstmCell: Cell = (x, h, [, c]) => {
-  const [input, forget, cell, output] = chunk(add(x, h), 4, 1) as [Tensor, Tensor, Tensor, Tensor];
-  const next = add(mul(sigmoid(forget), c as Tensor), mul(sigmoid(input), tanh(cell)));
-  return [mul(sigmoid(output), tanh(next)), next];
-};
+interface Direction {
+  output: Tensor;
+  last: Tensor[];
+}
 
-const gruCell: Cell = (x, h, [before]) => {
-  const [resetX, updateX, freshX] = chunk(x, 3, 1) as [Tensor, Tensor, Tensor];
-  const [resetH, updateH, freshH] = chunk(h, 3, 1) as [Tensor, Tensor, Tensor];
-  const fresh = tanh(add(freshX, mul(sigmoid(add(resetX, resetH)), freshH)));
-  return [add(fresh, mul(sigmoid(add(updateX, updateH)), sub(before as Tensor, fresh)))];
-};
+/** Floats of 16 bits are computed in f32 and rounded once. */
+function inFloat32(
+  x: Tensor,
+  first: readonly Tensor[],
+  weights: readonly (Tensor | undefined)[],
+  cell: 'lstm' | 'gru',
+  reverse: boolean,
+): Direction {
+  const { dtype } = x;
+  const wide = <T extends Tensor | undefined>(y: T): T => (y?.dtype === dtype ? (cast(y, 'f32') as T) : y);
+  const { output, last } = direction(wide(x), first.map(wide), weights.map(wide), cell, reverse);
+  return { output: cast(output, dtype), last: last.map((state) => cast(state, dtype)) };
+}
 
 /** One direction of one layer: x (T, N, I) to outputs (T, N, H) and the last state. */
 function direction(
@@ -59,23 +63,35 @@ function direction(
   weights: readonly (Tensor | undefined)[],
   cell: Cell,
   reverse: boolean,
-): { output: Tensor; last: Tensor[] } {
+): Direction {
+  if (typeof cell === 'string' && (x.dtype === 'f16' || x.dtype === 'bf16'))
+    return inFloat32(x, first, weights, cell, reverse);
   const [inputWeight, hiddenWeight, inputBias = null, hiddenBias = null] = weights as [
     Tensor,
     Tensor,
     Tensor?,
     Tensor?,
   ];
-  const inputs = unbind(linear(x, inputWeight, inputBias)); // T times (N, G H)
+  // An LSTM's biases meet in one sum; a GRU resets what the hidden one gives to the new state.
+  const joined = cell === 'lstm' && inputBias && hiddenBias;
+  const parts = linear(x, inputWeight, joined ? add(inputBias, hiddenBias) : inputBias); // (T, N, G H)
+  if (typeof cell === 'string') {
+    const [h0, c0 = null] = first as [Tensor, Tensor?];
+    const state = { h: h0, c: c0 };
+    const { h, c } = recurrentLayer(parts, state, hiddenWeight, joined ? null : hiddenBias, { cell, reverse });
+    const end = reverse ? 0 : -1;
+    return { output: h, last: [h, ...(c ? [c] : [])].map((states) => select(states, 0, end)) };
+  }
+  const inputs = unbind(parts);
   const outputs: Tensor[] = [];
-  let state = [...first];
+  let state = first[0] as Tensor;
   const steps = inputs.length;
   for (let i = 0; i < steps; i++) {
-    const hidden = linear(state[0] as Tensor, hiddenWeight, hiddenBias); // (N, G H)
-    state = cell(inputs[reverse ? steps - 1 - i : i] as Tensor, hidden, state);
-    outputs.push(state[0] as Tensor);
+    const hidden = linear(state, hiddenWeight, hiddenBias); // (N, H)
+    state = cell(add(inputs[reverse ? steps - 1 - i : i] as Tensor, hidden));
+    outputs.push(state);
   }
-  return { output: stack(reverse ? outputs.reverse() : outputs), last: state };
+  return { output: stack(reverse ? outputs.reverse() : outputs), last: [state] };
 }
 
 /** All layers. `states` are (layers * directions, N, H) each. */
@@ -132,7 +148,7 @@ export function lstm(
   weights: readonly Tensor[],
   options: RecurrentOptions = {},
 ): [output: Tensor, h: Tensor, c: Tensor] {
-  return recurrent('lstm', x, states, weights, lstmCell, options) as [Tensor, Tensor, Tensor];
+  return recurrent('lstm', x, states, weights, 'lstm', options) as [Tensor, Tensor, Tensor];
 }
 
 /**
@@ -145,7 +161,7 @@ export function gru(
   weights: readonly Tensor[],
   options: RecurrentOptions = {},
 ): [output: Tensor, h: Tensor] {
-  return recurrent('gru', x, [h], weights, gruCell, options) as [Tensor, Tensor];
+  return recurrent('gru', x, [h], weights, 'gru', options) as [Tensor, Tensor];
 }
 
 /** h becomes tanh(W x + b + U h + c): outputs and the last h. Weights as of {@link lstm}, one gate. As torch.rnn_tanh. */
@@ -155,7 +171,7 @@ export function rnnTanh(
   weights: readonly Tensor[],
   options: RecurrentOptions = {},
 ): [output: Tensor, h: Tensor] {
-  return recurrent('rnnTanh', x, [h], weights, (a, b) => [tanh(add(a, b))], options) as [Tensor, Tensor];
+  return recurrent('rnnTanh', x, [h], weights, tanh, options) as [Tensor, Tensor];
 }
 
 /** {@link rnnTanh} with relu. As torch.rnn_relu. */
@@ -165,5 +181,5 @@ export function rnnRelu(
   weights: readonly Tensor[],
   options: RecurrentOptions = {},
 ): [output: Tensor, h: Tensor] {
-  return recurrent('rnnRelu', x, [h], weights, (a, b) => [relu(add(a, b))], options) as [Tensor, Tensor];
+  return recurrent('rnnRelu', x, [h], weights, relu, options) as [Tensor, Tensor];
 }
