@@ -261,6 +261,33 @@ function inference(name: string, model: 'lenet5' | 'resnet18', inputs: readonly 
   };
 }
 
+/** One layer over sequences: its outputs, or a whole step to the gradients of its weights. */
+function recurrent(cell: 'LSTM' | 'GRU', batch: number, training: boolean): PeerCase {
+  const [steps, width] = [50, 128];
+  const request = { kind: 'recurrent', cell, steps, batch, inputs: width, hidden: width };
+  const gates = { LSTM: 4, GRU: 3 }[cell];
+  return {
+    name: `${cell} ${training ? 'gradients' : 'inference'}, ${steps} steps, batch ${batch}, ${width} units`,
+    flops: (training ? 3 : 1) * 2 * steps * batch * gates * width * 2 * width,
+    prepare: (device) => {
+      const layer = new nn[cell](width, width).to(device);
+      const x = randomTensor([steps, batch, width], device);
+      if (!training) return () => noGrad(() => tidy(() => void layer.forward(x)[0].dataSync()));
+      x.requiresGrad = true;
+      const inputs = [x, ...layer.parameters()];
+      const dout = randomTensor([steps, batch, width], device);
+      return () =>
+        tidy(() => {
+          for (const found of grad(layer.forward(x)[0], inputs, { gradOutputs: [dout] })) found.dispose();
+        });
+    },
+    requests: {
+      PyTorch: { ...request, training },
+      ...(training ? {} : { 'ONNX Runtime': request }),
+    },
+  };
+}
+
 function additions(): PeerCase[] {
   const shape = [1];
   const plain = fromRow('add of one element', smallAdd('add', false), {
@@ -290,5 +317,10 @@ export const peerCases = (): PeerCase[] => [
   inference('LeNet-5', 'lenet5', [1, 1, 28, 28], 2 * 281_640),
   inference('LeNet-5', 'lenet5', [64, 1, 28, 28], 2 * 64 * 281_640),
   inference('ResNet-18', 'resnet18', [1, 3, 224, 224], 2 * 1_814_073_344),
+  ...(['LSTM', 'GRU'] as const).flatMap((cell) => [
+    recurrent(cell, 1, false),
+    recurrent(cell, 32, false),
+    recurrent(cell, 32, true),
+  ]),
   ...additions(),
 ];

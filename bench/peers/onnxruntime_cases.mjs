@@ -66,6 +66,17 @@ function resnet18(model, x) {
   return linear(model, y, 1000, 512);
 }
 
+function recurrent(model, { cell, steps, batch, inputs, hidden }) {
+  const width = { LSTM: 4, GRU: 3 }[cell] * hidden;
+  const x = model.input('f32', [steps, batch, inputs]);
+  const operands = [weights(model, [1, width, inputs]), weights(model, [1, width, hidden])];
+  operands.push(weights(model, [1, 2 * width]));
+  return model.node(cell, [x, ...operands], {
+    hidden_size: hidden,
+    ...(cell === 'GRU' ? { linear_before_reset: 1 } : {}),
+  });
+}
+
 const networks = { lenet5, resnet18 };
 // Each builds the model and returns its result, or [result, dtype].
 const cases = {
@@ -84,6 +95,7 @@ const cases = {
     return model.node('LayerNormalization', [x, weights(model, [features]), weights(model, [features])], { axis: -1 });
   },
   inference: (model, { model: network, inputs }) => networks[network](model, model.input('f32', inputs)),
+  recurrent,
   add: (model, { shape }) => model.node('Add', [model.input('f32', shape), model.input('f32', shape)]),
 };
 

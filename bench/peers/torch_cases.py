@@ -211,8 +211,24 @@ def mlp_step(batch):
     return training_step([nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 10)], (batch, 784), 10, 0.01, 0.9)
 
 
+def recurrent(cell, steps, batch, inputs, hidden, training):
+    layer = getattr(torch.nn, cell)(inputs, hidden)
+    x = torch.randn(steps, batch, inputs, requires_grad=training)
+    if not training:
+
+        def run():
+            with torch.inference_mode():
+                return layer(x)
+
+        return run
+    dout = torch.randn(steps, batch, hidden)
+    wanted = [x, *layer.parameters()]
+    return lambda: torch.autograd.grad(layer(x)[0], wanted, dout)
+
+
 CASES = [matmul, linear, conv2d, max_pool2d, max_pool2d_backward, cross_entropy, cross_entropy_backward, function]
 CASES += [softmax_backward, layer_norm, batch_norm, small_add, lenet5_step, mlp_step, drawn, optimizer_step, inference]
+CASES += [recurrent]
 CASES = {case.__name__: case for case in CASES}
 prepared = {}
 
