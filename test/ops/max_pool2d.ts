@@ -80,6 +80,24 @@ const maxRows = defineRows<Call>({
       attrs: { kernel: [2, 4], options: { stride: [3, 2], padding: [0, 1], dilation: [3, 1], ceilMode: true } },
     },
     { inputs: image(1, 1, 20, 18), attrs: { kernel: [17, 16], options: { returnIndices: true, stride: 1 } } },
+    { inputs: [{ shape: [1, 2, 67, 130], grad: false }], attrs: { kernel: 5, options: { stride: 1, padding: 2 } } },
+    { inputs: [{ shape: [2, 7, 7], grad: false }], attrs: { kernel: 13, options: { stride: 1, padding: 6 } } },
+    {
+      inputs: [{ shape: [1, 50, 31], grad: false }],
+      attrs: { kernel: [3, 4], options: { stride: 3, dilation: [5, 2] } },
+    },
+    { inputs: [{ shape: [1, 100, 41], grad: false }], attrs: { kernel: 3, options: { stride: 2, padding: [1, 0] } } },
+    {
+      name: 'NaN and zeros of both signs in windows that overlap',
+      inputs: [
+        {
+          shape: [2, 4, 5],
+          values: Array.from({ length: 40 }, (_, i) => (i < 20 ? (i % 2 ? 0 : -0) : i === 27 ? NaN : i)),
+        },
+      ],
+      attrs: { kernel: 3, options: { stride: 1, padding: 1 } },
+      smooth: false,
+    },
     { inputs: image(0, 3, 4, 4), attrs: { kernel: 2 } },
     {
       name: 'of equals the first, NaN over all, -inf where there is nothing else',

@@ -50,6 +50,31 @@ void max_rows(const PoolShape& s, int64_t p0, int64_t p1, const T* x, T* y, int3
   }
 }
 
+bool values(const PoolShape& s, int64_t begin, int64_t end, const float* x, float* y, float* work) {
+  return TILEGRAD_SIMD(max_pool_values_f32)(s, begin, end, x, y, work);
+}
+bool values(const PoolShape& s, int64_t begin, int64_t end, const double* x, double* y,
+            double* work) {
+  return TILEGRAD_SIMD(max_pool_values_f64)(s, begin, end, x, y, work);
+}
+
+int64_t workspace(const PoolShape& s, bool saved) {
+  return std::max(max_pool_workspace(s), saved ? 0 : max_pool_values_workspace(s));
+}
+
+// Output rows [begin, end), counted over all planes.
+template <class T, class Tap>
+void pool_rows(const PoolShape& s, int64_t begin, int64_t end, const T* x, T* y, Tap* taps,
+               T* work) {
+  if (!taps && max_pool_values_workspace(s) > 0 && values(s, begin, end, x, y, work)) return;
+  for (int64_t row = begin; row < end;) {
+    const int64_t plane = row / s.p, p0 = row % s.p;
+    const int64_t p1 = std::min(s.p, p0 + end - row), out = plane * s.p * s.q;
+    max_rows(s, p0, p1, x + plane * s.h * s.w, y + out, taps ? taps + out : nullptr, work);
+    row += p1 - p0;
+  }
+}
+
 // Where taps lie in the plane: position(tap, p, q) is the flat index, or -1 for none and for numbers that are no tap.
 class Taps {
  public:
@@ -77,21 +102,24 @@ void write_indices(const PoolShape& s, const Tap* taps, int64_t* indices) {
   });
 }
 
+// Output rows of a chunk. Chunks of max_pool_values share the input rows of windows that both hold, so they are long, and
+// whole planes where those are short.
+int64_t rows_of_chunk(const PoolShape& s, bool saved) {
+  if (saved || max_pool_values_workspace(s) == 0)
+    return grain_for(std::max(s.stride_h * s.w, s.taps() * s.q), kPoolGrain);
+  const int64_t rows = grain_for((s.r + s.s) * max_pool_values_pitch(s), 4 * kPoolGrain);
+  return rows < s.p ? rows : rows / s.p * s.p;
+}
+
 template <class T, class Tap>
 void max_forward(const PoolShape& s, const T* x, T* y, Tap* taps) {
-  sweep_for(
-      s.planes * s.p, grain_for(std::max(s.stride_h * s.w, s.taps() * s.q), kPoolGrain),
-      s.planes * (s.h * s.w + s.p * s.q) * static_cast<int64_t>(sizeof(T)),
-      [&](int64_t begin, int64_t end) {
-        T* work = static_cast<T*>(
-            scratch(ScratchSlot::chunk, static_cast<size_t>(max_pool_workspace(s)) * sizeof(T)));
-        for (int64_t row = begin; row < end;) {
-          int64_t plane = row / s.p, p0 = row % s.p;
-          int64_t p1 = std::min(s.p, p0 + end - row), out = plane * s.p * s.q;
-          max_rows(s, p0, p1, x + plane * s.h * s.w, y + out, taps ? taps + out : nullptr, work);
-          row += p1 - p0;
-        }
-      });
+  sweep_for(s.planes * s.p, rows_of_chunk(s, taps),
+            s.planes * (s.h * s.w + s.p * s.q) * static_cast<int64_t>(sizeof(T)),
+            [&](int64_t begin, int64_t end) {
+              T* work = static_cast<T*>(
+                  scratch(ScratchSlot::chunk, static_cast<size_t>(workspace(s, taps)) * sizeof(T)));
+              pool_rows(s, begin, end, x, y, taps, work);
+            });
 }
 
 template <class Tap>
@@ -99,9 +127,9 @@ void max_forward(KernelArgs& args, const PoolShape& s, Tap* taps) {
   const View &x = args.inputs[0], &y = args.outputs[0];
   if (x.dtype == DType::f32) return max_forward(s, x.as<float>(), y.as<float>(), taps);
   if (x.dtype == DType::f64) return max_forward(s, x.as<double>(), y.as<double>(), taps);
-  by_wide_planes(s.planes, x, s.h * s.w, y, s.p * s.q, max_pool_workspace(s),
+  by_wide_planes(s.planes, x, s.h * s.w, y, s.p * s.q, workspace(s, taps),
                  [&](int64_t plane, const float* in, float* out, float* work) {
-                   max_rows(s, 0, s.p, in, out, taps ? taps + plane * s.p * s.q : nullptr, work);
+                   pool_rows(s, 0, s.p, in, out, taps ? taps + plane * s.p * s.q : nullptr, work);
                  });
 }
 
@@ -247,6 +275,14 @@ int64_t max_pool_workspace(const PoolShape& s) {
   if (s.pad_left == 0 && reach <= s.w) return 0;
   const int64_t pitch = std::max(reach, s.pad_left + s.w);
   return pitch > kMost / span_h ? 0 : std::max(kUsual, pitch * span_h);
+}
+
+int64_t max_pool_values_workspace(const PoolShape& s) {
+  const int64_t span = (s.r - 1) * s.dilation_h + 1, pitch = max_pool_values_pitch(s);
+  const bool overlap = s.r > 1 && s.s > 1 && s.taps() > s.stride_h * s.stride_w;
+  // Beside the rows one for reading beyond them, a result row, and what whole vectors reach.
+  if (!overlap || (span + 1) * pitch > kMaxPoolBlock) return 0;
+  return kMaxPoolBlock + pitch + 64;
 }
 
 void max_pool2d_cpu(KernelArgs& args) {

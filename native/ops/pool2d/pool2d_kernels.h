@@ -42,6 +42,24 @@ TILEGRAD_SIMD_DECLARE(void, max_pool_rows_f32,
 TILEGRAD_SIMD_DECLARE(void, max_pool_rows_f64,
                       (const PoolShape& s, int64_t p0, int64_t p1, const double* x, double* y,
                        uint8_t* taps, double* work, int64_t work_size))
+
+// Elements of the rows that max_pool_values works on at a time: they stay in the first-level cache.
+constexpr int64_t kMaxPoolBlock = 6144;
+// The length of one of them with its padding.
+inline int64_t max_pool_values_pitch(const PoolShape& s) {
+  const int64_t reach = (s.q - 1) * s.stride_w + (s.s - 1) * s.dilation_w + 1;
+  return reach > s.pad_left + s.w ? reach : s.pad_left + s.w;
+}
+// Elements of workspace that max_pool_values needs; 0 where max_pool_rows is to be taken.
+int64_t max_pool_values_workspace(const PoolShape& s);
+
+// Output rows [begin, end), counted over all planes, without taps; false, and y without meaning, where it met NaN.
+TILEGRAD_SIMD_DECLARE(bool, max_pool_values_f32,
+                      (const PoolShape& s, int64_t begin, int64_t end, const float* x, float* y,
+                       float* work))
+TILEGRAD_SIMD_DECLARE(bool, max_pool_values_f64,
+                      (const PoolShape& s, int64_t begin, int64_t end, const double* x, double* y,
+                       double* work))
 // A whole plane of windows with is_2x2; q >= 4.
 TILEGRAD_SIMD_DECLARE(void, max_unpool_2x2_f32,
                       (const PoolShape& s, const float* dy, const uint8_t* taps, float* dx))
