@@ -208,3 +208,21 @@ describe.each(products)('an integer product of %s', (_, make, product) => {
     weight.dispose();
   });
 });
+
+test.each([3, 40])(
+  'a recurrent layer gives the same bits with a kept form, and new ones for a new weight (batch %i)',
+  (batch) => {
+    const layer = new nn.LSTM(8, 96, { device: place });
+    const x = randn([5, batch, 8], { device: place });
+    const run = (): Uint32Array => noGrad(() => tidy(() => bits(layer.forward(x)[0])));
+    const plain = run();
+    for (let i = 0; i < 4; i++) expect(run()).toEqual(plain);
+    const kept = packed();
+    const weight = layer.parameters()[1] as Tensor;
+    noGrad(() => tidy(() => assign(weight, weight.mul(2))));
+    expect(packed()).toBe(kept - 4 * weight.numel);
+    expect(run()).not.toEqual(plain);
+    noGrad(() => tidy(() => assign(weight, weight.mul(0.5))));
+    expect(run()).toEqual(plain);
+  },
+);

@@ -81,7 +81,8 @@ const OpDef recurrent_op = {
     .attrs = {{"cell", AttrType::choice, "lstm|gru"}, {"reverse", AttrType::boolean}},
     .infer = recurrent_infer,
     .cpu = recurrent_cpu,
-    .cuda = TILEGRAD_CUDA_KERNEL(recurrent_cuda)};
+    .cuda = TILEGRAD_CUDA_KERNEL(recurrent_cuda),
+    .constant_input = kRnnWeight};
 
 extern const OpDef recurrent_grad_op;
 const OpDef recurrent_grad_op = {

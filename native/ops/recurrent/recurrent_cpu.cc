@@ -6,7 +6,9 @@
 #include <type_traits>
 
 #include "core/cpu/gemm.h"
+#include "core/cpu/gemm_simd.h"
 #include "core/cpu/scratch.h"
+#include "core/packed_forms.h"
 #include "core/parallel.h"
 #include "ops/recurrent/recurrent.h"
 #include "ops/recurrent/recurrent_simd.h"
@@ -16,6 +18,7 @@ namespace tilegrad {
 namespace {
 
 constexpr int64_t kTaskRows = 16;
+constexpr size_t kLine = 64;
 constexpr int64_t kGateWork = 32;  // per unit, of a pass over its gates
 
 template <class T>
@@ -39,23 +42,22 @@ class StateProduct {
         bias_(bias),
         rows_(rows) {}
 
-  // Room for the weight as the products read it; 0 where they are too few to prepare anything.
-  int64_t elements(int64_t steps) {
-    if (steps == 1) return 0;
+  // Lays the weight out as the products read it, unless they are too few: in a form that is kept, or in `room(bytes)`.
+  template <class Room>
+  void prepare(PackedForms* forms, int64_t steps, Room&& room) {
+    if (steps == 1) return;
     if constexpr (std::is_same_v<T, float>) packed_ = packed_b_elements(gemm_of(rows_));
-    return packed_ > 0 ? packed_ : width_ * hidden_;
-  }
-  void prepare(T* room) {
-    if constexpr (std::is_same_v<T, float>) {
-      if (packed_ > 0) {
-        pack_b(gemm_of(rows_), room);
-        prepared_ = room;
-        return;
-      }
-    }
-    for (int64_t k = 0; k < hidden_; ++k)
-      for (int64_t j = 0; j < width_; ++j) room[k * width_ + j] = weight_[j * hidden_ + k];
-    prepared_ = room;
+    const int64_t elements = packed_ > 0 ? packed_ : width_ * hidden_;
+    const size_t bytes = sizeof(T) * static_cast<size_t>(elements);
+    const PackedKey key = {"recurrent",
+                           {static_cast<int64_t>(reinterpret_cast<intptr_t>(weight_)), width_,
+                            hidden_, packed_, static_cast<int64_t>(sizeof(T))}};
+    kept_ = packed_form(forms, key, bytes, [&](void* out) { lay_out(static_cast<T*>(out)); });
+    prepared_ = static_cast<const T*>(kept_.get());
+    if (prepared_ != nullptr) return;
+    T* own = static_cast<T*>(room(bytes));
+    lay_out(own);
+    prepared_ = own;
   }
   void run(const T* state, int64_t rows, T* out, const T* residual) const {
     Gemm<T> g = gemm_of(rows);
@@ -79,10 +81,22 @@ class StateProduct {
     return g;
   }
 
+  // Packed, or transposed: (H, gates H).
+  void lay_out(T* out) const {
+    const int width = static_cast<int>(width_);
+    if constexpr (std::is_same_v<T, float>) {
+      if (packed_ > 0) return pack_b(gemm_of(rows_), out);
+      TILEGRAD_SIMD(pack_panel_f32)({out, width, width, hidden_, weight_, hidden_, 1});
+    } else {
+      TILEGRAD_SIMD(pack_panel_f64)({out, width, width, hidden_, weight_, hidden_, 1});
+    }
+  }
+
   const int64_t width_, hidden_;
   const T *weight_, *bias_;
   const int64_t rows_;
   int64_t packed_ = 0;
+  PackedForm kept_;
   const T* prepared_ = nullptr;
 };
 
@@ -105,12 +119,15 @@ void forward(KernelArgs& args) {
   const RecurrentKernels kernels = TILEGRAD_SIMD(recurrent_kernels)(args.inputs[0].dtype);
   const int64_t hidden = r.hidden, width = r.gates() * hidden, rows = task_rows(r.batch);
   StateProduct<T> product(r, rows, given<T>(args, kRnnWeight), given<T>(args, kRnnBias));
-  const int64_t weights = (product.elements(r.steps) + 15) / 16 * 16;
-  T* room = static_cast<T*>(
-      scratch(ScratchSlot::whole,
-              sizeof(T) * static_cast<size_t>(weights + r.batch * (r.lstm ? 0 : width))));
-  T* parts = room + weights;  // of a GRU: (N, 3 H)
-  if (weights > 0) product.prepare(room);
+  const size_t parts_bytes = sizeof(T) * static_cast<size_t>(r.lstm ? 0 : r.batch * width);
+  T* parts = nullptr;  // of a GRU: (N, 3 H)
+  const auto room = [&](size_t bytes) {
+    char* start = static_cast<char*>(scratch(ScratchSlot::whole, parts_bytes + kLine + bytes));
+    parts = reinterpret_cast<T*>(start);
+    return static_cast<void*>(start + (parts_bytes + kLine - 1) / kLine * kLine);
+  };
+  product.prepare(args.packed, r.steps, room);
+  if (parts == nullptr) room(0);
   parallel_for(r.batch, rows, [&](int64_t first, int64_t last) {
     const T *h = given<T>(args, kRnnH0, first * hidden),
             *c = given<T>(args, kRnnC0, first * hidden);
