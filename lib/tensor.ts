@@ -1,4 +1,5 @@
 // The tensor that users hold. Its methods that compute are attached by the rooms in lib/ops.
+import { constants } from 'node:buffer';
 import { type Device, type DeviceName, placeOf } from './device.ts';
 import { type DType, dtypeCode, type TypedArray, typedArray } from './dtype.ts';
 import { checkOptions, TilegradError } from './error.ts';
@@ -184,17 +185,21 @@ export class Tensor<S extends Shape = Shape> {
 
   /**
    * The elements in row-major order as a typed array, when they are computed; does not block.
-   * i64 gives a BigInt64Array, bool 0 and 1, f16 and bf16 are widened to a Float32Array.
+   * i64 gives a BigInt64Array, bool 0 and 1, f16 and bf16 are widened to a Float32Array. Throws ERR_UNSUPPORTED for more
+   * elements than a typed array has (2^32 in Node.js 20).
    */
   async data(): Promise<TypedArray> {
     const handle = this._live('data').handle;
+    this.#checkReadable('data');
     const buffer = await native.read(handle, true);
     return elements(this.dtype, buffer);
   }
 
   /** Like {@link data}, but blocks the thread and the event loop until the values are there. */
   dataSync(): TypedArray {
-    return elements(this.dtype, native.readSync(this._live('dataSync').handle, true));
+    const handle = this._live('dataSync').handle;
+    this.#checkReadable('dataSync');
+    return elements(this.dtype, native.readSync(handle, true));
   }
 
   /** The value of a tensor with one element (i64: as a number, which must be a safe integer). */
@@ -207,6 +212,14 @@ export class Tensor<S extends Shape = Shape> {
   itemSync(): number {
     this.#checkSingle('itemSync');
     return scalar(this.dataSync());
+  }
+
+  #checkReadable(user: string): void {
+    if (this.numel > constants.MAX_LENGTH)
+      throw new TilegradError(
+        'ERR_UNSUPPORTED',
+        `${user}: the shape is [${this.shape.join(', ')}] but a typed array of this Node.js has at most ${constants.MAX_LENGTH} elements; read parts of it`,
+      );
   }
 
   #checkSingle(user: string): void {

@@ -1,8 +1,11 @@
 // Wrong input never ends the process: every entry of the addon and the public functions under misuse. The addon's part
 // runs in a child process (programs/misuse_addon.mjs), where a crash is a result like any other.
+import { constants } from 'node:buffer';
 import { spawnSync } from 'node:child_process';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { add, device, memory, permute, reshape, setNumThreads, sort, type Tensor, tensor, zeros } from 'tilegrad';
+import { add, device, io, memory, permute, reshape, setNumThreads, sort, type Tensor, tensor, zeros } from 'tilegrad';
 import { describe, expect, test } from 'vitest';
 import { runProgram } from './support/child.ts';
 
@@ -132,4 +135,12 @@ test('a call for whose second output there is no memory gives back the first', (
     device('cpu').setMemoryLimit(limitBytes);
     x.dispose();
   }
+});
+
+test('what no array of JavaScript holds is refused before memory is taken for it', async () => {
+  const x = zeros([1], { dtype: 'u8' }).expand([2 ** 26, 2 ** 26]);
+  const refused = { name: 'TilegradError', code: constants.MAX_LENGTH < x.numel ? 'ERR_UNSUPPORTED' : 'ERR_OOM' };
+  expect(() => x.dataSync()).toThrow(expect.objectContaining(refused));
+  await expect(x.data()).rejects.toMatchObject(refused);
+  await expect(io.save(join(tmpdir(), 'never.safetensors'), { x })).rejects.toMatchObject(refused);
 });

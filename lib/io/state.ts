@@ -1,4 +1,6 @@
+import { constants } from 'node:buffer';
 import { type Device, type DeviceName, placeOf } from '../device.ts';
+import { dtypeBytes } from '../dtype.ts';
 import { checkOptions, TilegradError } from '../error.ts';
 import { native } from '../native.ts';
 import { Tensor, upload } from '../tensor.ts';
@@ -20,7 +22,8 @@ export interface LoadOptions {
  * Writes tensors by name, such as `model.stateDict()`, as a safetensors file that other libraries read too. The values
  * are those at the time of the call, whatever happens to the tensors before the promise resolves. The file appears whole or
  * not at all; an older one of that name is replaced. `metadata` is text that readers find in the header.
- * Throws `ERR_IO` naming the system's reason, `ERR_ARGUMENT` for what is no tensor.
+ * Throws `ERR_IO` naming the system's reason, `ERR_ARGUMENT` for what is no tensor, `ERR_UNSUPPORTED` for one of more bytes than
+ * an array has (4 GiB in Node.js 20).
  */
 export async function save(
   path: string,
@@ -30,16 +33,26 @@ export async function save(
   checkOptions('save', options, ['metadata']);
   const entries = tensors instanceof Map ? [...tensors] : Object.entries(tensors);
   // All reads are enqueued before the first is awaited, so that they see one moment of the training.
-  const reads = entries.map(([name, tensor]) => {
-    if (tensor instanceof Tensor) return native.read(tensor._live('save').handle, false);
-    throw new TilegradError('ERR_ARGUMENT', `save: ${JSON.stringify(name)} is not a tensor`);
-  });
+  for (const [name, tensor] of entries) checkSavable(name, tensor);
+  const reads = entries.map(([, tensor]) => native.read(tensor._live('save').handle, false));
   const bytes = await Promise.all(reads);
   const packed = entries.map(([name, { dtype, shape }], i): [string, SafetensorsTensor] => [
     name,
     { dtype, shape, data: new Uint8Array(bytes[i] as ArrayBuffer) },
   ]);
   await writeSafetensors(path, packed, Object.entries(options.metadata ?? {}));
+}
+
+function checkSavable(name: string, tensor: unknown): void {
+  if (!(tensor instanceof Tensor))
+    throw new TilegradError('ERR_ARGUMENT', `save: ${JSON.stringify(name)} is not a tensor`);
+  tensor._live('save');
+  const bytes = tensor.numel * dtypeBytes[tensor.dtype];
+  if (bytes > constants.MAX_LENGTH)
+    throw new TilegradError(
+      'ERR_UNSUPPORTED',
+      `save: ${JSON.stringify(name)} has ${bytes} bytes but an array of this Node.js has at most ${constants.MAX_LENGTH}`,
+    );
 }
 
 /**
