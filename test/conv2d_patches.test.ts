@@ -1,5 +1,5 @@
-// Convolutions of narrow images, input gradients under a stride and weight gradients of many filters are products over
-// patches: beside sums as they are defined.
+// Convolutions of narrow images, input gradients under a stride or of few pixels and weight gradients of many filters are
+// products over patches: beside sums as they are defined.
 import { conv2d, getNumThreads, grad, manualSeed, randn, setNumThreads, type Tensor } from 'tilegrad';
 import { afterEach, describe, expect, test } from 'vitest';
 
@@ -32,6 +32,10 @@ const cases: readonly Case[] = [
   { x: [5, 20, 9, 9], kernels: [131, 2, 3] },
   { x: [12, 6, 17, 15], kernels: [128, 2, 3], padding: [1, 0, 2, 0] },
   { x: [1, 70, 6, 6], kernels: [65, 1, 1], stride: [2, 2] },
+  { x: [2, 60, 5, 4], kernels: [256, 3, 3], stride: [2, 2], padding: [1, 1, 1, 1] },
+  { x: [3, 128, 5, 4], kernels: [512, 3, 2], padding: [1, 0, 1, 0], dilation: [1, 2], groups: 2 },
+  { x: [1, 300, 7, 7], kernels: [500, 1, 1] },
+  { x: [17, 64, 1, 2], kernels: [230, 3, 3], padding: [1, 1, 1, 1] },
 ];
 
 interface Sums {

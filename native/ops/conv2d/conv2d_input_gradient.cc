@@ -9,6 +9,7 @@
 
 #include "core/cpu/scratch.h"
 #include "core/parallel.h"
+#include "ops/conv2d/conv2d_col2im.h"
 #include "ops/conv2d/conv2d_columns.h"
 #include "ops/conv2d/conv2d_depthwise.h"
 #include "ops/conv2d/conv2d_direct.h"
@@ -89,6 +90,13 @@ bool run_phases_together(const ConvShape& s, DirectConv<T> conv) {
                      grid);
 }
 
+// Of which tiles or panels would be mostly empty.
+bool few_pixels(const ConvShape& s) {
+  constexpr int64_t kFewPixels = 64, kManyFilters = 256;
+  return (s.p <= 2 && s.q <= 2) ||
+         (pointwise_fits(s) && s.n * s.p * s.q <= kFewPixels && s.k / s.groups >= kManyFilters);
+}
+
 template <class T>
 void input_gradient(const ConvShape& s, const ConvGradient<T>& gradient, const T* weight,
                     bool winograd, T* dx) {
@@ -97,7 +105,10 @@ void input_gradient(const ConvShape& s, const ConvGradient<T>& gradient, const T
     return;
   }
   if (!gradient.pooled() && depthwise_input_gradient(s, gradient.dy, weight, dx)) return;
-  if (columns_suit(s, sizeof(T))) return columns_input_gradient(s, gradient, weight, dx);
+  const bool columns = columns_suit(s, sizeof(T));
+  if (!gradient.pooled() && (columns || few_pixels(s)) && run_col2im(s, gradient.dy, weight, dx))
+    return;
+  if (columns) return columns_input_gradient(s, gradient, weight, dx);
   const T* dy = spread(s, gradient);
   DirectConv<T> conv = {};
   conv.images = s.n, conv.groups = s.groups;
@@ -114,6 +125,7 @@ void input_gradient(const ConvShape& s, const ConvGradient<T>& gradient, const T
     if (winograd && winograd_fits(s) && run_winograd(conv, {2 - s.pad_top, 2 - s.pad_left, true}))
       return;
   }
+  if (run_col2im(s, dy, weight, dx)) return;
   const bool phases = std::max(std::min(s.stride_h, s.h), std::min(s.stride_w, s.w)) > 1;
   const bool outputs = s.n * s.c * s.h * s.w * s.p * s.q != 0;
   if (outputs && patches_may_suit(conv.rows, phases) && run_phases_together(s, conv)) return;
