@@ -222,3 +222,56 @@ test('whole tensors are computed in every order of their chunks, at any number o
     t.setNumThreads(before);
   }
 });
+
+describe('gradients where functions have corners or get NaN are those of PyTorch', () => {
+  const F = t.nn.functional;
+  const nan = Number.NaN;
+  const cases: [name: string, fn: (x: t.Tensor) => t.Tensor, xs: number[], slopes: number[]][] = [
+    ['relu', t.relu, [nan, 0, -0, 1], [1, 0, 0, 1]],
+    ['relu6', t.relu6, [nan, 0, 6, 3], [0, 0, 0, 1]],
+    ['hardtanh', t.hardtanh, [nan, -1, 1, 0.5], [0, 0, 0, 1]],
+    ['hardsigmoid', t.hardsigmoid, [nan, -3, 3, 0], [0, 0, 0, 1 / 6]],
+    ['hardswish', t.hardswish, [nan, -3, 3, 4], [nan, -0.5, 1, 1]],
+    ['clamp', (x) => t.clamp(x, -1, 2), [nan, -1, 2, 3], [0, 1, 1, 0]],
+    ['threshold', (x) => F.threshold(x, 1, 20), [nan, 1, 2], [1, 0, 1]],
+    [
+      'smooth L1',
+      (x) => F.smoothL1Loss(x, t.zerosLike(x), { reduction: 'none' }),
+      [nan, Infinity, -1, 0],
+      [nan, 1, -1, 0],
+    ],
+    ['huber', (x) => F.huberLoss(x, t.zerosLike(x), { reduction: 'none', delta: 2 }), [-Infinity, 2, 1], [-2, 2, 1]],
+    ['l1', (x) => F.l1Loss(x, t.zerosLike(x), { reduction: 'none' }), [0, -Infinity, 3], [0, -1, 1]],
+  ];
+  const places = t
+    .devices()
+    .filter(({ available }) => available)
+    .map(({ name }) => name as t.DeviceName);
+
+  test.for(cases)('%s', ([, fn, xs, slopes]) => {
+    for (const name of places)
+      for (const dtype of ['f32', 'f64'] as const) {
+        const x = tensor(xs, { dtype, device: name, requiresGrad: true });
+        const [dx] = t.grad(fn(x), [x], { gradOutputs: t.onesLike(x) }) as [t.Tensor];
+        const found = (dx.tolistSync() as number[]).map((v) => Number(v.toFixed(6)) + 0);
+        expect(found).toEqual(slopes.map((v) => Number(v.toFixed(6)) + 0));
+      }
+  });
+
+  test('NaN stays behind hardshrink and threshold', () => {
+    expect(F.hardshrink(tensor([nan, 1, 0.5])).tolistSync()).toEqual([nan, 1, 0]);
+    expect(F.threshold(tensor([nan, 1, 2]), 1, 20).tolistSync()).toEqual([nan, 20, 2]);
+  });
+});
+
+test('exp of f64 is within 1 ULP, to the ends of the range', () => {
+  const xs = Array.from({ length: 4001 }, (_, i) => (i - 2000) * 0.3727);
+  const got = t.exp(tensor(xs, { dtype: 'f64' })).tolistSync() as number[];
+  xs.forEach((x, i) => {
+    const want = Math.exp(x);
+    const ulp = Math.max(2 ** (Math.floor(Math.log2(want)) - 52), Number.MIN_VALUE);
+    if (want === 0 || want === Infinity) expect(got[i]).toBe(want);
+    // Math.exp itself is rounded.
+    else expect(Math.abs((got[i] as number) - want)).toBeLessThanOrEqual(2 * ulp);
+  });
+});

@@ -128,6 +128,19 @@ void near_or_far(const RowArgs& row, float limit, Near near) {
     }
   }
 }
+
+// f(x) of f64, whatever the stride.
+template <class F>
+void row_by(const RowArgs& row, F f) {
+  auto* __restrict out = static_cast<double*>(row.out);
+  const auto* x = static_cast<const double*>(row.inputs[0]);
+  const int64_t n = row.n, stride = row.strides[0];
+  if (stride == 1) {
+    for (int64_t i = 0; i < n; ++i) out[i] = f(x[i]);
+  } else {
+    for (int64_t i = 0; i < n; ++i) out[i] = f(x[i * stride]);
+  }
+}
 #include TG_SPECIAL_ROWS
 #endif
 
