@@ -1,6 +1,7 @@
 // Distances between all pairs of two sets of vectors.
 import { promote } from '../dtype.ts';
 import { checkOptions, TilegradError } from '../error.ts';
+import { isGradEnabled } from '../graph.ts';
 import { defineOp, type Grads } from '../op.ts';
 import type { Shape, Tensor } from '../tensor.ts';
 import { expectTensor } from './arguments.ts';
@@ -23,12 +24,24 @@ function spread(dout: Tensor, slopes: Tensor): Grads {
   return [sum(each, -2), mul(sum(each, -3), -1)];
 }
 
+/** The gradient of a where the norm is the sum of the sizes. */
+const sumInputGrad = defineOp('cdist_input_grad', {
+  call: (run) => (dout: Tensor, a: Tensor, b: Tensor) => run([dout, a, b]),
+  grad: 'none',
+  onnx: 'none',
+});
+
 const distances = defineOp('cdist', {
   call: (run) => (a: Tensor, b: Tensor, p: number) => run([a, b], { norm: norms[p] as string }),
   saves: { inputs: [0, 1], outputs: [0] },
   grad: (ctx, dout): Grads => {
     const [a, b, y] = [ctx.input(0), ctx.input(1), ctx.output(0)];
-    if (ctx.attrs.norm === 'sum') return spread(dout, sign(differences(a, b)));
+    if (ctx.attrs.norm === 'sum') {
+      // The kernel's result has no history: to differentiate it again, it is written with ops.
+      if (isGradEnabled()) return spread(dout, sign(differences(a, b)));
+      const da = ctx.needs(0) ? sumInputGrad(dout, a, b) : null;
+      return [da, ctx.needs(1) ? sumInputGrad(transpose(dout), b, a) : null];
+    }
     if (ctx.attrs.norm === 'most') {
       const apart = differences(a, b);
       return spread(dout, where(eq(abs(apart), unsqueeze(y, -1)), sign(apart), 0));

@@ -4,6 +4,7 @@ import { defineRows, type NdArray } from '../support/op_rows.ts';
 
 export default defineRows<{ p?: number }>({
   name: 'cdist',
+  covers: ['cdist_input_grad'],
   dtypes: ['f32', 'f64', 'f16', 'bf16'],
   family: 'accumulating',
   call: ([a, b], options) => cdist(a!, b!, options),

@@ -1,5 +1,6 @@
 // cdist: the distances of all rows of a (batch, p, m) from all rows of b (batch, r, m), as (batch, p, r): the sum of the
-// sizes of their differences, the root of the sum of their squares, or the largest.
+// sizes of their differences, the root of the sum of their squares, or the largest. cdist_input_grad gives the gradient of a
+// for the first; those of the others are written with ops.
 // CPU: chunks of tiles of kTileRows rows of a by as many of b as the instruction set's tile has. The differences are never
 // written; bytes moved: each tile reads its rows, the result is written once.
 #include "ops/cdist/cdist.h"
@@ -52,7 +53,46 @@ void cdist_cpu(KernelArgs& args) {
   })
 }
 
+void cdist_input_grad_infer(InferContext& ctx) {
+  ctx.expect_float(0, "the gradient");
+  for (int i = 0; i < 3; ++i) {
+    const char* names[] = {"the gradient", "a", "b"};
+    ctx.expect_same_dtype(0, i, "the gradient", names[i]);
+    ctx.expect_rank(i, names[i], 3);
+  }
+  const Shape &a = ctx.shape(1), &b = ctx.shape(2);
+  if (a[0] != b[0] || a[2] != b[2] || ctx.shape(0) != Shape{a[0], a[1], b[1]})
+    ctx.fail(ErrorCode::shape, "the gradient ", ctx.shape(0), " is not that of a ", a, " and b ",
+             b);
+  ctx.output(a, ctx.dtype(0));
+}
+
+void cdist_input_grad_cpu(KernelArgs& args) {
+  const View &a = args.inputs[1], &b = args.inputs[2];
+  const int64_t batch = a.shape()[0], p = a.shape()[1], r = b.shape()[1], m = a.shape()[2];
+  const auto kernels = TILEGRAD_SIMD(cdist_kernels)(a.dtype);
+  TG_DISPATCH_FLOAT(a.dtype, T, {
+    const T *dout = args.inputs[0].as<T>(), *left = a.as<T>(), *right = b.as<T>();
+    T* out = args.outputs[0].as<T>();
+    parallel_for(batch * p, grain_for(r * m, kChunk), [&](int64_t begin, int64_t end) {
+      for (int64_t row = begin; row < end;) {
+        const int64_t n = row / p, rows = std::min(end, (n + 1) * p) - row;
+        kernels.slopes(
+            {dout + row * r, left + row * m, right + n * r * m, out + row * m, rows, r, m});
+        row += rows;
+      }
+    });
+  })
+}
+
 }  // namespace
+
+extern const OpDef cdist_input_grad_op;
+const OpDef cdist_input_grad_op = {.name = "cdist_input_grad",
+                                   .inputs = {3, 3},
+                                   .infer = cdist_input_grad_infer,
+                                   .cpu = cdist_input_grad_cpu,
+                                   .cuda = TILEGRAD_CUDA_KERNEL(cdist_input_grad_cuda)};
 
 extern const OpDef cdist_op;
 const OpDef cdist_op = {.name = "cdist",

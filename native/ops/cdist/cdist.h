@@ -21,5 +21,6 @@ inline CdistNorm cdist_norm(const Attrs& attrs) {
 }
 
 void cdist_cuda(KernelArgs& args);
+void cdist_input_grad_cuda(KernelArgs& args);
 
 }  // namespace tilegrad

@@ -1,4 +1,5 @@
-// cdist on CUDA: a thread takes one distance and walks the places of both rows. Bytes moved: the rows of b, which
+// cdist on CUDA: a thread takes one distance and walks the places of both rows, or one place of the gradient and walks
+// the rows of b. Bytes moved: the rows of b, which
 // neighbouring threads read, come from the caches; the result is written once.
 #include "core/cuda/cuda_device.h"
 #include "core/cuda/launch.cuh"
@@ -33,7 +34,38 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
+template <class T>
+__global__ void __launch_bounds__(kThreads)
+    cdist_slopes(const T* dout, const T* a, const T* b, T* out, int64_t batch, int64_t p, int64_t r,
+                 int64_t m) {
+  using C = compute_t<T>;
+  for (int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x; i < batch * p * m;
+       i += int64_t{gridDim.x} * kThreads) {
+    const int64_t row = i / m;
+    const T* other = b + row / p * r * m + i % m;
+    const C at = static_cast<C>(a[i]);
+    C total = 0;
+    for (int64_t j = 0; j < r; ++j) {
+      const C g = static_cast<C>(dout[row * r + j]), d = at - static_cast<C>(other[j * m]);
+      total += d > C(0) ? g : (d < C(0) ? -g : C(0));
+    }
+    out[i] = static_cast<T>(total);
+  }
+}
+
 }  // namespace
+
+void cdist_input_grad_cuda(KernelArgs& args) {
+  const Shape &a = args.inputs[1].shape(), &b = args.inputs[2].shape();
+  auto& stream = cuda::stream_of(args.stream);
+  TG_DISPATCH_FLOAT(args.inputs[0].dtype, T, {
+    cuda::check(
+        launch(cdist_slopes<T>, dim3(cuda::grid_size(stream, args.outputs[0].numel(), kThreads)),
+               dim3(kThreads), 0, stream.handle(), args.inputs[0].as<T>(), args.inputs[1].as<T>(),
+               args.inputs[2].as<T>(), args.outputs[0].as<T>(), a[0], a[1], b[1], a[2]),
+        "launch");
+  })
+}
 
 void cdist_cuda(KernelArgs& args) {
   const CdistShape s(args);

@@ -108,10 +108,44 @@ void tile(const CdistTile& t, void* work) {
   }
 }
 
+// R rows from `row` on: each place adds what its distances pass on with the sign of the difference; 0 where that is 0.
+template <int R, class T>
+TG_SIMD void slope_rows(const CdistSlopes& s, int64_t row) {
+  using C = compute_t<T>;
+  constexpr int W = kWide<T>;
+  auto* dout = static_cast<const T*>(s.dout) + row * s.columns;
+  auto* a = static_cast<const T*>(s.a) + row * s.m;
+  auto* out = static_cast<T*>(s.out) + row * s.m;
+  for (int64_t i = 0; i < s.m; i += W) {
+    const int count = s.m - i < W ? static_cast<int>(s.m - i) : W;
+    const T* b = static_cast<const T*>(s.b) + i;
+    Vec<C> at[R], sums[R] = {};
+    for (int r = 0; r < R; ++r) at[r] = load_wide(a + r * s.m + i, count);
+    for (int64_t j = 0; j < s.columns; ++j) {
+      const Vec<C> from = load_wide(b + j * s.m, count);
+#pragma GCC unroll 4
+      for (int r = 0; r < R; ++r) {
+        const Vec<C> d = at[r] - from, g = broadcast<C>(static_cast<C>(dout[r * s.columns + j]));
+        sums[r] += d > Vec<C>{} ? g : Vec<C>{};
+        sums[r] -= d < Vec<C>{} ? g : Vec<C>{};
+      }
+    }
+    for (int r = 0; r < R; ++r) store_narrow<T>(out + r * s.m + i, sums[r], count);
+  }
+}
+
+template <class T>
+void slopes(const CdistSlopes& s) {
+  int64_t row = 0;
+  for (; row + 4 <= s.rows; row += 4) slope_rows<4, T>(s, row);
+  for (; row < s.rows; ++row) slope_rows<1, T>(s, row);
+}
+
 }  // namespace
 
 CdistKernels cdist_kernels(DType dtype) {
-  TG_DISPATCH_FLOAT(dtype, T, return (CdistKernels{kVectors * kLanes<compute_t<T>>, tile<T>}))
+  TG_DISPATCH_FLOAT(dtype, T,
+                    return (CdistKernels{kVectors * kLanes<compute_t<T>>, tile<T>, slopes<T>}))
   return {};
 }
 

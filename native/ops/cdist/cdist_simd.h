@@ -18,10 +18,18 @@ struct CdistTile {
   CdistNorm norm;
 };
 
+// Rows of the gradient of a under CdistNorm::sum, from those of the distances' gradients (rows, columns).
+struct CdistSlopes {
+  const void *dout, *a, *b;
+  void* out;
+  int64_t rows, columns, m;
+};
+
 struct CdistKernels {
   int64_t columns;  // the most of a tile
   // `work`: (columns + rows) m values of the compute type.
   void (*tile)(const CdistTile& tile, void* work);
+  void (*slopes)(const CdistSlopes& rows);
 };
 
 TILEGRAD_SIMD_DECLARE(CdistKernels, cdist_kernels, (DType dtype))
