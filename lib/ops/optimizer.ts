@@ -30,7 +30,7 @@ const batch = 680;
 function updateOp<O extends MaskedOptions, S>(
   name: string,
   states: (given: S, options: O) => readonly Tensors[],
-  attrs: (options: O) => Attrs,
+  attrs: (options: O) => Attrs & { masked: boolean },
 ): (params: Tensors, grads: Tensors, given: S, options: O) => void {
   return defineOp(`${name}_update`, {
     call: (run) => (params: Tensors, grads: Tensors, given: S, options: O) => {
@@ -43,7 +43,11 @@ function updateOp<O extends MaskedOptions, S>(
             'ERR_ARGUMENT',
             `${name}_update: expects ${lists.length} lists of ${params.length} tensors but one has ${list?.length ?? 'no'}`,
           );
-      const values = { ...attrs(options), masked };
+      const values = masked ? { ...attrs(options), masked } : attrs(options);
+      if (params.length <= batch) {
+        run.all(lists.flat(), values);
+        return;
+      }
       for (let at = 0; at < params.length; at += batch)
         run.all(
           lists.flatMap((list) => list.slice(at, at + batch)),
@@ -67,7 +71,12 @@ function listCount(name: string, values: Attrs): number {
   return name === 'adagrad' || name === 'asgd' ? 3 : 4;
 }
 
-const common = ({ lr, weightDecay = 0, maximize = false }: UpdateOptions) => ({ lr, weightDecay, maximize });
+const common = ({ lr, weightDecay = 0, maximize = false }: UpdateOptions) => ({
+  lr,
+  weightDecay,
+  maximize,
+  masked: false,
+});
 
 /** Options of `sgdUpdate`. */
 export interface SgdOptions extends UpdateOptions {
@@ -90,8 +99,16 @@ export const sgdUpdate = updateOp(
   'sgd',
   (buffers: Tensors | null, { momentum = 0 }: SgdOptions) => (momentum === 0 ? [] : [buffers ?? []]),
   (options) => {
-    const { momentum = 0, dampening = 0, nesterov = false, first = false } = options;
-    return { ...common(options), momentum, dampening, nesterov, first };
+    const {
+      lr,
+      weightDecay = 0,
+      maximize = false,
+      momentum = 0,
+      dampening = 0,
+      nesterov = false,
+      first = false,
+    } = options;
+    return { lr, weightDecay, maximize, masked: false, momentum, dampening, nesterov, first };
   },
 );
 
@@ -253,6 +270,7 @@ export const rpropUpdate = updateOp(
   ({ prev, stepSize }: { prev: Tensors; stepSize: Tensors }) => [prev, stepSize],
   ({ etas = [0.5, 1.2], stepSizes = [1e-6, 50], maximize = false }: RpropOptions) => ({
     maximize,
+    masked: false,
     shrink: etas[0],
     grow: etas[1],
     least: stepSizes[0],

@@ -119,10 +119,16 @@ export abstract class Optimizer<O extends { readonly lr?: number | undefined } =
   /** Whether the update depends on the number of the step. */
   protected readonly countsSteps: boolean = true;
 
+  #batch(states: readonly [string, number][], step: number, isNew: boolean): UpdateBatch {
+    const lists = Object.fromEntries(states.map(([name]) => [name, []]));
+    return { params: [], grads: [], masks: [], states: lists, step, isNew };
+  }
+
   /** Splits a group where one call cannot do it: by device, by number of steps, and where states are new. */
   #batches(group: ParamGroup<O>): UpdateBatch[] {
     const states = Object.entries(this.states(group));
     const batches = new Map<string, UpdateBatch>();
+    let batch: UpdateBatch | undefined;
     for (const param of group.params) {
       const { grad } = param;
       if (!grad) continue;
@@ -130,17 +136,10 @@ export abstract class Optimizer<O extends { readonly lr?: number | undefined } =
       const isNew = states.some(([name]) => state[name] === undefined);
       const step = this.countsSteps ? ((state.step as number | undefined) ?? 0) + 1 : 0;
       if (step > 0) state.step = step;
-      const key = `${param.device.name} ${step} ${isNew}`;
-      let batch = batches.get(key);
-      if (!batch) {
-        batch = {
-          params: [],
-          grads: [],
-          masks: [],
-          states: Object.fromEntries(states.map(([name]) => [name, []])),
-          step,
-          isNew,
-        };
+      // Nearly always the batch of the parameter before.
+      if (batch?.step !== step || batch.isNew !== isNew || batch.params[0]?.device !== param.device) {
+        const key = `${param.device.name} ${step} ${isNew}`;
+        batch = batches.get(key) ?? this.#batch(states, step, isNew);
         batches.set(key, batch);
       }
       batch.params.push(param);

@@ -45,10 +45,9 @@ export class SGD extends Optimizer<SGDOptions> {
   }
 
   protected override update(group: ParamGroup<SGDOptions>, batch: UpdateBatch): void {
-    sgdUpdate(batch.params, batch.grads, batch.states.momentumBuffer ?? null, {
-      ...group,
-      masks: batch.masks,
-      first: batch.isNew,
-    });
+    const { lr, momentum, dampening, weightDecay, nesterov, maximize } = group;
+    const { masks, isNew: first } = batch;
+    const options = { lr, momentum, dampening, weightDecay, nesterov, maximize, masks, first };
+    sgdUpdate(batch.params, batch.grads, batch.states.momentumBuffer ?? null, options);
   }
 }
