@@ -304,7 +304,7 @@ void throw_current(Napi::Env env) noexcept {
   try {
     raise_current(env);
   } catch (const std::bad_alloc&) {
-    napi_throw_error(env, "ERR_OOM", "out of memory in the native code");
+    throw_error(env, Error(ErrorCode::oom, "out of memory"));  // so short that it takes none
   } catch (const Napi::Error&) {
     // Only a script that is being ended takes no exception, and nobody waits there any more.
   }
