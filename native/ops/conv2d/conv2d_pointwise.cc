@@ -2,7 +2,8 @@
 // pixels of all images one after the other: tiles are then filled whatever the size of an image. The weights are
 // packed once, into panels, by all threads; a task packs some tiles of columns and takes the panels past them
 // while they stay in its L1 and L2. A tile that belongs to several images is computed aside and copied. Packing moves
-// 2 (rows + columns) channels elements; each output is written once, and read once per further block of channels.
+// 2 (rows + columns) channels elements; each output is written once, and read once per further block of channels. Few
+// weights and large images are read where they lie instead.
 #include "ops/conv2d/conv2d_pointwise.h"
 
 #include <algorithm>
@@ -22,6 +23,9 @@ constexpr int64_t kPassPanels = 4;  // of weights: the output of a tile stays in
 // Neighbouring tiles make long runs of each output row, where there are enough for all threads.
 constexpr int64_t kMostTiles = 4, kFewTiles = 16, kManyTiles = 64;
 constexpr int64_t kFewRows = 32, kFewChannels = 32;
+// What is read where it lies.
+constexpr int64_t kLeastRows = 12, kLeastPanels = 4, kDeepChannels = 64;
+constexpr int64_t kFewWeights = 1 << 15, kCachedBytes = 8 << 20;
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -49,9 +53,31 @@ class Pointwise {
     tiles_at_once_ = std::max<int64_t>(std::min(wanted, most), 1);
   }
 
+  // Few weights do not pay for packing: each panel of columns is packed while the first rows of weights meet it. Where
+  // memory bounds the product, longer runs of each output row do better.
+  bool suits_rows() const {
+    const int64_t bytes =
+        (conv_.rows + conv_.channels) * conv_.groups * columns_ * static_cast<int64_t>(sizeof(T));
+    const bool bound = conv_.channels < kDeepChannels && bytes > kCachedBytes;
+    return !conv_.pool && !bound && conv_.rows >= kLeastRows &&
+           conv_.channels >= (conv_.weight_channel == 1 ? 1 : 2) * kLeastRows &&
+           conv_.rows * conv_.channels <= kFewWeights && pixels_ >= kLeastPanels * cols_;
+  }
+
   bool suits() const {
     return !conv_.pool && tiles_ >= kFewTiles && conv_.rows >= kFewRows &&
            conv_.channels >= kFewChannels;
+  }
+
+  // Weights and images are read where they lie; a task is some panels of columns of one image.
+  void run_rows() {
+    const int64_t panels = grain_for(conv_.rows * conv_.channels * cols_, kTaskWork);
+    const int64_t run = cols_ * std::min(panels, ceil_div(pixels_, cols_));
+    const int64_t runs = ceil_div(pixels_, run);
+    parallel_for(conv_.images * conv_.groups * runs, 1, [&](int64_t task, int64_t) {
+      const int64_t image = task / runs / conv_.groups, pixel = task % runs * run;
+      multiply_rows(image, task / runs % conv_.groups, pixel, std::min(run, pixels_ - pixel));
+    });
   }
 
   void run() {
@@ -132,6 +158,7 @@ class Pointwise {
     });
   }
 
+  void multiply_rows(int64_t image, int64_t group, int64_t pixel, int64_t width) const;
   void run_tiles(const T* weights, int64_t group, int64_t begin, int64_t end) const;
   void multiply(const T* weights, int64_t group, int64_t row, int64_t rows, const T* columns,
                 Tile t, T* aside) const;
@@ -151,6 +178,33 @@ class Pointwise {
   int64_t tiles_at_once_;  // of a task
   bool fused_;             // the product's own epilogue does all that is asked for
 };
+
+template <class T>
+void Pointwise<T>::multiply_rows(int64_t image, int64_t group, int64_t pixel, int64_t width) const {
+  GemmPanels<T> p = {};
+  p.m = conv_.rows, p.n = width;
+  p.panel_rows = static_cast<int>(panel_rows_);
+  p.panel = static_cast<T*>(
+      scratch(ScratchSlot::chunk, sizeof(T) * static_cast<size_t>(cols_ * blocks_.depth)));
+  p.b_row = pixels_;
+  p.c = conv_.out + out_at(image, group, 0, pixel), p.c_row = conv_.out_plane;
+  (conv_.weight_channel == 1 ? p.a_row : p.a_col) =
+      conv_.weight_channel == 1 ? conv_.weight_row : conv_.weight_channel;
+  for (int64_t block = 0; block < blocks_.count; ++block) {
+    const int64_t channel = block * blocks_.depth;
+    p.k = depth_of(block);
+    p.a = conv_.weight + group * conv_.weight_group + channel * conv_.weight_channel;
+    p.b = conv_.in + ((image * conv_.groups + group) * conv_.channels + channel) * pixels_ + pixel;
+    p.next = block + 1 < blocks_.count ? p.b + p.k * pixels_ : nullptr;
+    p.accumulate = block > 0;
+    if (block == blocks_.count - 1) {
+      if (conv_.bias != nullptr) p.bias_row = conv_.bias + group * conv_.rows;
+      if (fused_ && conv_.activation == ConvActivation::relu) p.activation = Activation::relu;
+    }
+    kernels_.panels(p);
+  }
+  if (!fused_) finish(group, 0, conv_.rows, {image * pixels_ + pixel, width}, nullptr);
+}
 
 template <class T>
 void Pointwise<T>::run_tiles(const T* weights, int64_t group, int64_t begin, int64_t end) const {
@@ -216,6 +270,10 @@ bool run(const DirectConv<T>& conv) {
   if (conv.images * conv.groups * conv.rows * conv.channels * conv.out_h * conv.out_w == 0)
     return false;
   Pointwise<T> pointwise(conv);
+  if (pointwise.suits_rows()) {
+    pointwise.run_rows();
+    return true;
+  }
   if (!pointwise.suits()) return false;
   pointwise.run();
   return true;
