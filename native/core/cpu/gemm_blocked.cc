@@ -29,6 +29,8 @@ constexpr int64_t kUnpackedBytes = 1 << 20;  // of a chunk of rows
 constexpr int64_t kOnePass = 64;             // columns of C, up to which A is read once or twice
 constexpr int64_t kNearBytes = 1536;
 constexpr int64_t kRowsDepth = 256;
+// Weight gradients of a small batch: C is the largest, and its rows go to the threads that will update them.
+constexpr int64_t kShallow = 64, kShallowRows = 32;
 constexpr int64_t kRowsTaskWork = 1 << 22;
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -197,7 +199,10 @@ template <class T, class S>
 void Blocked<T, S>::run_rows() {
   // Each chunk packs B for itself, so that a thread that is alone takes as few as L2 allows.
   const bool alone = num_threads() == 1 || in_parallel_region();
-  const int64_t least = g_.m >= kChunkRows / 2 && !alone ? 2 : 1;
+  int64_t least = g_.m >= kChunkRows / 2 && !alone ? 2 : 1;
+  if (!alone && g_.b_col == 1 && g_.k <= kShallow) {
+    least = std::max(least, std::min<int64_t>(num_threads(), g_.m / kShallowRows));
+  }
   const int64_t chunks = std::max(ceil_div(g_.m, kChunkRows), least);
   const int64_t rows = ceil_div(g_.m, chunks);
   const int64_t panels = std::min<int64_t>(grain_for(rows * g_.k * cols_, kRowsTaskWork), 5);
