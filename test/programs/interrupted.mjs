@@ -9,7 +9,7 @@ const bodies = [
   'for (;;) { try { add(x, y) } catch {} }',
   'for (;;) { try { reshape(x, [7]) } catch {} }',
   'for (;;) noGrad(() => tidy(() => mul(add(x, x), 2)))',
-  'for (;;) tidy(() => { mul(w, x).sum().backward(); w.grad.dispose(); w.grad = null; })',
+  'for (;;) tidy(() => { w.grad = null; mul(w, x).sum().backward(); w.grad.dispose(); })',
 ];
 const context = vm.createContext({
   ...tilegrad,
