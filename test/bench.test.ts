@@ -78,7 +78,7 @@ test('bench:peers writes its table as JSON', { timeout: 60_000 }, () => {
 test('bench:peers names its cases, and what it does not know', { timeout: 60_000 }, () => {
   const { status, stdout } = peers('--list');
   expect(status).toBe(0);
-  expect(new Set(stdout.trim().split('\n')).size).toBe(50);
+  expect(new Set(stdout.trim().split('\n')).size).toBe(56);
   const unknown = peers('--filter', 'matmull');
   expect(unknown.stderr).toBe('bench:peers: no case matches /matmull/i\n');
   expect(unknown.status).toBe(1);
