@@ -51,7 +51,7 @@ const cases: [name: string, x: Tensor, weight: () => Tensor, options: object][] 
     {},
   ],
   ['groups', image, () => randn([48, 8, 3, 3], { device: place }), { groups: 4 }],
-  ['1 x 1', image, () => kernels(1), {}],
+  ['1 x 1', randn([1, 256, 30, 30], { device: place }), () => randn([160, 256, 1, 1], { device: place }), {}],
   ['with pooling', image, () => kernels(5), { maxPool: 2 }],
 ];
 
