@@ -123,16 +123,17 @@ describe('the public functions', () => {
 });
 
 test('a call for whose second output there is no memory gives back the first', () => {
-  const x = zeros([2 ** 18]);
-  const { liveBytes, limitBytes } = memory();
-  device('cpu').trimMemory();
+  const place = device('cpu');
+  const x = zeros([2 ** 18], { device: place });
+  const { liveBytes, limitBytes } = memory(place);
+  place.trimMemory();
   // Room for the values of 1 MiB, not for their places of 2 MiB.
-  device('cpu').setMemoryLimit(liveBytes + 2.5 * 2 ** 20);
+  place.setMemoryLimit(liveBytes + 2.5 * 2 ** 20);
   try {
     expect(() => sort(x)).toThrow(expect.objectContaining({ code: 'ERR_OOM' }));
-    expect(memory().liveBytes).toBe(liveBytes);
+    expect(memory(place).liveBytes).toBe(liveBytes);
   } finally {
-    device('cpu').setMemoryLimit(limitBytes);
+    place.setMemoryLimit(limitBytes);
     x.dispose();
   }
 });
