@@ -2,5 +2,5 @@
 import { full } from 'tilegrad';
 
 const length = 2 ** 30 + 1000;
-const data = await full([length], 3).data();
+const data = await full([length], 3, { device: 'cpu' }).data();
 console.log(JSON.stringify({ length: data.length, last: data[length - 1] }));
