@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "core/ceil_div.h"
 #include "core/cpu/amx.h"
 #include "core/cpu/scratch.h"
 #include "core/dtype.h"
@@ -25,9 +26,6 @@ constexpr int64_t kPackWork = 1 << 16;        // elements of A
 constexpr int64_t kCopiedElements = 1 << 23;  // of A, at once
 constexpr int64_t kPairRows = 2 * kAmxRows;
 constexpr int64_t kLeastWork = 1 << 11;
-
-constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-constexpr int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
 
 const uint16_t* bits(const bf16* p) { return reinterpret_cast<const uint16_t*>(p); }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/ceil_div.h"
 #include "core/cpu/transpose_copy.h"
 #include "core/parallel.h"
 #include "core/row_walk.h"
@@ -57,7 +58,7 @@ void copy_blocks(const char* src, char* dst, const Layout* layouts, int64_t size
   // Where one side is short the other is the longer.
   const int64_t height = std::min(rows, side * side / std::min(cols, side));
   const int64_t width = std::min(cols, side * side / std::min(rows, side));
-  const int64_t down = (rows + height - 1) / height, across = (cols + width - 1) / width;
+  const int64_t down = ceil_div(rows, height), across = ceil_div(cols, width);
   const auto transpose = TILEGRAD_SIMD(transpose_copy);
   parallel_for(
       s.numel() / (rows * cols) * down * across, grain_for(height * width, kGrain),

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "core/ceil_div.h"
 #include "core/cpu/quantize_rows_simd.h"
 #include "core/parallel.h"
 
@@ -16,7 +17,7 @@ Range range_of(DType dtype, const char* x, int64_t n) {
   const RangeKernel kernel = TILEGRAD_SIMD(range_row)(dtype);
   if (n <= kGrain) return kernel(x, n);
   const int64_t size = static_cast<int64_t>(dtype_size(dtype));
-  std::vector<Range> parts(static_cast<size_t>((n + kGrain - 1) / kGrain));
+  std::vector<Range> parts(static_cast<size_t>(ceil_div(n, kGrain)));
   parallel_for(n, kGrain, [&](int64_t begin, int64_t end) {
     parts[static_cast<size_t>(begin / kGrain)] = kernel(x + begin * size, end - begin);
   });

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <type_traits>
 
+#include "core/ceil_div.h"
 #include "core/cpu/scratch.h"
 #include "core/dtype.h"
 #include "core/parallel.h"
@@ -32,8 +33,6 @@ constexpr int64_t kRowsDepth = 256;
 // Weight gradients of a small batch: C is the largest, and its rows go to the threads that will update them.
 constexpr int64_t kShallow = 64, kShallowRows = 32;
 constexpr int64_t kRowsTaskWork = 1 << 22;
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 template <class T, class S>
 class Blocked {

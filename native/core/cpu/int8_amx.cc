@@ -9,6 +9,7 @@
 #include <thread>
 #include <utility>
 
+#include "core/ceil_div.h"
 #include "core/cpu/amx.h"
 #include "core/cpu/scratch.h"
 #include "core/parallel.h"
@@ -29,9 +30,6 @@ constexpr int64_t kTaskCols = 512;
 constexpr int64_t kPassBlocks = 64;  // of k
 constexpr int64_t kPairRows = 2 * kAmxRows;
 constexpr int64_t kPackCols = 2 * kAmxCols;
-
-constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-constexpr int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
 
 // Of kPackCols columns of B.
 enum class Packing : uint32_t { none, begun, done };

@@ -5,6 +5,7 @@
 #pragma GCC target("amx-tile,amx-int8,avx512vbmi")
 #endif
 
+#include "core/ceil_div.h"
 #include "core/cpu/int8_amx.h"
 #include "core/cpu/simd.h"
 
@@ -114,9 +115,7 @@ TG_SIMD __mmask16 first_bytes16(int64_t n) {
   return static_cast<__mmask16>(n >= 16 ? 0xffffu : n <= 0 ? 0 : (1u << n) - 1);
 }
 
-constexpr int64_t round_up_depth(int64_t depth) {
-  return (depth + kAmxDepth - 1) / kAmxDepth * kAmxDepth;
-}
+constexpr int64_t round_up_depth(int64_t depth) { return round_up(depth, kAmxDepth); }
 // Tile `tile` of those side by side, in the block of k.
 TG_SIMD uint8_t* tile_of(const AmxPackB& p, int64_t k, int tile) {
   return p.out + tile / 2 * p.panel + (k / kAmxDepth * 2 + tile % 2) * kAmxTile;

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <new>
 
+#include "core/ceil_div.h"
 #include "core/cpu/int8_amx.h"
 #include "core/cpu/int8_gemm_simd.h"
 #include "core/cpu/scratch.h"
@@ -19,9 +20,6 @@ constexpr int64_t kTaskWork = 1 << 21;         // multiply-adds
 constexpr int64_t kPackWork = 1 << 16;         // bytes
 constexpr int64_t kSuperBlockBytes = 1 << 24;  // of packed B
 constexpr int64_t kTilePanels = 4;  // of B per task at most, so that the tile stays in L2
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
 
 class Product {
  public:

@@ -1,5 +1,6 @@
 // The register tile of the integer product: MR rows by 2 vectors of 32-bit sums stay in registers while k runs; per group it
 // loads 2 vectors of B and broadcasts MR groups of A. Sums wrap modulo 2^32, so their order does not matter.
+#include "core/ceil_div.h"
 #include "core/cpu/avx_vnni.h"
 #include "core/cpu/int8_dot_vnni.h"
 #include "core/cpu/int8_gemm_simd.h"
@@ -184,11 +185,11 @@ void int8_gemm_packed(const PackedInt8Gemm& g) {
   t.a_row = g.a_row;
   t.c_row = g.c_row;
   t.accumulate = g.accumulate;
-  const int64_t panels = (g.m + g.panel_rows - 1) / g.panel_rows;
+  const int64_t panels = ceil_div(g.m, g.panel_rows);
   const int last_rows = static_cast<int>(g.m - (panels - 1) * g.panel_rows);
   for (int64_t j = 0; j < g.n; j += kCols) {
     const int cols = static_cast<int>(g.n - j < kCols ? g.n - j : kCols);
-    const int vectors = (cols + kLanes32 - 1) / kLanes32;
+    const int vectors = ceil_div(cols, kLanes32);
     const TileFunction whole = tile_function(g, g.panel_rows, vectors);
     const TileFunction last = tile_function(g, last_rows, vectors);
     t.b = g.b + j / kCols * g.b_panel;

@@ -1,6 +1,7 @@
 // Images with their channels innermost, as implicit matrix products gather them, and weights to match.
 #pragma once
 
+#include "core/ceil_div.h"
 #include "core/cuda/cuda_device.h"
 
 namespace tilegrad::cuda {
@@ -8,7 +9,7 @@ namespace tilegrad::cuda {
 /// Channels per group, rounded up to what 16 bytes hold.
 inline int64_t padded_channels(int64_t channels, int element_bytes) {
   const int64_t per = 16 / element_bytes;
-  return (channels + per - 1) / per * per;
+  return round_up(channels, per);
 }
 
 /// Enqueues (n, groups, channels, pixels) to (n, pixels, groups, padded channels), zeros in the padding. With `flip` the

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/asker.h"
+#include "core/ceil_div.h"
 #include "core/cuda/cuda_device.h"
 #include "core/cuda/index_fault.h"
 
@@ -66,7 +67,7 @@ void check(cudaError_t error, const char* what) {
 }
 
 int grid_size(const CudaStream& stream, int64_t n, int per_block) {
-  const int64_t blocks = (n + per_block - 1) / per_block;
+  const int64_t blocks = ceil_div(n, per_block);
   const int64_t most = int64_t{32} * stream.traits().multiprocessors;
   return static_cast<int>(blocks < most ? (blocks > 0 ? blocks : 1) : most);
 }

@@ -5,6 +5,8 @@
 //   flags between threads only through atomics; vector accesses written as float4 or uint4.
 #pragma once
 
+#include "core/ceil_div.h"
+
 #if defined(__CUDACC__)
 
 #include <cuda_bf16.h>
@@ -72,10 +74,5 @@ namespace tilegrad {
 
 constexpr int kWarpSize = 32;
 constexpr unsigned kFullWarp = 0xffffffffu;
-
-template <class T>
-constexpr __host__ __device__ T ceil_div(T a, T b) {
-  return (a + b - 1) / b;
-}
 
 }  // namespace tilegrad

@@ -65,7 +65,7 @@ OperandLines packed(CudaStream& stream, const OperandLines& operand, int element
   if (operand.is_packed(element_bytes)) return operand;
   const int64_t per = 16 / element_bytes;
   OperandLines from = operand, to = operand;
-  const int64_t width = (operand.k + per - 1) / per * per;
+  const int64_t width = round_up(operand.k, per);
   from.rank = 0;
   int64_t matrices = 1;
   for (int d = 0; d < operand.rank; d++) {

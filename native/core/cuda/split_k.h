@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "core/ceil_div.h"
+
 namespace tilegrad::cuda {
 
 struct SplitK {
@@ -19,8 +21,8 @@ inline SplitK split_depth(int64_t tiles, int64_t depth, int64_t step, int64_t sh
   const int64_t most =
       std::min({blocks / std::max<int64_t>(tiles, 1), depth / shortest, kMostRanges});
   if (most <= 1) return {INT32_MAX, 1};
-  const int64_t length = ((depth + most - 1) / most + step - 1) / step * step;
-  return {static_cast<int>(length), static_cast<int>((depth + length - 1) / length)};
+  const int64_t length = round_up(ceil_div(depth, most), step);
+  return {static_cast<int>(length), static_cast<int>(ceil_div(depth, length))};
 }
 
 }  // namespace tilegrad::cuda

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/ceil_div.h"
 #include "core/cpu/scratch.h"
 #include "core/sweep.h"
 #include "ops/batch_norm/batch_norm.h"
@@ -33,8 +34,8 @@ class Table {
       : x_(x.as<T>()),
         channels_(x.shape()[1]),
         rows_(channels_ > 0 ? x.numel() / channels_ : 0),
-        grain_(std::max(grain_for(channels_, kChunk), (rows_ + kMostChunks - 1) / kMostChunks)),
-        chunks_((rows_ + grain_ - 1) / grain_),
+        grain_(std::max(grain_for(channels_, kChunk), ceil_div(rows_, kMostChunks))),
+        chunks_(ceil_div(rows_, grain_)),
         kernels_(TILEGRAD_SIMD(batch_norm_row_kernels)(x.dtype)) {
     const size_t channels = static_cast<size_t>(channels_);
     const size_t doubles = static_cast<size_t>(2 * (chunks_ + 1)) * channels;

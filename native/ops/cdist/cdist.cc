@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "core/ceil_div.h"
 #include "core/cpu/scratch.h"
 #include "core/parallel.h"
 
@@ -32,8 +33,8 @@ void cdist_cpu(KernelArgs& args) {
   const CdistShape s(args);
   const auto kernels = TILEGRAD_SIMD(cdist_kernels)(args.inputs[0].dtype);
   const CdistNorm norm = cdist_norm(args.attrs);
-  const int64_t tall = (s.p + kTileRows - 1) / kTileRows;
-  const int64_t wide = (s.r + kernels.columns - 1) / kernels.columns;
+  const int64_t tall = ceil_div(s.p, kTileRows);
+  const int64_t wide = ceil_div(s.r, kernels.columns);
   const int64_t work = std::min(s.p, kTileRows) * kernels.columns * std::max<int64_t>(s.m, 1);
   TG_DISPATCH_FLOAT(args.inputs[0].dtype, T, {
     const T *a = args.inputs[0].as<T>(), *b = args.inputs[1].as<T>();

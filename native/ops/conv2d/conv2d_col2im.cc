@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "core/ceil_div.h"
 #include "core/cpu/gemm_blocked.h"
 #include "core/cpu/gemm_kernels.h"
 #include "core/cpu/scratch.h"
@@ -21,8 +22,6 @@ constexpr int64_t kLeastBytes = 512 << 10;  // of the weights
 constexpr int64_t kTaskRows = 144;          // channels by taps of a task at least
 constexpr int64_t kPackWork = 1 << 14;      // elements
 constexpr int64_t kTaskWork = 1 << 18;      // multiply-adds
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 template <class T>
 class Col2im {

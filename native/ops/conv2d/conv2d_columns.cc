@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/ceil_div.h"
 #include "core/cpu/gemm_kernels.h"
 #include "core/cpu/scratch.h"
 #include "core/parallel.h"
@@ -17,8 +18,6 @@ namespace {
 
 constexpr int64_t kTaskWork = 1 << 18;          // multiply-adds
 constexpr int64_t kColumnsElements = 64 << 10;  // of one channel: a part of L2
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 template <class T>
 void run(const ConvShape& s, const ConvGradient<T>& dy, const T* weight, T* dx) {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/ceil_div.h"
 #include "core/cpu/gemm_kernels.h"
 #include "core/cpu/scratch.h"
 #include "core/parallel.h"
@@ -21,9 +22,6 @@ constexpr int64_t kBandBytes = 512 << 10;  // of the copied image: a part of L2
 constexpr int64_t kEnoughTasks = 32;
 constexpr int64_t kFewImages = 8;
 constexpr int64_t kCopyChannels = 16;  // that one task copies
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
 
 template <class T>
 class Direct {

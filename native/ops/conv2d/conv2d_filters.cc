@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/ceil_div.h"
 #include "core/cpu/gemm_kernels.h"
 #include "core/cpu/scratch.h"
 #include "core/parallel.h"
@@ -20,8 +21,6 @@ constexpr int64_t kTaskWork = 1 << 20;  // multiply-adds
 constexpr int64_t kEnoughTasks = 32;
 constexpr int64_t kBandBytes = 256 << 10;   // of finished pixels: a part of L2
 constexpr int64_t kCopyElements = 1 << 14;  // that one task copies
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 class Filters {
  public:

@@ -4,6 +4,7 @@
 // neighbouring rows of a narrow image.
 #include "ops/conv2d/conv2d_filters_simd.h"
 
+#include "core/ceil_div.h"
 #include "ops/conv2d/conv2d_pixels.h"
 
 namespace tilegrad::TILEGRAD_ISA {
@@ -111,11 +112,11 @@ TileFunction two_rows(int64_t cols) {
 template <int NV>
 TG_SIMD void block_tiles(const FiltersPanel& f, Tile& t) {
   const int64_t per_tile = 2 * f.cols <= kPixels ? 2 : 1;
-  const int64_t parts = (f.cols + kPixels - 1) / kPixels;
-  const int64_t tiles = (f.rows + per_tile - 1) / per_tile * parts;
+  const int64_t parts = ceil_div(f.cols, kPixels);
+  const int64_t tiles = ceil_div(f.rows, per_tile) * parts;
   const int64_t ahead = f.weights_end - t.weights - kAhead, block = t.depth * NV * W;
   const int64_t pairs = (ahead < block ? ahead : block) / (2 * kLine);
-  t.next = t.weights + kAhead, t.next_pairs = pairs > 0 ? (pairs + tiles - 1) / tiles : 0;
+  t.next = t.weights + kAhead, t.next_pairs = pairs > 0 ? ceil_div(pairs, tiles) : 0;
   for (int64_t row = 0; row < f.rows; row += per_tile) {
     const bool two = per_tile == 2 && row + 1 < f.rows;
     for (int64_t part = 0; part < parts; ++part) {
@@ -139,7 +140,7 @@ TG_SIMD void panel(const FiltersPanel& f) {
       bias[v] = load_partial<float>(f.bias + v * W, left < W ? left : W);
   }
   constexpr int64_t kMost = kBlockBytes / (NV * W * sizeof(float));
-  const int64_t blocks = f.depth > kMost ? (f.depth + kMost - 1) / kMost : 1;
+  const int64_t blocks = f.depth > kMost ? ceil_div(f.depth, kMost) : 1;
   Tile t = {};
   t.out_block = f.rows * f.cols * W;
   for (int64_t block = 0; block < blocks; ++block) {

@@ -3,12 +3,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/ceil_div.h"
 #include "ops/conv2d/conv2d_simd.h"
 
 namespace tilegrad {
 namespace {
-
-int64_t ceil_div(int64_t a, int64_t b) { return a >= 0 ? (a + b - 1) / b : -(-a / b); }
 
 // Divisions are slow, and most strides are 1.
 int64_t quotient(int64_t a, int64_t b) { return b == 1 ? a : a / b; }

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/ceil_div.h"
 #include "core/cpu/scratch.h"
 #include "core/parallel.h"
 #include "ops/conv2d/conv2d_col2im.h"
@@ -61,8 +62,8 @@ template <class T>
 bool run_phases_together(const ConvShape& s, DirectConv<T> conv) {
   PatchGrid grid = {};
   grid.step_h = std::min(s.stride_h, s.h), grid.step_w = std::min(s.stride_w, s.w);
-  grid.height = (s.h + s.stride_h - 1) / s.stride_h;
-  grid.width = (s.w + s.stride_w - 1) / s.stride_w;
+  grid.height = ceil_div(s.h, s.stride_h);
+  grid.width = ceil_div(s.w, s.stride_w);
   std::vector<std::vector<PhaseTap>> rows, cols;
   int64_t top = 0, left = 0;
   for (int64_t a = 0; a < grid.step_h; ++a) {
@@ -142,8 +143,8 @@ void input_gradient(const ConvShape& s, const ConvGradient<T>& gradient, const T
         }
       }
       conv.out = dx + a * s.w + b;
-      conv.out_h = (s.h - a + s.stride_h - 1) / s.stride_h;
-      conv.out_w = (s.w - b + s.stride_w - 1) / s.stride_w;
+      conv.out_h = ceil_div(s.h - a, s.stride_h);
+      conv.out_w = ceil_div(s.w - b, s.stride_w);
       run_direct(conv, ConvImage(s.p, s.q, 1, 1, -top, -left, conv.out_w, std::move(taps)));
     }
   }

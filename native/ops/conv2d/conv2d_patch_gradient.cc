@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/ceil_div.h"
 #include "core/cpu/gemm_blocked.h"
 #include "core/cpu/gemm_kernels.h"
 #include "core/cpu/scratch.h"
@@ -28,8 +29,6 @@ constexpr int64_t kBlockBytes = 512 << 10;  // of the sums of a task: a part of 
 constexpr int64_t kCopyBytes = 512 << 10;   // of a task's images
 constexpr int64_t kFewPixels = 100;         // of images that are met together
 constexpr int64_t kMostColumns = 64;
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 std::vector<ConvTap> all_taps(const ConvShape& s) {
   std::vector<ConvTap> taps;

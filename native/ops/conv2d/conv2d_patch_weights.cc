@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "core/ceil_div.h"
 #include "core/cpu/scratch.h"
 #include "core/parallel.h"
 
@@ -12,8 +13,6 @@ namespace {
 
 constexpr int64_t kSortedChannels = 16;  // whose images stay in L1 from tap to tap
 constexpr int64_t kPackWork = 1 << 15;   // elements
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 }  // namespace
 

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "core/ceil_div.h"
 #include "core/cpu/gemm_kernels.h"
 #include "core/cpu/scratch.h"
 #include "core/parallel.h"
@@ -27,9 +28,6 @@ constexpr int64_t kLeastPanels = 6;      // of a task, which packs its patches
 constexpr int64_t kPhaseRows = 8, kPlainRows = 32, kLeastDepth = 64;
 constexpr int64_t kRowBytes = 512 << 10, kWeightBytes = 1 << 20;  // parts of L2
 constexpr double kPackRows = 8;
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
 
 template <class T>
 struct PatchKernels;

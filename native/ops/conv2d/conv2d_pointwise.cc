@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "core/ceil_div.h"
 #include "core/cpu/gemm_blocked.h"
 #include "core/cpu/gemm_kernels.h"
 #include "core/cpu/scratch.h"
@@ -26,8 +27,6 @@ constexpr int64_t kFewRows = 32, kFewChannels = 32;
 // What is read where it lies.
 constexpr int64_t kLeastRows = 12, kLeastPanels = 4, kDeepChannels = 64;
 constexpr int64_t kFewWeights = 1 << 15, kCachedBytes = 8 << 20;
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 template <class T>
 class Pointwise {

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "core/ceil_div.h"
 #include "core/cpu/gemm_blocked.h"
 #include "core/cpu/gemm_kernels.h"
 #include "core/cpu/scratch.h"
@@ -23,8 +24,6 @@ constexpr int64_t kTaskWork = 1 << 19;   // multiply-adds
 constexpr int64_t kEnoughTasks = 16;
 constexpr int64_t kPartPixels = 768;      // that are worth sums of their own
 constexpr int64_t kPartsBytes = 1 << 20;  // of all parts' sums: a part of L2
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 template <class T>
 class PointwiseWeight {

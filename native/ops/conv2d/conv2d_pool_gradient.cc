@@ -9,6 +9,7 @@
 #include <cstring>
 #include <vector>
 
+#include "core/ceil_div.h"
 #include "core/cpu/gemm_kernels.h"
 #include "core/cpu/scratch.h"
 #include "core/parallel.h"
@@ -22,8 +23,6 @@ constexpr int64_t kPartsElements = 1 << 24;
 constexpr int64_t kCached = 1 << 16;     // elements of an image or of the kernels: a part of L2
 constexpr int64_t kChunkWork = 1 << 17;  // multiply-adds
 constexpr int64_t kSlack = 64;           // elements that vectors may read or write behind an array
-
-int64_t round_up(int64_t a, int64_t b) { return (a + b - 1) / b * b; }
 
 int64_t lanes() { return ConvKernels<float>().geometry.lanes; }
 
@@ -106,7 +105,7 @@ class WeightGradient {
         dy_(dy),
         row_(padded_patch(z_.patch)),
         rows_(expanded_rows(s, z_)) {
-    vectors_ = (s.r * row_ + lanes() - 1) / lanes();
+    vectors_ = ceil_div(s.r * row_, lanes());
     sums_ = vectors_ * lanes();
     for (int64_t v = 0; v < vectors_; ++v) place_.push_back(static_cast<int32_t>(v * lanes()));
     for (int64_t i = 0; i < z_.windows_h; ++i) {

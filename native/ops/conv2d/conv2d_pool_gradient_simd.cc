@@ -3,6 +3,7 @@
 // sets, since a sum waits 4 cycles for the one before.
 #include "ops/conv2d/conv2d_pool_gradient_simd.h"
 
+#include "core/ceil_div.h"
 #include "ops/conv2d/conv2d_pool_lanes.h"
 
 namespace tilegrad::TILEGRAD_ISA {
@@ -122,7 +123,7 @@ TG_SIMD void expand(const ExpandRows& c) {
 PooledSum conv_pooled_entries(const PooledEntries& c) { return entries(c); }
 
 void conv_scaled_runs(const ScaledRuns& c) {
-  const int64_t tiles = (c.vectors + kRunVectors - 1) / kRunVectors;
+  const int64_t tiles = ceil_div(c.vectors, kRunVectors);
   for (int64_t i = 0; i < tiles; ++i) {
     const int64_t first = c.vectors * i / tiles;
     runs_of(c, first, c.vectors * (i + 1) / tiles - first);

@@ -2,12 +2,10 @@
 
 #include <algorithm>
 
+#include "core/ceil_div.h"
+
 namespace tilegrad {
-namespace {
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-}  // namespace
+namespace {}  // namespace
 
 // Writing a flat vector takes as long as about 8 taps, loading two halves a fifth longer than a whole vector.
 ConvVectorLayout::ConvVectorLayout(const ConvGeometry& geometry, bool may_split, int64_t out_h,

@@ -7,6 +7,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "core/ceil_div.h"
 #include "core/cpu/gemm_kernels.h"
 #include "core/cpu/scratch.h"
 #include "core/parallel.h"
@@ -29,8 +30,6 @@ constexpr int64_t kBlockTaps = 256;         // of a task: each transposes dy for
 constexpr int64_t kTaskWork = 1 << 19;      // multiply-adds
 constexpr int64_t kPanelVectors = 640;      // of a panel of dy: a part of L1
 constexpr int64_t kImageBytes = 128 << 10;  // of copied planes
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 std::vector<ConvTap> all_taps(const ConvShape& s) {
   std::vector<ConvTap> taps;

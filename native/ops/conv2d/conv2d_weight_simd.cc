@@ -2,6 +2,7 @@
 // position MT image elements are broadcast and NV neighbouring vectors of dy loaded. runs: the same for one vector of filters
 // and taps in rows of S neighbours, one address a row: with short rows of output the addresses cost most. dot: for few filters, vectors
 // run along the output columns instead, MK filters by MT taps, summed over the lanes at the end.
+#include "core/ceil_div.h"
 #include "core/cpu/simd.h"
 #include "ops/conv2d/conv2d_simd.h"
 
@@ -108,9 +109,9 @@ TG_SIMD void weight_tiles(const ConvWeightTile<T>& c) {
   constexpr int W = kLanes<T>;
   if (c.filters == W && c.run == 3) return weight_run_tiles<T, 3, 3>(c);
   if (c.filters == W && c.run == 5) return weight_run_tiles<T, 2, 5>(c);
-  const int64_t tap_tiles = (c.taps + kTileTaps - 1) / kTileTaps;
+  const int64_t tap_tiles = ceil_div(c.taps, kTileTaps);
   const int64_t vectors = c.filters / W;
-  const int64_t panels = (vectors + kTileVectors - 1) / kTileVectors;
+  const int64_t panels = ceil_div(vectors, kTileVectors);
   for (int64_t j = 0; j < panels; ++j) {
     const int64_t v = vectors * j / panels, width = vectors * (j + 1) / panels - v;
     for (int64_t i = 0; i < tap_tiles; ++i) {
@@ -227,8 +228,8 @@ TG_SIMD bool weight_dot_runs(const ConvWeightDot<T>& c) {
 template <class T>
 TG_SIMD void weight_dots(const ConvWeightDot<T>& c) {
   if (weight_dot_runs(c)) return;
-  const int64_t tap_tiles = (c.taps + kDotTaps - 1) / kDotTaps;
-  const int64_t filter_tiles = (c.filters + kDotFilters - 1) / kDotFilters;
+  const int64_t tap_tiles = ceil_div(c.taps, kDotTaps);
+  const int64_t filter_tiles = ceil_div(c.filters, kDotFilters);
   for (int64_t i = 0; i < filter_tiles; ++i) {
     const int64_t f = c.filters * i / filter_tiles;
     const int64_t filters = c.filters * (i + 1) / filter_tiles - f;

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <vector>
 
+#include "core/ceil_div.h"
 #include "core/cpu/gemm_kernels.h"
 #include "core/cpu/scratch.h"
 #include "core/parallel.h"
@@ -27,8 +28,6 @@ constexpr int64_t kFewTasks = 8, kEnoughTasks = 16;
 constexpr int64_t kSharedBytes = 1 << 20;  // of v that tasks share
 constexpr int64_t kFewTiles = 2, kManyTiles = 16;
 constexpr int64_t kManyKernels = 1 << 14;
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 struct Kernels {
   WinogradGeometry geometry = TILEGRAD_SIMD(winograd_geometry)();

@@ -4,6 +4,7 @@
 // out. The product is a register tile of MR tiles by up to 2 vectors of filters.
 #include "ops/conv2d/conv2d_winograd_simd.h"
 
+#include "core/ceil_div.h"
 #include "ops/conv2d/conv2d_pixels.h"
 #include "ops/conv2d/conv2d_winograd_transform.h"
 
@@ -140,7 +141,7 @@ void winograd_input(const WinogradTransform& w) {
 }
 
 void winograd_product(const WinogradProduct& w) {
-  const int64_t groups = (w.tiles + kTileRows - 1) / kTileRows;
+  const int64_t groups = ceil_div(w.tiles, kTileRows);
   for (int64_t i = 0; i < groups; ++i) {
     const int64_t first = w.tiles * i / groups, rows = w.tiles * (i + 1) / groups - first;
     w.vectors == 1 ? product_rows<1>(w, first, rows) : product_rows<2>(w, first, rows);

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/ceil_div.h"
+
 namespace tilegrad {
 
 // Neighbouring rows of tiles of one image, or a part of one row.
@@ -20,9 +22,9 @@ class WinogradTiles {
   // Of units of at most `most_cols` tiles.
   WinogradTiles(int64_t images, int64_t height, int64_t width, int64_t most_cols)
       : images_(images), rows_((height + 3) / 4), cols_((width + 3) / 4) {
-    const int64_t parts = (cols_ + most_cols - 1) / most_cols;
-    unit_cols_ = (cols_ + parts - 1) / parts;
-    parts_ = (cols_ + unit_cols_ - 1) / unit_cols_;
+    const int64_t parts = ceil_div(cols_, most_cols);
+    unit_cols_ = ceil_div(cols_, parts);
+    parts_ = ceil_div(cols_, unit_cols_);
   }
 
   int64_t count() const { return images_ * rows_ * cols_; }

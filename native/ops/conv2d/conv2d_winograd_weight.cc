@@ -9,6 +9,7 @@
 #include <atomic>
 #include <vector>
 
+#include "core/ceil_div.h"
 #include "core/cpu/gemm_kernels.h"
 #include "core/cpu/scratch.h"
 #include "core/parallel.h"
@@ -21,8 +22,6 @@ namespace {
 
 constexpr int64_t kEnoughTasks = 8;
 constexpr int64_t kPartTiles = 64, kFewTiles = 8;
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // `total` channels or filters cut evenly into blocks of whole vectors.
 struct Blocks {

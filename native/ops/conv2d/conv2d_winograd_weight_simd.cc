@@ -3,6 +3,7 @@
 // filters by NV vectors of channels, summed over the tiles of a chunk and added to sums that stay in L2.
 #include "ops/conv2d/conv2d_winograd_weight_simd.h"
 
+#include "core/ceil_div.h"
 #include "ops/conv2d/conv2d_winograd_transform.h"
 
 namespace tilegrad::TILEGRAD_ISA {
@@ -107,8 +108,8 @@ void winograd_weight_gradients(const WinogradTransform& w) {
 
 // Both directions are shared out evenly.
 void winograd_weight_product(const WinogradWeightProduct& w) {
-  const int64_t runs = (w.vectors + kVectors - 1) / kVectors;
-  const int64_t groups = (w.filters + kRows - 1) / kRows;
+  const int64_t runs = ceil_div(w.vectors, kVectors);
+  const int64_t groups = ceil_div(w.filters, kRows);
   for (int64_t j = 0; j < runs; ++j) {
     const int64_t vector = w.vectors * j / runs, vectors = w.vectors * (j + 1) / runs - vector;
     for (int64_t i = 0; i < groups; ++i) {

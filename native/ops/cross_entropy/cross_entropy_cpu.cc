@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "core/ceil_div.h"
 #include "core/cpu/scratch.h"
 #include "core/math.h"
 #include "core/sweep.h"
@@ -32,7 +33,7 @@ void for_parts(const CrossEntropyShape& s, int64_t grain, Body&& body) {
     return sweep_for(s.batch, grain, s.batch * s.classes * 8, [&](int64_t begin, int64_t end) {
       body(Part{begin, {s.classes, 1, end - begin, true}}, begin / grain);
     });
-  const int64_t blocks = (s.inner + kColumns - 1) / kColumns;
+  const int64_t blocks = ceil_div(s.inner, kColumns);
   parallel_for(s.batch * blocks, grain, [&](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; ++task) {
       const int64_t column = task % blocks * kColumns;
@@ -46,9 +47,9 @@ void for_parts(const CrossEntropyShape& s, int64_t grain, Body&& body) {
 struct Chunks {
   int64_t grain, count;
   explicit Chunks(const CrossEntropyShape& s) {
-    const int64_t blocks = s.inner == 1 ? 1 : (s.inner + kColumns - 1) / kColumns;
+    const int64_t blocks = s.inner == 1 ? 1 : ceil_div(s.inner, kColumns);
     grain = grain_for(s.classes * std::min(s.inner, kColumns), kChunk);
-    count = (s.batch * blocks + grain - 1) / grain;
+    count = ceil_div(s.batch * blocks, grain);
   }
 };
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "core/ceil_div.h"
 #include "core/cpu/copy.h"
 #include "core/cpu/indexed.h"
 #include "core/row_walk.h"
@@ -87,8 +88,8 @@ void for_places(const GatherPlan& p, const I* index, const Put& put) {
   int64_t middle = 1;
   for (int d = p.dim + 1; d < p.rank - 1; ++d) middle *= p.index_shape[d];
   const int64_t length = p.index_shape[p.dim], groups = p.rows / length;
-  const int64_t strips = groups >= 16 ? 1 : (p.n + kColumns - 1) / kColumns;
-  const int64_t width = (p.n + strips - 1) / strips;
+  const int64_t strips = groups >= 16 ? 1 : ceil_div(p.n, kColumns);
+  const int64_t width = ceil_div(p.n, strips);
   parallel_for(groups * strips, grain_for(length * width, kGrain), [&](int64_t begin, int64_t end) {
     for (int64_t chunk = begin; chunk < end; ++chunk) {
       const int64_t group = chunk / strips, from = chunk % strips * width;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "core/ceil_div.h"
 #include "core/cpu/indexed.h"
 #include "ops/index_select/index_select.h"
 
@@ -54,8 +55,8 @@ void add_rows(const IndexedRows& r, const I* index, int64_t n, int64_t skip, con
                   r.rows * (part + 1) / parts);
     });
   }
-  const int64_t strips = r.outer >= 16 ? 1 : (r.inner + kColumns - 1) / kColumns;
-  const int64_t width = (r.inner + strips - 1) / strips;
+  const int64_t strips = r.outer >= 16 ? 1 : ceil_div(r.inner, kColumns);
+  const int64_t width = ceil_div(r.inner, strips);
   parallel_for(r.outer * strips, grain_for(n * width, kGrain), [&](int64_t begin, int64_t end) {
     for (int64_t chunk = begin; chunk < end; ++chunk) {
       const int64_t block = chunk / strips, first = chunk % strips * width;

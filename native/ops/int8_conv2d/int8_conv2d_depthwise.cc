@@ -2,6 +2,7 @@
 // while they are in L1. Bytes moved: the image about twice, in L1, and the output once.
 #include <algorithm>
 
+#include "core/ceil_div.h"
 #include "core/cpu/scratch.h"
 #include "core/parallel.h"
 #include "ops/int8_conv2d/int8_conv2d_depthwise_simd.h"
@@ -13,8 +14,6 @@ namespace {
 constexpr int64_t kTaskWork = 1 << 18;     // multiply-adds
 constexpr int64_t kBlockBytes = 24 << 10;  // of padded rows and sums
 constexpr int64_t kVector = 64;            // bytes read or written beyond the end
-
-int64_t round_up(int64_t a, int64_t b) { return (a + b - 1) / b * b; }
 
 class Depthwise {
  public:

@@ -2,6 +2,7 @@
 // for VNNI, 2 widened to words for AVX2; else tap by tap. Sums wrap modulo 2^32.
 #include "ops/int8_conv2d/int8_conv2d_depthwise_simd.h"
 
+#include "core/ceil_div.h"
 #include "core/cpu/simd.h"
 
 #if defined(__x86_64__)
@@ -111,7 +112,7 @@ TG_SIMD void sums_of(const Int8Depthwise& d, const uint32_t* weight, int64_t gro
 
 // False if this kernel is not for it.
 bool by_groups(const Int8Depthwise& d) {
-  const int64_t groups = (d.kernel_cols + kTaps - 1) / kTaps;
+  const int64_t groups = ceil_div(d.kernel_cols, kTaps);
   if (d.dilation_w != 1 || d.stride_w > kWidestStride || d.kernel_rows * groups > kMostGroups)
     return false;
   uint32_t weight[kMostGroups];
@@ -119,7 +120,7 @@ bool by_groups(const Int8Depthwise& d) {
     for (int64_t g = 0; g < groups; ++g)
       weight[r * groups + g] =
           weight_group(d.weight + r * d.kernel_cols + g * kTaps, d.kernel_cols - g * kTaps);
-  constexpr int kThree = (3 + kTaps - 1) / kTaps;
+  constexpr int kThree = ceil_div(3, kTaps);
   d.kernel_rows == 3 && groups == kThree ? sums_of<3, kThree>(d, weight, groups)
                                          : sums_of<0, 0>(d, weight, groups);
   return true;

@@ -1,5 +1,6 @@
 // Rows of bytes become rows of groups: a vector of groups is a few loads that widen, shifts and ors; groups of neighbouring
 // bytes are picked from one load by a shuffle. 4 bytes are written for each one that is read.
+#include "core/ceil_div.h"
 #include "core/cpu/simd.h"
 #include "ops/int8_conv2d/int8_conv2d_layout.h"
 #include "ops/int8_conv2d/int8_conv2d_simd.h"
@@ -74,10 +75,9 @@ int64_t clamped(int64_t x, int64_t least, int64_t most) {
 template <int Group>
 TG_SIMD void lay_out_phase(const Int8Planes& p, int64_t phase_h, int64_t w, uint32_t padding,
                            uint32_t flip) {
-  const int64_t left = clamped((p.pad_left - w + p.stride_w - 1) / p.stride_w, 0, p.row_groups);
+  const int64_t left = clamped(ceil_div(p.pad_left - w, p.stride_w), 0, p.row_groups);
   const int64_t col = w + left * p.stride_w - p.pad_left;
-  const int64_t inside =
-      clamped((p.width - col + p.stride_w - 1) / p.stride_w, 0, p.row_groups - left);
+  const int64_t inside = clamped(ceil_div(p.width - col, p.stride_w), 0, p.row_groups - left);
   uint32_t* out = p.out + (phase_h * p.stride_w + w) * p.phase;
   for (int64_t h = phase_h; h < p.rows; h += p.stride_h, out += p.row_groups) {
     const int64_t source = p.first + h;

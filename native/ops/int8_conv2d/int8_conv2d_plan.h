@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "core/ceil_div.h"
 #include "core/conv_shape.h"
 #include "core/cpu/int8_amx.h"
 #include "ops/int8_conv2d/int8_conv2d_simd.h"
@@ -13,9 +14,6 @@ namespace tilegrad {
 // A group holds neighbouring channels, neighbouring taps, or neighbouring taps of pixels that no longer overlap: a plane has a
 // group for each pixel of the padded image, but of patches one for each output.
 enum class Int8Layout : uint8_t { across, along, patches };
-
-constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-constexpr int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
 
 class Int8DirectPlan {
  protected:

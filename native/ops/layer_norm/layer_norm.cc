@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "core/ceil_div.h"
 #include "core/cpu/scratch.h"
 #include "core/sweep.h"
 
@@ -106,9 +107,9 @@ void backward(KernelArgs& args) {
   int64_t grain = grain_for(all.n, kChunk);
   if (affine) {
     const int64_t chunks = std::clamp<int64_t>(kMostSums / std::max<int64_t>(all.n, 1), 1, 64);
-    grain = std::max(grain, (all.rows + chunks - 1) / chunks);
+    grain = std::max(grain, ceil_div(all.rows, chunks));
   }
-  const int64_t chunks = (all.rows + grain - 1) / grain, n = all.n;
+  const int64_t chunks = ceil_div(all.rows, grain), n = all.n;
   double* sums = nullptr;
   if (affine) {
     const size_t count = static_cast<size_t>(std::max<int64_t>(chunks, 1) * 2 * n);

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/ceil_div.h"
 #include "core/cpu/copy.h"
 #include "core/sweep.h"
 #include "ops/optimizer/clip_grad_norm_simd.h"
@@ -17,7 +18,7 @@ namespace tilegrad {
 
 namespace {
 
-int64_t chunks_of(int64_t numel) { return (numel + kClipChunk - 1) / kClipChunk; }
+int64_t chunks_of(int64_t numel) { return ceil_div(numel, kClipChunk); }
 
 void clip_grad_norm_infer(InferContext& ctx) {
   ctx.expect_float(0, "gradient 0");
@@ -71,7 +72,7 @@ void for_chunks(const std::vector<Gradient>& all, Body&& body) {
   for (const Gradient& g : all) elements += g.view.numel();
   const int64_t chunks = all.back().last, tasks = std::max<int64_t>(chunks_of(elements), 1);
   const auto size = static_cast<int64_t>(dtype_size(all.front().view.dtype));
-  sweep_for(chunks, (chunks + tasks - 1) / tasks, elements * size, [&](int64_t begin, int64_t end) {
+  sweep_for(chunks, ceil_div(chunks, tasks), elements * size, [&](int64_t begin, int64_t end) {
     auto g = std::upper_bound(all.begin(), all.end(), begin,
                               [](int64_t chunk, const Gradient& of) { return chunk < of.last; });
     for (int64_t chunk = begin; chunk < end; ++chunk) {

@@ -62,7 +62,7 @@ void clip(KernelArgs& args) {
   for (int i = 0; i < args.input_count; ++i)
     views.push_back(cuda::contiguous_cuda(stream, args.inputs[i], &copies[static_cast<size_t>(i)]));
   const auto grid_of = [](const View& view) {
-    return dim3(static_cast<unsigned>((view.numel() + kClipChunk - 1) / kClipChunk));
+    return dim3(static_cast<unsigned>(ceil_div(view.numel(), kClipChunk)));
   };
   int64_t first = 0;
   for (const View& view : views) {
@@ -70,7 +70,7 @@ void clip(KernelArgs& args) {
     cuda::check(launch(clip_squares<T>, grid_of(view), dim3(kThreads), 0, stream.handle(),
                        static_cast<const T*>(view.as<T>()), view.numel(), sums + first),
                 "launch");
-    first += (view.numel() + kClipChunk - 1) / kClipChunk;
+    first += ceil_div(view.numel(), kClipChunk);
   }
   cuda::check(launch(clip_factor<T>, dim3(1), dim3(kThreads), 0, stream.handle(), sums, chunks,
                      args.attrs.number("max_norm"), args.outputs[0].as<T>()),

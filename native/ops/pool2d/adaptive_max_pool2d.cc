@@ -4,6 +4,7 @@
 #include <limits>
 #include <vector>
 
+#include "core/ceil_div.h"
 #include "core/parallel.h"
 #include "ops/pool2d/pool2d.h"
 
@@ -26,7 +27,7 @@ struct Span {
 std::vector<Span> spans_of(int64_t size, int64_t count) {
   std::vector<Span> spans(static_cast<size_t>(count));
   for (int64_t i = 0; i < count; ++i)
-    spans[static_cast<size_t>(i)] = {i * size / count, ((i + 1) * size + count - 1) / count};
+    spans[static_cast<size_t>(i)] = {i * size / count, ceil_div((i + 1) * size, count)};
   return spans;
 }
 

@@ -21,8 +21,8 @@ __global__ void __launch_bounds__(kThreads)
     const cuda::Pixel at(i, p, q);
     const T* plane = x + at.image * h * w;
     const int64_t row = at.row, column = at.column;
-    const int64_t top = row * h / p, bottom = ((row + 1) * h + p - 1) / p;
-    const int64_t left = column * w / q, right = ((column + 1) * w + q - 1) / q;
+    const int64_t top = row * h / p, bottom = ceil_div((row + 1) * h, p);
+    const int64_t left = column * w / q, right = ceil_div((column + 1) * w, q);
     C best = -static_cast<C>(__builtin_huge_valf());
     int64_t place = top * w + left;
     for (int64_t a = top; a < bottom; ++a) {

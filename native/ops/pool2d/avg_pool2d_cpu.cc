@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/ceil_div.h"
 #include "ops/pool2d/avg_pool2d_kernels.h"
 #include "ops/pool2d/pool2d.h"
 #include "ops/pool2d/pool2d_planes.h"
@@ -39,7 +40,7 @@ PoolAxis adaptive_axis(std::vector<PoolSpan>& cells, int64_t count, int64_t size
   const int64_t width = size / count;
   PoolAxis axis{nullptr, count, 0, size % count == 0 ? count : 0, width, width, 0};
   for (int64_t i = 0; i < count; ++i) {
-    const int64_t begin = i * size / count, end = ((i + 1) * size + count - 1) / count;
+    const int64_t begin = i * size / count, end = ceil_div((i + 1) * size, count);
     cells.push_back({begin, end, end - begin});
   }
   axis.cells = cells.data();

@@ -29,7 +29,7 @@ void run(const KernelArgs& args, int64_t n, void (*kernel)(P...), A&&... values)
 __device__ CellRange cells_at(int64_t place, int64_t pad, int64_t span, int64_t stride,
                               int64_t cells) {
   const int64_t reach = place + pad - span + 1;
-  const int64_t first = reach <= 0 ? 0 : (reach + stride - 1) / stride;
+  const int64_t first = reach <= 0 ? 0 : ceil_div(reach, stride);
   const int64_t last = (place + pad) / stride + 1;
   return {first, last < cells ? last : cells};
 }
@@ -44,7 +44,7 @@ struct MeanAxis {
   };
   __device__ Span span(int64_t cell) const {
     if (kernel == 0) {
-      const int64_t begin = cell * size / cells, end = ((cell + 1) * size + cells - 1) / cells;
+      const int64_t begin = cell * size / cells, end = ceil_div((cell + 1) * size, cells);
       return {begin, end, end - begin};
     }
     const int64_t begin = cell * stride - near;
@@ -54,7 +54,7 @@ struct MeanAxis {
   }
   // Cells that hold the place.
   __device__ CellRange holding(int64_t place) const {
-    if (kernel == 0) return {place * cells / size, ((place + 1) * cells + size - 1) / size};
+    if (kernel == 0) return {place * cells / size, ceil_div((place + 1) * cells, size)};
     return cells_at(place, near, kernel, stride, cells);
   }
 };

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "core/ceil_div.h"
 #include "core/cpu/scratch.h"
 #include "core/parallel.h"
 #include "core/sweep.h"
@@ -181,7 +182,7 @@ class TapTable {
  private:
   // The windows that padding and the far end do not cut.
   static CellRange inside(int64_t count, int64_t stride, int64_t pad, int64_t reach, int64_t size) {
-    const int64_t first = std::min(count, (pad + stride - 1) / stride);
+    const int64_t first = std::min(count, ceil_div(pad, stride));
     const int64_t room = size - 1 - reach + pad;  // of the last window's begin
     return {first, std::clamp(room < 0 ? 0 : room / stride + 1, first, count)};
   }

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <vector>
 
+#include "core/ceil_div.h"
 #include "core/parallel.h"
 #include "ops/prune/prune.h"
 
@@ -80,7 +81,7 @@ class Selection {
 
   // The number of elements equal to the threshold before each chunk.
   std::vector<int64_t> ties_before() const {
-    std::vector<int64_t> before(static_cast<size_t>((n_ + kChunk - 1) / kChunk) + 1);
+    std::vector<int64_t> before(static_cast<size_t>(ceil_div(n_, kChunk)) + 1);
     parallel_for(n_, kChunk, [&](int64_t begin, int64_t end) {
       int64_t ties = 0;
       for (int64_t i = begin; i < end; ++i) ties += counts(i) && key(i) == threshold_;

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/ceil_div.h"
 #include "core/parallel.h"
 #include "ops/random/random_simd.h"
 
@@ -67,7 +68,7 @@ template <class Row>
 void for_groups(const View& out, const Attrs& attrs, int64_t per_group, Row&& row) {
   const random::Sequence sequence = sequence_of(attrs);
   const int64_t n = out.numel();
-  parallel_for((n + per_group - 1) / per_group, kGroupGrain, [&](int64_t begin, int64_t end) {
+  parallel_for(ceil_div(n, per_group), kGroupGrain, [&](int64_t begin, int64_t end) {
     row(GroupRange{sequence, begin, end, n});
   });
 }

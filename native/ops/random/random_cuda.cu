@@ -16,7 +16,7 @@ constexpr int kThreads = 256;
 template <class T, class Convert>
 __global__ void __launch_bounds__(kThreads)
     fill_words(T* __restrict__ out, int64_t n, random::Sequence sequence, Convert convert) {
-  const int64_t blocks = (n + random::kWords - 1) / random::kWords * random::kLanes;
+  const int64_t blocks = ceil_div(n, random::kWords) * random::kLanes;
   for (int64_t b = int64_t{blockIdx.x} * kThreads + threadIdx.x; b < blocks;
        b += int64_t{kThreads} * gridDim.x) {
     const random::Block block = random::philox(sequence, static_cast<uint64_t>(b));
@@ -33,7 +33,7 @@ __global__ void __launch_bounds__(kThreads)
 template <class T, class Pair>
 __global__ void __launch_bounds__(kThreads)
     fill_pairs(T* __restrict__ out, int64_t n, random::Sequence sequence, Pair pair) {
-  const int64_t blocks = (n + random::kDoubles - 1) / random::kDoubles * random::kLanes;
+  const int64_t blocks = ceil_div(n, random::kDoubles) * random::kLanes;
   for (int64_t b = int64_t{blockIdx.x} * kThreads + threadIdx.x; b < blocks;
        b += int64_t{kThreads} * gridDim.x) {
     const random::Block block = random::philox(sequence, static_cast<uint64_t>(b));
@@ -49,7 +49,7 @@ __global__ void __launch_bounds__(kThreads)
 template <class T>
 __global__ void __launch_bounds__(kThreads)
     fill_normal(T* __restrict__ out, int64_t n, random::Sequence sequence, float mean, float std) {
-  const int64_t blocks = (n + random::kWords - 1) / random::kWords * random::kLanes;
+  const int64_t blocks = ceil_div(n, random::kWords) * random::kLanes;
   for (int64_t b = int64_t{blockIdx.x} * kThreads + threadIdx.x; b < blocks;
        b += int64_t{kThreads} * gridDim.x) {
     const random::Block block = random::philox(sequence, static_cast<uint64_t>(b));

@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "core/ceil_div.h"
 #include "core/parallel.h"
 #include "ops/random/random.h"
 #include "ops/random/random_simd.h"
@@ -83,7 +84,7 @@ void permute(const random::Sequence& sequence, int64_t n, T* out) {
   const std::unique_ptr<uint64_t[]> sorted(new uint64_t[static_cast<size_t>(n)]);
   const auto draw = TILEGRAD_SIMD(random_group);
   constexpr int64_t kGroup = 2 * random::kLanes;  // keys: two of each block
-  parallel_for((n + kGroup - 1) / kGroup, 256, [&](int64_t begin, int64_t end) {
+  parallel_for(ceil_div(n, kGroup), 256, [&](int64_t begin, int64_t end) {
     uint32_t words[random::kWords];
     for (int64_t group = begin; group < end; ++group) {
       draw(sequence, group, words);

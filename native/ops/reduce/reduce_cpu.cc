@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/ceil_div.h"
 #include "core/cpu/scratch.h"
 #include "core/parallel.h"
 #include "core/sweep.h"
@@ -47,15 +48,15 @@ struct Reduction {
       per_group =
           std::clamp<int64_t>(kSegment / std::max<int64_t>(plan.per_result, 1), 1, kMostRows);
       blocks = 1;
-      groups = (plan.results + per_group - 1) / per_group;
+      groups = ceil_div(plan.results, per_group);
     } else {
       per_group = std::min(plan.inner.size, kMostColumns);
-      blocks = (plan.inner.size + per_group - 1) / per_group;
+      blocks = ceil_div(plan.inner.size, per_group);
       groups = plan.kept.numel() * blocks;
     }
     const bool cut = groups < kManyGroups && plan.per_result * per_group > kSegment;
     segment = cut ? std::max<int64_t>(kSegment / per_group, 1) : plan.per_result;
-    segments = cut ? (plan.per_result + segment - 1) / segment : 1;
+    segments = cut ? ceil_div(plan.per_result, segment) : 1;
   }
 
   const char* at(int64_t offset) const {

@@ -141,7 +141,7 @@ void reduce(KernelArgs& args, ReduceFinish how, void* out, int64_t* indices) {
                        (reduced.numel == 1 || reduced_stride == 0 || kept_stride < reduced_stride);
   const int64_t blocks = columns ? (kept.numel + 31) / 32 : kept.numel;
   const int64_t segments =
-      blocks < kEnoughBlocks ? std::max<int64_t>((reduced.numel + kSegment - 1) / kSegment, 1) : 1;
+      blocks < kEnoughBlocks ? std::max<int64_t>(ceil_div(reduced.numel, kSegment), 1) : 1;
   auto& stream = cuda::stream_of(args.stream);
   BufferRef partial;
   if (segments > 1)

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "core/ceil_div.h"
 #include "core/cpu/scratch.h"
 #include "core/op.h"
 #include "core/sweep.h"
@@ -38,7 +39,7 @@ void for_slices(const SoftmaxSlices& s, Rows&& rows, Columns&& columns) {
   if (s.inner == 1)
     return sweep_for(s.outer, grain_for(s.n, kChunk), s.outer * s.n * 8,
                      [&](int64_t begin, int64_t end) { rows(begin, end - begin); });
-  const int64_t blocks = (s.inner + kColumns - 1) / kColumns;
+  const int64_t blocks = ceil_div(s.inner, kColumns);
   parallel_for(s.outer * blocks, grain_for(s.n * std::min(s.inner, kColumns), kChunk),
                [&](int64_t begin, int64_t end) {
                  for (int64_t task = begin; task < end; ++task) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "core/ceil_div.h"
 #include "core/cpu/scratch.h"
 #include "core/parallel.h"
 #include "ops/sparse/sparse.h"
@@ -108,7 +109,7 @@ class CsrLinear {
     const int columns = TILEGRAD_SIMD(sparse_columns)(dtype_, m_);
     auto* x = static_cast<char*>(scratch(
         ScratchSlot::region, static_cast<size_t>(std::max<int64_t>(k_, 1) * columns * item_)));
-    const int64_t tasks = (n_ + kSparseRows - 1) / kSparseRows;
+    const int64_t tasks = ceil_div(n_, kSparseRows);
     for (int64_t row = 0; row < m_; row += columns) {
       const int64_t rows = std::min<int64_t>(columns, m_ - row);
       transpose(row, rows, columns, x);
