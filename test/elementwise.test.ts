@@ -242,6 +242,38 @@ describe('gradients where functions have corners or get NaN are those of PyTorch
     ],
     ['huber', (x) => F.huberLoss(x, t.zerosLike(x), { reduction: 'none', delta: 2 }), [-Infinity, 2, 1], [-2, 2, 1]],
     ['l1', (x) => F.l1Loss(x, t.zerosLike(x), { reduction: 'none' }), [0, -Infinity, 3], [0, -1, 1]],
+    [
+      'binary cross-entropy',
+      (x) => F.binaryCrossEntropy(x, t.ge(x.detach(), 0.5).to(x.dtype), { reduction: 'none' }),
+      [0, 1, 0.5, nan],
+      [0, 0, -2, nan],
+    ],
+    [
+      'clamp between tensors',
+      (x) => t.clamp(x, t.zerosLike(x), t.onesLike(x)),
+      [nan, -Infinity, 0, 0.5, 1, 2],
+      [0, 0, 1, 1, 1, 0],
+    ],
+    [
+      'prelu',
+      (x) => F.prelu(x, tensor([0.5], { dtype: x.dtype, device: x.device })),
+      [Infinity, -0, -2],
+      [1, 0.5, 0.5],
+    ],
+    [
+      'slopes of prelu',
+      (weight) =>
+        F.prelu(tensor([[Infinity, -2]], { dtype: weight.dtype, device: weight.device }), weight).reshape([2]),
+      [1, 1],
+      [0, -2],
+    ],
+    ['acosh', t.acosh, [-1, 0.5, 1], [Infinity, nan, Infinity]],
+    ...[0, 0.5, 1.5, 3].map((p): (typeof cases)[number] => [
+      `norm of power ${p}`,
+      (x) => t.norm(x.reshape([-1, 1]), p, 1).reshape(x.shape),
+      [0, -0, 2, -2, p === 0 ? nan : 0],
+      p === 0 ? [0, 0, 0, 0, 0] : [0, 0, 1, -1, 0],
+    ]),
   ];
   const places = t
     .devices()

@@ -1,8 +1,8 @@
 // Activations along a dimension, and those with weights.
 import { checkOptions } from '../error.ts';
-import { logSoftmax, softmax } from '../ops/index.ts';
+import { logSoftmax, prelu, softmax } from '../ops/index.ts';
 import type { Tensor } from '../tensor.ts';
-import { glu, prelu, softmin } from './functional/activation.ts';
+import { glu, softmin } from './functional/activation.ts';
 import { constant_ } from './init.ts';
 import { checkSize } from './linear.ts';
 import type { SameFlow } from './flow.ts';

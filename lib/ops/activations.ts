@@ -7,7 +7,8 @@ import { cast } from './cast.ts';
 import { gt, le, lt, where } from './comparisons.ts';
 import { abs, add, div, minimum, mul, neg, square, sub } from './elementwise.ts';
 import { exp, tanh } from './math.ts';
-import { attach, type Row, unary, unaryWith } from './operand.ts';
+import { attach, binary, type Row, ternary, unary, unaryWith } from './operand.ts';
+import { reshape } from './views.ts';
 
 /** The row of an activation whose gradient op reads the input. */
 const byInput = (grad: InputGrad, onnx: OnnxRule | string): Row => ({
@@ -59,6 +60,49 @@ const leaky = unaryWith(
 export function leakyRelu(x: Tensor, options: { negativeSlope?: number | undefined } = {}): Tensor {
   checkOptions('leakyRelu', options, ['negativeSlope']);
   return leaky(x, { negative_slope: options.negativeSlope ?? 0.01 });
+}
+
+// The gradient for the slopes of prelu.
+const preluWeightGrad = binary('prelu_weight_grad', {
+  saves: { inputs: 'all' },
+  grad: (ctx, grad): Grads => {
+    const x = ctx.input(1);
+    return [preluWeightGrad(grad, x), ctx.needs(1) ? where(gt(x, 0), 0, mul(grad, ctx.input(0))) : null];
+  },
+  onnx: 'none',
+});
+
+const preluInputGrad = ternary('prelu_input_grad', {
+  saves: { inputs: 'all' },
+  grad: (ctx, grad): Grads => {
+    const x = ctx.input(1);
+    const dslope = ctx.needs(2) ? where(gt(x, 0), 0, mul(grad, ctx.input(0))) : null;
+    return [preluInputGrad(grad, x, ctx.input(2)), null, dslope];
+  },
+  onnx: 'none',
+});
+
+const parametric = binary('prelu', {
+  saves: { inputs: 'all' },
+  grad: (ctx, dout): Grads => {
+    const [x, slope] = [ctx.input(0), ctx.input(1)];
+    return [ctx.needs(0) ? preluInputGrad(dout, x, slope) : null, ctx.needs(1) ? preluWeightGrad(dout, x) : null];
+  },
+  onnx: 'PRelu',
+});
+
+/**
+ * x where x > 0, else weight x: one weight for all, or one for each channel, dimension 1. Throws ERR_SHAPE for another
+ * number of weights. As torch.nn.functional.prelu.
+ */
+export function prelu(x: Tensor, weight: Tensor): Tensor {
+  const channels = x.rank > 1 ? (x.shape[1] as number) : 1;
+  if (weight.numel !== 1 && (weight.rank !== 1 || weight.numel !== channels))
+    throw new TilegradError(
+      'ERR_SHAPE',
+      `prelu: weight must have 1 element or one for each of ${channels} channels but has shape [${weight.shape.join(', ')}]`,
+    );
+  return parametric(x, reshape(weight, weight.numel === 1 ? [] : [channels, ...x.shape.slice(2).map(() => 1)]));
 }
 
 const seluAlpha = 1.6732632423543772;

@@ -1,13 +1,15 @@
 // Arithmetic, element by element: one row per function of native/ops/elementwise/functors_arithmetic.h. Tensors broadcast
 // and meet by `promote`; a number takes the dtype of the tensor beside it, and throws ERR_ARGUMENT where that dtype cannot
 // hold it. Integers wrap around.
-import { isFloat } from '../dtype.ts';
+import { isFloat, promote } from '../dtype.ts';
 import { checkOptions, TilegradError } from '../error.ts';
 import type { Attrs } from '../graph.ts';
-import type { Grads } from '../op.ts';
+import { defineOp, type Grads } from '../op.ts';
 import { Tensor } from '../tensor.ts';
 import type { OfOperands } from '../typed_shapes.ts';
-import { eq, ge, isnan, le, logicalOr, where } from './comparisons.ts';
+import { withOptional } from './arguments.ts';
+import { cast } from './cast.ts';
+import { eq, ge, gt, isnan, le, logicalAnd, logicalOr, lt, where } from './comparisons.ts';
 import { full } from './full.ts';
 import { log } from './math.ts';
 import {
@@ -83,8 +85,8 @@ const power = binary('pow', {
 });
 
 /**
- * a to the power of b. Integers: a negative number as exponent throws ERR_ARGUMENT; a negative element gives 0, except of
- * the bases 1 and -1. As torch.pow.
+ * a to the power of b, with IEEE's special values. Integers: a negative number as exponent throws ERR_ARGUMENT; a negative
+ * element gives 0, except of the bases 1 and -1. As torch.pow, whose number 0.5 takes the square root (NaN of -inf, here inf).
  */
 export function pow(a: Operand, b: Operand): Tensor {
   if (typeof b === 'number' && b < 0 && a instanceof Tensor && !isFloat(a.dtype))
@@ -140,14 +142,43 @@ const clampNumbers = unaryWith('clamp', {
   },
 });
 
+// Elements within the bounds, ends included, take the gradient, else the bound that replaced them: of crossed ones max.
+const clampTensors = defineOp('clamp_tensors', {
+  call: (run) => (x: Tensor, min: Tensor | null, max: Tensor | null) => run(withOptional([x], [min, max])),
+  compute: ([x, min, max]) => {
+    const above = min ? maximum(x as Tensor, min) : (x as Tensor);
+    return max ? minimum(above, max) : above;
+  },
+  saves: { inputs: 'all' },
+  grad: (ctx, dout): Grads => {
+    const x = ctx.input(0);
+    const [min, max] = [1, 2].map((i) => (ctx.has(i) ? ctx.input(i) : null)) as [Tensor | null, Tensor | null];
+    const both = (a: Tensor | null, b: Tensor | null): Tensor => (a && b ? logicalAnd(a, b) : (a ?? b)) as Tensor;
+    const above = max && (min ? logicalOr(gt(x, max), lt(max, min)) : gt(x, max));
+    const grads = [
+      where(both(min && ge(x, min), max && le(x, max)), dout, 0),
+      min && ctx.needs(1) ? where(both(lt(x, min), max && lt(min, max)), dout, 0) : null,
+      above && ctx.needs(2) ? where(above, dout, 0) : null,
+    ];
+    return grads.slice(0, ctx.inputCount);
+  },
+  onnx: (graph, { inputs: [x, min, max] }) => {
+    const above = min ? graph.node('Max', [x as string, min]) : (x as string);
+    return max ? graph.node('Min', [above, max]) : above;
+  },
+});
+
 /**
  * The elements, at least `min` and at most `max`: numbers, or tensors that broadcast; null for no bound. NaN stays, and
  * `max` wins where the bounds cross. As torch.clamp.
  */
 export function clamp(x: Tensor, min: Operand | null = null, max: Operand | null = null): Tensor {
   if (min instanceof Tensor || max instanceof Tensor) {
-    const above = min === null ? x : maximum(x, min);
-    return max === null ? above : minimum(above, max);
+    const bound = (value: Operand | null): Tensor | null => (value === null ? null : tensorOf(value, x));
+    const given = [x, bound(min), bound(max)];
+    const dtype = given.flatMap((operand) => operand?.dtype ?? []).reduce(promote);
+    const [first, least, most] = given.map((operand) => operand && cast(operand, dtype)) as [Tensor, ...typeof given];
+    return clampTensors(first, least ?? null, most ?? null);
   }
   return clampNumbers(x, { min: min ?? -Infinity, max: max ?? Infinity });
 }

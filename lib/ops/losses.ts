@@ -4,9 +4,10 @@ import type { Attrs } from '../graph.ts';
 import type { GradContext, Grads, OnnxCall, OnnxGraph } from '../op.ts';
 import type { Tensor } from '../tensor.ts';
 import { cast } from './cast.ts';
-import { lt } from './comparisons.ts';
-import { abs, mul, neg, sub } from './elementwise.ts';
+import { ge, lt } from './comparisons.ts';
+import { abs, clamp, div, mul, neg, sub } from './elementwise.ts';
 import { full } from './full.ts';
+import { log, log1p } from './math.ts';
 import { binaryWith, like, ternary } from './operand.ts';
 
 type Loss = (a: Tensor, b: Tensor, attrs?: Attrs) => Tensor;
@@ -68,3 +69,37 @@ export const bentError: Loss = lossOp(
     return graph.node('Where', [graph.node('Less', [size, number(delta)]), bent, straight]);
   },
 );
+
+const likelihoodSlope = ternary('bce_loss_input_grad', {
+  saves: { inputs: 'all' },
+  // dout s with s = (p - t) / q and q = max(p (1 - p), 1e-12).
+  grad: (ctx, grad): Grads => {
+    const [dout, p, t] = [ctx.input(0), ctx.input(1), ctx.input(2)];
+    const spread = mul(p, sub(1, p));
+    const each = div(mul(grad, dout), clamp(spread, 1e-12));
+    const bend = mul(div(sub(p, t), clamp(spread, 1e-12)), mul(sub(1, mul(p, 2)), cast(ge(spread, 1e-12), p.dtype)));
+    return [
+      ctx.needs(0) ? likelihoodSlope(grad, p, t) : null,
+      ctx.needs(1) ? mul(each, sub(1, bend)) : null,
+      ctx.needs(2) ? neg(each) : null,
+    ];
+  },
+  onnx: 'none',
+});
+
+/** -(t log p + (1 - t) log(1 - p)) of probabilities p and t, with logarithms from -100 on. */
+export const negativeLogLikelihood: Loss = binaryWith('bce_loss', {
+  saves: { inputs: 'all' },
+  grad: (ctx, dout): Grads => {
+    const [p, t] = [ctx.input(0), ctx.input(1)];
+    const apart = (): Tensor => sub(clamp(log1p(neg(p)), -100), clamp(log(p), -100));
+    return [ctx.needs(0) ? likelihoodSlope(dout, p, t) : null, ctx.needs(1) ? mul(dout, apart()) : null];
+  },
+  onnx: (graph, { inputs, inputMeta }) => {
+    const [p, t] = inputs as [string, string];
+    const number = (value: number): string => graph.constant([value], inputMeta[0]?.dtype, []);
+    const logOf = (x: string): string => graph.node('Clip', [graph.node('Log', [x]), number(-100)]);
+    const absent = graph.node('Mul', [graph.node('Sub', [t, number(1)]), logOf(graph.node('Sub', [number(1), p]))]);
+    return graph.node('Sub', [absent, graph.node('Mul', [t, logOf(p)])]);
+  },
+});

@@ -90,7 +90,12 @@ export const tanh = byOutput('tanh', (dout, y) => tanhInputGrad(dout, y), 'Tanh'
 /** The inverse of the hyperbolic sine. As torch.asinh. */
 export const asinh = byInput('asinh', (dout, x) => mul(dout, rsqrt(add(square(x), 1))), 'Asinh');
 /** The inverse of the hyperbolic cosine, for x from 1 on. As torch.acosh. */
-export const acosh = byInput('acosh', (dout, x) => mul(dout, rsqrt(mul(sub(x, 1), add(x, 1)))), 'Acosh');
+export const acosh = byInput(
+  'acosh',
+  // The 0 makes the product at -1 a positive zero.
+  (dout, x) => mul(dout, rsqrt(add(mul(sub(x, 1), add(x, 1)), 0))),
+  'Acosh',
+);
 /** The inverse of the hyperbolic tangent. As torch.atanh. */
 export const atanh = byInput('atanh', (dout, x) => div(dout, sub(1, square(x))), 'Atanh');
 /** The error function of x. As torch.erf. */

@@ -3,9 +3,11 @@ import { checkOptions } from '../error.ts';
 import { defineOp, type Grads, type OnnxCall, type OnnxGraph } from '../op.ts';
 import { Tensor } from '../tensor.ts';
 import { cast } from './cast.ts';
-import { eq, where } from './comparisons.ts';
+import { eq, logicalOr, where } from './comparisons.ts';
 import { abs, div, mul, pow, sign, sub } from './elementwise.ts';
 import { amax, amin } from './extremes.ts';
+import { full } from './full.ts';
+import { like } from './operand.ts';
 import { mean, sum } from './reduce.ts';
 import { onnxReduce, reducedCount, reducedDims, reduction, type Dims, unreduced, widened } from './reduced.ts';
 import { softmax } from './softmax.ts';
@@ -111,7 +113,7 @@ const smallNorm = defineOp('norm', {
     const x = ctx.input(0);
     const { p } = ctx.attrs;
     const given = unreduced(dout, x.shape, ctx.attrs);
-    if (p === 0) return [mul(x, 0)];
+    if (p === 0) return [full(x.shape, 0, like(x))];
     if (p === 1) return [mul(sign(x), given)];
     const y = unreduced(ctx.output(0), x.shape, ctx.attrs);
     return [mul(x, where(eq(y, 0), 0, div(given, y)))];
@@ -123,9 +125,40 @@ const smallNorm = defineOp('norm', {
   },
 });
 
+// Another power than 0, 1 and 2.
+const powerNorm = defineOp('power_norm', {
+  call:
+    (run) =>
+    (x: Tensor, p: number, dims: number[], keepdim: boolean): Tensor =>
+      run([x], { dims, keepdim, p }),
+  compute: ([x], { dims, keepdim, p }) => {
+    const powers = pow(abs(widened(x as Tensor)), p as number);
+    return cast(pow(sum(powers, dims as number[], keepdim as boolean), 1 / (p as number)), (x as Tensor).dtype);
+  },
+  saves: { inputs: [0], outputs: [0] },
+  // sign(x) (|x| / y)^(p - 1), in which no power leaves the range.
+  grad: (ctx, dout): Grads => {
+    const x = widened(ctx.input(0));
+    const p = ctx.attrs.p as number;
+    const y = unreduced(widened(ctx.output(0)), x.shape, ctx.attrs);
+    const size = abs(x);
+    const none = p < 1 ? logicalOr(eq(x, 0), eq(y, 0)) : eq(y, 0);
+    const share = pow(where(none, 1, div(size, where(eq(y, 0), 1, y))), p - 1);
+    const each = mul(mul(sign(x), share), unreduced(widened(dout), x.shape, ctx.attrs));
+    return [cast(where(none, 0, each), dout.dtype)];
+  },
+  onnx: (graph, call) => {
+    const number = (value: number): string => graph.constant([value], call.inputMeta[0]?.dtype, []);
+    const powers = graph.node('Pow', [graph.node('Abs', call.inputs), number(call.attrs.p as number)]);
+    const total = onnxReduce('ReduceSum')(graph, { ...call, inputs: [powers] });
+    return graph.node('Pow', [total, number(1 / (call.attrs.p as number))]);
+  },
+});
+
 /**
  * The p-norm over `dim` (default all): the p-th root of the sum of |x|^p; Infinity and -Infinity give the largest and the
- * smallest |x|, 0 the count of what is not 0. Its gradient is 0 where the 2-norm is 0. Floats only, else ERR_DTYPE.
+ * smallest |x|, 0 the count of what is not 0. Its gradient is 0 where the norm is 0, and below p = 1 where x is. Floats
+ * only, else ERR_DTYPE.
  * As torch.linalg.vector_norm.
  */
 export function norm(x: Tensor, p = 2, dim?: Dims, keepdim = false): Tensor {
@@ -133,7 +166,7 @@ export function norm(x: Tensor, p = 2, dim?: Dims, keepdim = false): Tensor {
   if (p === 0 || p === 1 || p === 2) return smallNorm(x, p, dims, keepdim);
   if (p === Infinity) return amax(abs(x), dims, keepdim);
   if (p === -Infinity) return amin(abs(x), dims, keepdim);
-  return cast(pow(sum(pow(abs(widened(x)), p), dims, keepdim), 1 / p), x.dtype);
+  return powerNorm(x, p, dims, keepdim);
 }
 
 export { variance as var };

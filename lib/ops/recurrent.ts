@@ -6,8 +6,10 @@ import { sigmoid } from './activations.ts';
 import { withOptional } from './arguments.ts';
 import { concat, stack } from './concat.ts';
 import { add, mul, sub } from './elementwise.ts';
+import { full } from './full.ts';
 import { tanh } from './math.ts';
 import { linear, matmul } from './matmul.ts';
+import { like } from './operand.ts';
 import { chunk, narrow, unbind } from './parts.ts';
 import { sum } from './reduce.ts';
 import { reshape, transpose } from './views.ts';
@@ -181,7 +183,7 @@ function gradients(
     c = step.c;
   }
   const outer = { h: dh && unbind(dh), c: dc && unbind(dc) };
-  const zero = mul(first.h, 0);
+  const zero = full(first.h.shape, 0, like(first.h));
   const [dxs, dparts]: [Tensor[], Tensor[]] = [[], []];
   let [laterH, laterC]: [Tensor, Tensor | null] = [zero, cell === 'lstm' ? zero : null];
   for (let i = steps.length - 1; i >= 0; i--) {

@@ -84,6 +84,24 @@ describe('distances', () => {
   });
 });
 
+describe('gradients at corners are those of PyTorch', () => {
+  const f64 = { dtype: 'f64', requiresGrad: true } as const;
+  test('a score that lies the margin away takes none', () => {
+    const x = tensor([[2, 1, 1.5]], f64);
+    const [dx] = grad(F.multiMarginLoss(x, tensor([0], { dtype: 'i64' })), x) as [Tensor];
+    expectClose(dx, [-1 / 3, 0, 1 / 3]);
+  });
+
+  test('a vector of zeros', () => {
+    const zero = tensor([[0, 0]], f64);
+    const other = tensor([[3, 4]], f64);
+    const loss = F.cosineEmbeddingLoss(zero, other, tensor([1]));
+    const [dx, dy] = grad(loss, [zero, other]) as [Tensor, Tensor];
+    expectClose(dx.mul(1e-6), [-0.6, -0.8]);
+    expectClose(dy, [0, 0]);
+  });
+});
+
 describe('activations made of ops', () => {
   const x = tensor([-2, -0.5, 0, 0.5, 2], { dtype: 'f64' });
   test.each<[string, Tensor, number[]]>([

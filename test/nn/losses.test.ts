@@ -163,3 +163,8 @@ describe('normalization', () => {
     );
   });
 });
+
+test('the divergence from a probability of 0 is 0, from a negative one NaN', () => {
+  const loss = F.klDiv(tensor([1, 1, 1]), tensor([0, -1, Number.NaN]), { reduction: 'none' });
+  expect(loss.tolistSync()).toEqual([0, Number.NaN, Number.NaN]);
+});

@@ -1,5 +1,5 @@
 // Recurrent and attention layers: shapes, names, the recurrence step by step, gradients, memory, errors.
-import { Generator, memory, nn, normal, type Tensor, tensor, zeros } from 'tilegrad';
+import { full, Generator, grad, memory, nn, normal, type Tensor, tensor, zeros } from 'tilegrad';
 import { describe, expect, test } from 'vitest';
 
 const options = { dtype: 'f64', generator: new Generator(4) } as const;
@@ -11,6 +11,22 @@ const expectClose = (got: Tensor, expected: Tensor): void => {
     expect(value).toBeCloseTo(right[i] as number, 10);
   });
 };
+
+test('an infinite first state of an LSTM leaves gradients that are differentiated again finite', () => {
+  const drawn = new Generator(3);
+  const weights = [[8, 3], [8, 2], [8], [8]].map((shape) =>
+    normal(shape, 0, 1, { dtype: 'f64', generator: drawn }).abs(),
+  );
+  const x = normal([3, 1, 3], 0, 1, { dtype: 'f64', generator: drawn }).requiresGrad_();
+  const h = full([1, 1, 2], Infinity, { dtype: 'f64' });
+  const [once, again] = [false, true].map((createGraph) => {
+    const [y] = nn.functional.lstm(x, [h, zeros([1, 1, 2], { dtype: 'f64' })], weights);
+    return Array.from((grad(y.sum(), x, { createGraph })[0] as Tensor).dataSync(), Number);
+  }) as [number[], number[]];
+  again.forEach((value, i) => {
+    expect(value).toBeCloseTo(once[i] as number, 12);
+  });
+});
 
 describe('recurrent layers', () => {
   test('give outputs and last states, named as PyTorch names them', () => {

@@ -1,8 +1,9 @@
 import * as t from 'tilegrad';
-import { numbers, type UnaryOptions, unary } from '../support/elementwise_rows.ts';
+import { floats, numbers, type UnaryOptions, unary } from '../support/elementwise_rows.ts';
+import { defineRows, type NdArray, ndarray } from '../support/op_rows.ts';
 import { erfc } from '../support/special_functions.ts';
 
-const minusInf = Number.NEGATIVE_INFINITY;
+const { NEGATIVE_INFINITY: minusInf, POSITIVE_INFINITY: inf } = Number;
 
 const sigmoid = (x: number) => (x < 0 ? Math.exp(x) / (1 + Math.exp(x)) : 1 / (1 + Math.exp(-x)));
 const clamp = (x: number, min: number, max: number) => Math.min(Math.max(x, min), max);
@@ -23,6 +24,15 @@ function mish(x: number): number {
 
 const row = (name: string, call: (x: t.Tensor) => t.Tensor, fn: (x: number) => number, options: UnaryOptions = {}) =>
   unary(name, call, fn, { covers: [`${name}_input_grad`], ...options });
+
+/** A slope for all, or one for each place of dimension 1. */
+function preluOf({ shape, data }: NdArray, slopes: NdArray): NdArray {
+  const inner = shape.slice(2).reduce((n, size) => n * size, 1);
+  return ndarray(shape, (i) => {
+    const value = data[i] as number;
+    return value > 0 ? value : value * (slopes.data[Math.floor(i / inner) % slopes.data.length] as number);
+  });
+}
 
 export default [
   row('relu', t.relu, (x) => Math.max(x, 0), { dtypes: numbers, family: 'exact', distinct: true }),
@@ -54,6 +64,29 @@ export default [
       distinct: true,
     },
   ),
+  defineRows({
+    name: 'prelu',
+    covers: ['prelu_input_grad', 'prelu_weight_grad'],
+    dtypes: floats,
+    family: 'elementwise',
+    call: ([x, weight]) => t.prelu(x!, weight!),
+    reference: ([x, weight]) => preluOf(x!, weight!),
+    samples: [
+      { inputs: [{ shape: [3, 5], distinct: true }, { shape: [5] }] },
+      { inputs: [{ shape: [2, 3, 7], distinct: true }, { shape: [3] }] },
+      { inputs: [{ shape: [1037], distinct: true }, { shape: [1] }] },
+      { inputs: [{ shape: [0, 2] }, { shape: [2] }] },
+      {
+        name: 'special values',
+        inputs: [
+          { shape: [2, 5], values: [inf, minusInf, 0, -0, Number.NaN, 1e-40, -1e-40, 3e38, -3e38, -1], grad: false },
+          { shape: [5], values: [0.5, -1, 2, 0.25, 4], grad: false },
+        ],
+        dtypes: ['f32', 'f64'],
+      },
+    ],
+    timed: [{ inputs: [{ shape: [1024, 1024] }, { shape: [1024] }] }],
+  }),
   row('elu', t.elu, (x) => eluOf(x, 1), { distinct: true }),
   row(
     'elu',

@@ -1,6 +1,6 @@
 import * as t from 'tilegrad';
 import { elementwise } from '../support/ndarray.ts';
-import { defineRows, type InputSpec, type OpRows } from '../support/op_rows.ts';
+import { defineRows, type InputSpec, ndarray, type OpRows } from '../support/op_rows.ts';
 import { binary, floats, integers, numbers, type UnaryOptions, unary } from '../support/elementwise_rows.ts';
 
 const { tensor, zeros } = t;
@@ -159,6 +159,24 @@ export default [
   binary('fmin', t.fmin, (a, b) => (Number.isNaN(a) ? b : Number.isNaN(b) ? a : Math.min(a, b)), exact),
   clampRow('clamp between numbers', -0.5, 1, { dtypes: floats }),
   clampRow('clamp from below', 0.3, null, { dtypes: floats }),
+  defineRows({
+    name: 'clamp_tensors',
+    title: 'clamp between tensors',
+    dtypes: floats,
+    family: 'exact',
+    call: ([x, min, max]) => t.clamp(x!, min, max),
+    reference: ([x, min, max]) =>
+      elementwise(
+        (...[value, a, b]) => Math.min(Math.max(value!, a!), b!),
+        x!,
+        min ?? ndarray([], () => minusInf),
+        max ?? ndarray([], () => inf),
+      ),
+    samples: [[37], [3, 5]].flatMap((shape) => {
+      const [x, min, max] = [{ shape }, { shape: shape.slice(-1) }, { shape: [...shape.slice(0, -1), 1] }];
+      return [{ inputs: [x, min, max] }, { inputs: [x, min, null] }, { inputs: [x, null, max] }];
+    }),
+  }),
   clampRow('clamp of integers', 2, 6, { dtypes: integers }),
   clampRow('clamp of integers from above', null, 4, { dtypes: integers }),
   unary('neg', t.neg, (x) => -x, { ...exact, dtypes: signed }),

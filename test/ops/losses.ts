@@ -34,6 +34,9 @@ const row = (name: string, title: string, call: (a: Tensor, b: Tensor) => Tensor
 const bent = (d: number, delta: number, curve: number, slope: number): number =>
   Math.abs(d) >= delta ? slope * (Math.abs(d) - delta / 2) : curve * d * d;
 
+const likelihood = (p: number, t: number): number =>
+  p >= 0 && p <= 1 ? (t - 1) * Math.max(Math.log1p(-p), -100) - t * Math.max(Math.log(p), -100) : nan;
+
 export default [
   row(
     'mse_loss',
@@ -54,4 +57,37 @@ export default [
     (a, b) => F.smoothL1Loss(a, b, { ...none, beta: 0.5 }),
     (d) => bent(d, 0.5, 1, 1),
   ),
+  defineRows({
+    name: 'bce_loss',
+    title: 'binaryCrossEntropy',
+    covers: ['bce_loss_input_grad'],
+    dtypes: floats,
+    family: 'elementwise',
+    call: ([p, t]) => F.binaryCrossEntropy(p!, t!, none),
+    reference: ([p, t]) => elementwise(likelihood, p!, t!),
+    samples: [
+      ...[[], [7], [3, 17], [1037], [0]].map((shape) => ({
+        inputs: [
+          { shape, range: [0.1, 0.9] as const },
+          { shape, range: [0, 1] as const },
+        ],
+      })),
+      {
+        name: 'probabilities of 0 and 1, and none',
+        inputs: [
+          { shape: [10], values: [0, 0, 1, 1, 0, 1, 1e-40, nan, -0.5, 1.5], grad: false as const },
+          { shape: [10], values: [0, 1, 0, 1, 0.5, 0.5, 0.25, 0.5, 0.5, 0.5], grad: false as const },
+        ],
+        dtypes: ['f32', 'f64'] as readonly DType[],
+      },
+    ],
+    timed: [
+      {
+        inputs: [
+          { shape: [1024, 1024], range: [0.1, 0.9] },
+          { shape: [1024, 1024], range: [0, 1] },
+        ],
+      },
+    ],
+  }),
 ];

@@ -111,6 +111,7 @@ export default [
   ),
   defineRows<NormAttrs>({
     name: 'norm',
+    covers: ['power_norm'],
     dtypes: floats,
     family: 'accumulating',
     call: ([x], { p, dim, keepdim }) => norm(x!, p, dim, keepdim),

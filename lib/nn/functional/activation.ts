@@ -1,7 +1,7 @@
 // Activation functions made of ops. Those with kernels of their own are ops.
 import { TilegradError } from '../../error.ts';
 import { resolveDim } from '../../ops/arguments.ts';
-import { abs, add, chunk, gt, le, lt, mul, neg, reshape, sigmoid, softmax, sub, tanh, where } from '../../ops/index.ts';
+import { abs, add, chunk, gt, le, lt, mul, neg, sigmoid, softmax, sub, tanh, where } from '../../ops/index.ts';
 import type { Tensor } from '../../tensor.ts';
 
 /** x - tanh(x). As torch.nn.functional.tanhshrink. */
@@ -28,21 +28,6 @@ export function threshold(x: Tensor, limit: number, value: number): Tensor {
 /** The softmax of -x along `dim` (default the last). As torch.nn.functional.softmin. */
 export function softmin(x: Tensor, dim = -1): Tensor {
   return softmax(neg(x), dim);
-}
-
-/**
- * x where x > 0, else weight x: one weight for all, or one for each channel, dimension 1. Throws ERR_SHAPE for another
- * number of weights. As torch.nn.functional.prelu.
- */
-export function prelu(x: Tensor, weight: Tensor): Tensor {
-  const channels = x.rank > 1 ? (x.shape[1] as number) : 1;
-  if (weight.numel !== 1 && (weight.rank !== 1 || weight.numel !== channels))
-    throw new TilegradError(
-      'ERR_SHAPE',
-      `prelu: weight must have 1 element or one for each of ${channels} channels but has shape [${weight.shape.join(', ')}]`,
-    );
-  const slope = reshape(weight, weight.numel === 1 ? [] : [channels, ...x.shape.slice(2).map(() => 1)]);
-  return where(gt(x, 0), x, mul(x, slope));
 }
 
 /** The first half of x along `dim` (default the last) times the sigmoid of the second. As torch.nn.functional.glu. */

@@ -10,11 +10,12 @@ import {
   eq,
   log,
   logsigmoid,
-  maximum,
   minimum,
   mul,
   neg,
   norm,
+  relu,
+  sqrt,
   square,
   sub,
   sum,
@@ -68,7 +69,8 @@ export interface MarginOptions extends LossOptions {
 export function cosineEmbeddingLoss(x1: Tensor, x2: Tensor, target: Tensor, options: MarginOptions = {}): Tensor {
   checkOptions('cosineEmbeddingLoss', options, ['margin', 'reduction']);
   const { margin = 0, reduction } = options;
-  const cosine = cosineSimilarity(x1, x2, { dim: -1, eps: 1e-12 });
+  const size = (x: Tensor): Tensor => add(sum(square(x), -1), 1e-12);
+  const cosine = div(sum(mul(x1, x2), -1), sqrt(mul(size(x1), size(x2))));
   const loss = where(eq(target, 1), sub(1, cosine), clamp(sub(cosine, margin), 0));
   return reduceLoss('cosineEmbeddingLoss', loss, reduction);
 }
@@ -146,7 +148,7 @@ export function multiMarginLoss(x: Tensor, target: Tensor, options: MultiMarginO
   const scores = x.rank === 1 ? reshape(x, [1, -1]) : x;
   const classes = reshape(target, [-1]);
   const reached = gather(scores, 1, reshape(classes, [-1, 1]));
-  const excess = clamp(add(sub(scores, reached), margin), 0);
+  const excess = relu(add(sub(scores, reached), margin));
   // The target's own excess is the margin whatever its score.
   const each = mul(sub(sum(p === 2 ? square(excess) : excess, 1), margin ** p), 1 / scores.size(1));
   const loss = weight ? mul(each, indexSelect(weight, 0, classes)) : each;
@@ -174,7 +176,7 @@ export function gaussianNllLoss(
   checkOptions('gaussianNllLoss', options, ['full', 'eps', 'reduction']);
   const { full = false, eps = 1e-6, reduction } = options;
   if (!(eps > 0)) throw new TilegradError('ERR_ARGUMENT', `gaussianNllLoss: eps must be above 0 but is ${eps}`);
-  const spread = maximum(variance, eps);
+  const spread = clamp(variance, eps);
   const loss = mul(add(log(spread), div(square(sub(input, target)), spread)), 0.5);
   return reduceLoss('gaussianNllLoss', full ? add(loss, 0.5 * Math.log(2 * Math.PI)) : loss, reduction);
 }

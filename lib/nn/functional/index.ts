@@ -26,6 +26,7 @@ export {
   silu,
   sigmoid,
   selu,
+  prelu,
   relu6,
   mish,
   logsigmoid,
@@ -53,7 +54,7 @@ export {
   rmsNorm,
   softmax,
 } from '../../ops/index.ts';
-export { glu, hardshrink, prelu, softmin, softshrink, tanhshrink, threshold } from './activation.ts';
+export { glu, hardshrink, softmin, softshrink, tanhshrink, threshold } from './activation.ts';
 export {
   type AttentionOptions,
   type MultiHeadAttentionOptions,

@@ -2,8 +2,8 @@
 import { checkOptions, TilegradError } from '../../error.ts';
 import {
   add,
-  clamp,
   div,
+  eq,
   exp,
   lt,
   log,
@@ -16,7 +16,7 @@ import {
   sum,
   where,
 } from '../../ops/index.ts';
-import { absoluteError, bentError, squaredError } from '../../ops/losses.ts';
+import { absoluteError, bentError, negativeLogLikelihood, squaredError } from '../../ops/losses.ts';
 import { type Shape, Tensor } from '../../tensor.ts';
 
 /** Options that losses share. */
@@ -108,16 +108,18 @@ export interface BinaryCrossEntropyOptions extends LossOptions {
 const weighted = (loss: Tensor, weight: Tensor | null | undefined): Tensor => (weight ? mul(loss, weight) : loss);
 
 /**
- * -(t log p + (1 - t) log(1 - p)) for probabilities p in `input` and t in `target`; logarithms stop at -100. Prefer
- * {@link binaryCrossEntropyWithLogits}. Throws ERR_SHAPE unless the shapes are equal. As
+ * -(t log p + (1 - t) log(1 - p)) for probabilities p in `input` and t in `target`; logarithms stop at -100, the slope at
+ * 1e12. Prefer {@link binaryCrossEntropyWithLogits}. Throws ERR_SHAPE unless the shapes are equal. As
  * torch.nn.functional.binary_cross_entropy, whose values outside of [0, 1] give NaN here.
  */
 export function binaryCrossEntropy(input: Tensor, target: Tensor, options: BinaryCrossEntropyOptions = {}): Tensor {
   checkOptions('binaryCrossEntropy', options, ['weight', 'reduction']);
   checkSame('binaryCrossEntropy', input, target);
-  const logOf = (p: Tensor): Tensor => clamp(log(p), -100);
-  const likelihood = add(mul(target, logOf(input)), mul(sub(1, target), logOf(sub(1, input))));
-  return reduceLoss('binaryCrossEntropy', weighted(neg(likelihood), options.weight), options.reduction);
+  return reduceLoss(
+    'binaryCrossEntropy',
+    weighted(negativeLogLikelihood(input, target), options.weight),
+    options.reduction,
+  );
 }
 
 /** Options of `binaryCrossEntropyWithLogits`. */
@@ -154,8 +156,8 @@ export interface KlDivOptions {
 }
 
 /**
- * t (log t - x) for log-probabilities x in `input` and probabilities t in `target`, 0 where t is 0: the divergence of the
- * target from the input when summed. As torch.nn.functional.kl_div.
+ * t (log t - x) for log-probabilities x in `input` and probabilities t in `target`, 0 where t is 0 and NaN where it is
+ * negative: the divergence of the target from the input when summed. As torch.nn.functional.kl_div.
  */
 export function klDiv(input: Tensor, target: Tensor, options: KlDivOptions = {}): Tensor {
   checkOptions('klDiv', options, ['reduction', 'logTarget']);
@@ -165,9 +167,9 @@ export function klDiv(input: Tensor, target: Tensor, options: KlDivOptions = {})
   if (logTarget) {
     loss = mul(exp(target), sub(target, input));
   } else {
-    const positive = lt(0, target);
-    const safe = where(positive, target, 1);
-    loss = sub(where(positive, mul(safe, log(safe)), 0), mul(target, input));
+    const zero = eq(target, 0);
+    const safe = where(zero, 1, target);
+    loss = sub(where(zero, 0, mul(safe, log(safe))), mul(target, input));
   }
   return reduction === 'batchmean' ? div(sum(loss), input.size(0)) : reduceLoss('klDiv', loss, reduction);
 }

@@ -9,6 +9,9 @@ TG_BINARY_P(hardtanh_input_grad, FLOAT, (min_val, max_val),
             (b > min_val) & (b < max_val) ? a : T(0))
 TG_UNARY_P(leaky_relu, FLOAT, (negative_slope), x > T(0) ? x : x * negative_slope)
 TG_BINARY_P(leaky_relu_input_grad, FLOAT, (negative_slope), b > T(0) ? a : a * negative_slope)
+TG_BINARY(prelu, FLOAT, a > T(0) ? a : a * b)              // a: input, b: slope
+TG_TERNARY(prelu_input_grad, FLOAT, b > T(0) ? a : a * c)  // c: slope
+TG_BINARY(prelu_weight_grad, FLOAT, b > T(0) ? T(0) : a * b)
 TG_UNARY_P(elu, FLOAT, (alpha, scale, input_scale), elu(x, alpha, scale, input_scale))
 TG_BINARY_P(elu_input_grad, FLOAT, (alpha, scale, input_scale),
             a* elu_slope(b, alpha, scale, input_scale))

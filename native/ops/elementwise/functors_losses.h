@@ -8,3 +8,8 @@ TG_TERNARY(l1_loss_input_grad, FLOAT, a*(T(b > c) - T(b < c)))
 TG_BINARY_P(huber_loss, FLOAT, (delta, curve, slope), bent(math::fabs(a - b), delta, curve, slope))
 TG_TERNARY_P(huber_loss_input_grad, FLOAT, (delta, curve, slope),
              a* bent_slope(b - c, delta, curve, slope))
+// a: probability, b: that of the target. Logarithms stop at -100 and quotients at 1e12, as in torch; NaN stays.
+TG_BINARY(bce_loss, FLOAT,
+          (b - T(1)) * clamped(math::log1p(-a), T(-100), T(0)) -
+              b * clamped(math::log(a), T(-100), T(0)))
+TG_TERNARY(bce_loss_input_grad, FLOAT, a*((b - c) / clamped(b * (T(1) - b), T(1e-12), T(1))))
