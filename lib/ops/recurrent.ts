@@ -1,9 +1,11 @@
 // One direction of one recurrent layer over all steps, behind the product of the inputs with their weight.
 import { isGradEnabled } from '../graph.ts';
-import { defineOp, type Grads } from '../op.ts';
+import { defineOp, type GradContext, type Grads } from '../op.ts';
 import type { Tensor } from '../tensor.ts';
-import { sigmoid } from './activations.ts';
+import { relu, sigmoid } from './activations.ts';
 import { withOptional } from './arguments.ts';
+import { cast } from './cast.ts';
+import { gt } from './comparisons.ts';
 import { concat, stack } from './concat.ts';
 import { add, mul, sub } from './elementwise.ts';
 import { full } from './full.ts';
@@ -17,8 +19,13 @@ import { reshape, transpose } from './views.ts';
 /** Which gates there are, and whether the steps are taken from the last to the first. @internal */
 export interface RecurrentAttrs {
   readonly [name: string]: string | boolean;
-  readonly cell: 'lstm' | 'gru';
+  readonly cell: 'lstm' | 'gru' | 'tanh' | 'relu';
   readonly reverse: boolean;
+}
+
+/** Those of the call: with `gates` its outputs are h, what the gradient reads of the gates and c, else h and c. */
+interface CallAttrs extends RecurrentAttrs {
+  readonly gates: boolean;
 }
 
 /** The first state: h (N, H), of an LSTM also c. @internal */
@@ -28,32 +35,32 @@ export interface RecurrentState {
 }
 
 /**
- * All steps of an LSTM or a GRU from what the inputs give to the gates, x (T, N, gates H), and the first state:
- * h and, of an LSTM, c (T, N, H). The weight (gates H, H) and the bias are those of the hidden state. f32 and f64.
+ * All steps of an LSTM, a GRU or a plain cell from what the inputs give to the gates, x (T, N, gates H), and the first
+ * state: h and, of an LSTM, c (T, N, H). The weight (gates H, H) and the bias are those of the hidden state. f32 and f64.
  * @internal
  */
 export const recurrentLayer = defineOp('recurrent', {
   call: (run) => (x: Tensor, first: RecurrentState, weight: Tensor, bias: Tensor | null, attrs: RecurrentAttrs) => {
-    const [h, gates, c = null] = run.all(withOptional([x, first.h, weight], [bias, first.c]), attrs) as [
-      Tensor,
-      Tensor,
-      Tensor?,
-    ];
-    gates.dispose(); // the tape keeps their elements
-    return { h, c };
+    const inputs = withOptional([x, first.h, weight], [bias, first.c]);
+    const gated = attrs.cell === 'lstm' || attrs.cell === 'gru';
+    const gates = gated && isGradEnabled() && inputs.some((input) => input?.requiresGrad);
+    const [h, ...rest] = run.all(inputs, { ...attrs, gates }) as [Tensor, ...Tensor[]];
+    if (gates) (rest.shift() as Tensor).dispose(); // the tape keeps their elements
+    return { h, c: rest[0] ?? null };
   },
   saves: { inputs: 'all', outputs: [0, 1, 2] },
   differentiable: [0, 2],
   grad: (ctx, dh: Tensor | null, _gates, dc: Tensor | null = null): Grads => {
-    const attrs = ctx.attrs as RecurrentAttrs;
+    const { cell, reverse } = ctx.attrs as CallAttrs;
+    const attrs = { cell, reverse };
     const [x, h, weight] = [ctx.input(0), ctx.input(1), ctx.input(2)];
     const bias = ctx.has(3) ? ctx.input(3) : null;
     const first = { h, c: ctx.has(4) ? ctx.input(4) : null };
     // The kernel's result has no history: to differentiate it again, it is written with ops.
     const [dx, dh0, dpart, dc0, states] = isGradEnabled()
       ? gradients(x, first, weight, bias, dh, dc, attrs)
-      : kernelGradients(ctx.output(1), first, weight, ctx.output(0), first.c && ctx.output(2), dh, dc, attrs);
-    const dweight = ctx.needs(2) ? matmul(transpose(asRows(dpart)), asRows(before(states, h, attrs.reverse))) : null;
+      : kernelGradients(ctx, first, weight, dh, dc, attrs);
+    const dweight = ctx.needs(2) ? matmul(transpose(asRows(dpart)), asRows(before(states, h, reverse))) : null;
     const dbias = bias && ctx.needs(3) ? sum(asRows(dpart), 0) : null;
     return [dx, dh0, dweight, dbias, dc0].slice(0, ctx.inputCount);
   },
@@ -72,21 +79,23 @@ const layerGrad = defineOp('recurrent_grad', {
 });
 
 function kernelGradients(
-  gates: Tensor,
+  ctx: GradContext,
   first: RecurrentState,
   weight: Tensor,
-  h: Tensor,
-  c: Tensor | null,
   dh: Tensor | null,
   dc: Tensor | null,
   attrs: RecurrentAttrs,
 ): Gradients {
-  const [dx, dh0, rest] = layerGrad([gates, weight, first.h, h], [dh, first.c, c, dc], attrs) as [
+  const { cell } = attrs;
+  const h = ctx.output(0);
+  const gates = cell === 'lstm' || cell === 'gru' ? ctx.output(1) : h;
+  const c = cell === 'lstm' ? ctx.output(2) : null;
+  const [dx, dh0, rest = null] = layerGrad([gates, weight, first.h, h], [dh, first.c, c, dc], attrs) as [
     Tensor,
     Tensor,
-    Tensor,
+    Tensor?,
   ];
-  return attrs.cell === 'lstm' ? [dx, dh0, dx, rest, h] : [dx, dh0, rest, null, h];
+  return [dx, dh0, cell === 'gru' ? (rest as Tensor) : dx, cell === 'lstm' ? rest : null, h];
 }
 
 /** All steps of all rows as rows. */
@@ -161,6 +170,23 @@ function gruStep(x: Tensor, part: Tensor, before_: Tensor): Step {
   };
 }
 
+function plainStep(x: Tensor, part: Tensor, curve: (x: Tensor) => Tensor): Step {
+  const h = curve(add(x, part));
+  return {
+    h,
+    c: null,
+    back: (dh) => {
+      const dx = curve === tanh ? tanhBack(dh, h) : mul(dh, cast(gt(h, 0), h.dtype));
+      return { dx, dpart: dx, dh: null, dc: null };
+    },
+  };
+}
+
+function stepOf(cell: RecurrentAttrs['cell'], x: Tensor, part: Tensor, h: Tensor, c: Tensor | null): Step {
+  if (cell === 'lstm') return lstmStep(x, part, c as Tensor);
+  return cell === 'gru' ? gruStep(x, part, h) : plainStep(x, part, cell === 'tanh' ? tanh : relu);
+}
+
 /** What the kernel of recurrent_grad computes, as a function of the inputs that has gradients. */
 function gradients(
   x: Tensor,
@@ -177,7 +203,7 @@ function gradients(
   let { h, c } = first;
   for (const t of at) {
     const part = linear(h, weight, bias);
-    const step = c ? lstmStep(inputs[t] as Tensor, part, c) : gruStep(inputs[t] as Tensor, part, h);
+    const step = stepOf(cell, inputs[t] as Tensor, part, h, c);
     steps.push(step);
     h = step.h;
     c = step.c;

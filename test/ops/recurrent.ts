@@ -1,4 +1,4 @@
-// recurrent and recurrent_grad, as nn.functional.lstm and gru call them.
+// recurrent and recurrent_grad, as nn.functional.lstm, gru, rnnTanh and rnnRelu call them.
 import { nn, zeros } from 'tilegrad';
 import { defineRows, type InputSpec, type NdArray, ndarray, type Sample } from '../support/op_rows.ts';
 
@@ -6,7 +6,10 @@ interface Attrs {
   bidirectional?: boolean;
   batchFirst?: boolean;
 }
+type Cell = 'lstm' | 'gru' | 'tanh' | 'relu';
 type Round = (x: number) => number;
+
+const gateCounts = { lstm: 4, gru: 3, tanh: 1, relu: 1 };
 
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 
@@ -26,7 +29,7 @@ function product(
 
 /** h and c behind one step of one sample; the gates' sums come from `input` and `state`, by gate and unit. */
 function step(
-  lstm: boolean,
+  cell: Cell,
   hidden: number,
   input: (row: number) => number,
   state: (row: number) => number,
@@ -37,7 +40,9 @@ function step(
   const [nextH, nextC]: [number[], number[]] = [[], []];
   for (let j = 0; j < hidden; j++) {
     const sum = (gate: number): number => round(input(gate * hidden + j) + state(gate * hidden + j));
-    if (lstm) {
+    if (cell === 'tanh' || cell === 'relu') {
+      nextH[j] = round(cell === 'tanh' ? Math.tanh(sum(0)) : Math.max(sum(0), 0));
+    } else if (cell === 'lstm') {
       const [i, f, g, o] = [sigmoid(sum(0)), sigmoid(sum(1)), Math.tanh(sum(2)), sigmoid(sum(3))].map(round);
       nextC[j] = round(round(f! * c[j]!) + round(i! * g!));
       nextH[j] = round(o! * round(Math.tanh(nextC[j]!)));
@@ -52,13 +57,14 @@ function step(
 }
 
 const reference =
-  (lstm: boolean) =>
+  (cell: Cell) =>
   (
     given: readonly (NdArray | null)[],
     { bidirectional = false, batchFirst = false }: Attrs = {},
     round: Round = (v) => v,
   ): readonly NdArray[] => {
     const [x, h0] = given as [NdArray, NdArray];
+    const lstm = cell === 'lstm';
     const c0 = lstm ? given[2]! : null;
     const weights = given.slice(lstm ? 3 : 2);
     const [steps, batch] = (batchFirst ? [x.shape[1]!, x.shape[0]!] : x.shape) as [number, number];
@@ -78,7 +84,7 @@ const reference =
           const features_ = x.data.subarray(row * features, (row + 1) * features);
           const before = h;
           [h, c] = step(
-            lstm,
+            cell,
             hidden,
             (gate) => product(wi, gate, features_, bi, round),
             (gate) => product(wh, gate, before, bh, round),
@@ -107,30 +113,31 @@ const small = (...shape: number[]): InputSpec => ({ shape, range: [-0.3, 0.3] })
 const still = (spec: InputSpec): InputSpec => ({ ...spec, grad: false });
 
 /** Inputs of one layer: x, states, weights of each direction. */
-function inputs(lstm: boolean, x: InputSpec, batch: number, hidden: number, directions = 1, bias = true): InputSpec[] {
-  const gates = (lstm ? 4 : 3) * hidden;
-  const states = Array<InputSpec>(lstm ? 2 : 1).fill(of(directions, batch, hidden));
+function inputs(cell: Cell, x: InputSpec, batch: number, hidden: number, directions = 1, bias = true): InputSpec[] {
+  const gates = gateCounts[cell] * hidden;
+  const states = Array<InputSpec>(cell === 'lstm' ? 2 : 1).fill(of(directions, batch, hidden));
   const biases = bias ? [of(gates), of(gates)] : [];
   const one = [small(gates, x.shape[2]!), small(gates, hidden), ...biases];
   return [x, ...states, ...Array.from({ length: directions }, () => one).flat()];
 }
 
-const samples = (lstm: boolean): Sample<Attrs>[] => [
-  { name: '3 steps of 2', inputs: inputs(lstm, of(3, 2, 2), 2, 3) },
-  { name: 'one step, no bias', inputs: inputs(lstm, of(1, 3, 2), 3, 2, 1, false) },
+const samples = (cell: Cell): Sample<Attrs>[] => [
+  { name: '3 steps of 2', inputs: inputs(cell, of(3, 2, 2), 2, 3) },
+  { name: 'one step, no bias', inputs: inputs(cell, of(1, 3, 2), 3, 2, 1, false) },
   {
     name: 'two directions, batch first',
-    inputs: inputs(lstm, of(2, 3, 2), 2, 2, 2),
+    inputs: inputs(cell, of(2, 3, 2), 2, 2, 2),
     attrs: { bidirectional: true, batchFirst: true },
   },
-  { name: '4 steps of 35, 19 units', inputs: inputs(lstm, of(4, 35, 5), 35, 19).map(still) },
-  { name: '3 steps of 33, 96 units', inputs: inputs(lstm, of(3, 33, 3), 33, 96).map(still) },
-  { name: '2 steps of 20, 70 units', inputs: inputs(lstm, of(2, 20, 3), 20, 70).map(still) },
-  { name: '3 steps of 6, 64 units', inputs: inputs(lstm, of(3, 6, 3), 6, 64).map(still) },
+  { name: '4 steps of 35, 19 units', inputs: inputs(cell, of(4, 35, 5), 35, 19).map(still) },
+  { name: '3 steps of 33, 96 units', inputs: inputs(cell, of(3, 33, 3), 33, 96).map(still) },
+  { name: '2 steps of 20, 70 units', inputs: inputs(cell, of(2, 20, 3), 20, 70).map(still) },
+  { name: '3 steps of 6, 64 units', inputs: inputs(cell, of(3, 6, 3), 6, 64).map(still) },
+  { name: '3 steps of 1, 150 units', inputs: inputs(cell, of(3, 1, 3), 1, 150).map(still) },
 ];
 
-const timed = (lstm: boolean): Sample<Attrs>[] => [
-  { name: '50 steps of 32, 128 units', inputs: inputs(lstm, of(50, 32, 128), 32, 128) },
+const timed = (cell: Cell): Sample<Attrs>[] => [
+  { name: '50 steps of 32, 128 units', inputs: inputs(cell, of(50, 32, 128), 32, 128) },
 ];
 
 const dtypes = ['f32', 'f64', 'f16', 'bf16'] as const;
@@ -148,9 +155,9 @@ export default [
     family: 'accumulating',
     call: ([x, h, c, ...weights], attrs) =>
       nn.functional.lstm(x!, [h!, c!], weights as never, settings(weights, attrs?.bidirectional ? 2 : 1, attrs)),
-    reference: reference(true),
-    samples: samples(true),
-    timed: timed(true),
+    reference: reference('lstm'),
+    samples: samples('lstm'),
+    timed: timed('lstm'),
     errors: [
       {
         name: 'a state of another size',
@@ -188,8 +195,23 @@ export default [
     family: 'accumulating',
     call: ([x, h, ...weights], attrs) =>
       nn.functional.gru(x!, h!, weights as never, settings(weights, attrs?.bidirectional ? 2 : 1, attrs)),
-    reference: reference(false),
-    samples: samples(false),
-    timed: timed(false),
+    reference: reference('gru'),
+    samples: samples('gru'),
+    timed: timed('gru'),
   }),
+  ...(['tanh', 'relu'] as const).map((cell) =>
+    defineRows<Attrs>({
+      name: 'recurrent',
+      title: `rnn ${cell}`,
+      dtypes,
+      family: 'accumulating',
+      call: ([x, h, ...weights], attrs) => {
+        const run = cell === 'tanh' ? nn.functional.rnnTanh : nn.functional.rnnRelu;
+        return run(x!, h!, weights as never, settings(weights, attrs?.bidirectional ? 2 : 1, attrs));
+      },
+      reference: reference(cell),
+      samples: samples(cell),
+      timed: timed(cell),
+    }),
+  ),
 ];

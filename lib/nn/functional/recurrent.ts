@@ -1,19 +1,7 @@
 // Recurrent networks over sequences. All steps' inputs meet their weights in one product.
 import { checkOptions, TilegradError } from '../../error.ts';
-import {
-  add,
-  cast,
-  concat,
-  dropout as drop,
-  linear,
-  relu,
-  select,
-  stack,
-  tanh,
-  transpose,
-  unbind,
-} from '../../ops/index.ts';
-import { recurrentLayer } from '../../ops/recurrent.ts';
+import { add, cast, concat, dropout as drop, linear, select, stack, transpose, unsqueeze } from '../../ops/index.ts';
+import { type RecurrentAttrs, recurrentLayer } from '../../ops/recurrent.ts';
 import type { Tensor } from '../../tensor.ts';
 
 /** Options of the recurrent functions. */
@@ -34,8 +22,7 @@ export interface RecurrentOptions {
 
 const optionNames = ['numLayers', 'hasBiases', 'bidirectional', 'batchFirst', 'dropout', 'training'];
 
-/** An op that takes all steps, or what follows the sum of the inputs' and the state's part in each. */
-type Cell = 'lstm' | 'gru' | ((sums: Tensor) => Tensor);
+type Cell = RecurrentAttrs['cell'];
 
 interface Direction {
   output: Tensor;
@@ -47,7 +34,7 @@ function inFloat32(
   x: Tensor,
   first: readonly Tensor[],
   weights: readonly (Tensor | undefined)[],
-  cell: 'lstm' | 'gru',
+  cell: Cell,
   reverse: boolean,
 ): Direction {
   const { dtype } = x;
@@ -64,35 +51,24 @@ function direction(
   cell: Cell,
   reverse: boolean,
 ): Direction {
-  if (typeof cell === 'string' && (x.dtype === 'f16' || x.dtype === 'bf16'))
-    return inFloat32(x, first, weights, cell, reverse);
+  if (x.dtype === 'f16' || x.dtype === 'bf16') return inFloat32(x, first, weights, cell, reverse);
   const [inputWeight, hiddenWeight, inputBias = null, hiddenBias = null] = weights as [
     Tensor,
     Tensor,
     Tensor?,
     Tensor?,
   ];
-  // An LSTM's biases meet in one sum; a GRU resets what the hidden one gives to the new state.
-  const joined = cell === 'lstm' && inputBias && hiddenBias;
+  // Both biases meet in one sum; but a GRU resets what the hidden one gives to the new state.
+  const joined = cell !== 'gru' && inputBias && hiddenBias;
   const parts = linear(x, inputWeight, joined ? add(inputBias, hiddenBias) : inputBias); // (T, N, G H)
-  if (typeof cell === 'string') {
-    const [h0, c0 = null] = first as [Tensor, Tensor?];
-    const state = { h: h0, c: c0 };
-    const { h, c } = recurrentLayer(parts, state, hiddenWeight, joined ? null : hiddenBias, { cell, reverse });
-    const end = reverse ? 0 : -1;
-    return { output: h, last: [h, ...(c ? [c] : [])].map((states) => select(states, 0, end)) };
-  }
-  const inputs = unbind(parts);
-  const outputs: Tensor[] = [];
-  let state = first[0] as Tensor;
-  const steps = inputs.length;
-  for (let i = 0; i < steps; i++) {
-    const hidden = linear(state, hiddenWeight, hiddenBias); // (N, H)
-    state = cell(add(inputs[reverse ? steps - 1 - i : i] as Tensor, hidden));
-    outputs.push(state);
-  }
-  return { output: stack(reverse ? outputs.reverse() : outputs), last: [state] };
+  const [h0, c0 = null] = first as [Tensor, Tensor?];
+  const state = { h: h0, c: c0 };
+  const { h, c } = recurrentLayer(parts, state, hiddenWeight, joined ? null : hiddenBias, { cell, reverse });
+  const end = reverse ? 0 : -1;
+  return { output: h, last: [h, ...(c ? [c] : [])].map((states) => select(states, 0, end)) };
 }
+
+const oneOrStack = (list: Tensor[]): Tensor => (list.length === 1 ? unsqueeze(list[0] as Tensor, 0) : stack(list));
 
 /** All layers. `states` are (layers * directions, N, H) each. */
 function recurrent(
@@ -134,7 +110,7 @@ function recurrent(
     x = parts.length === 1 ? (parts[0] as Tensor) : concat(parts, 2);
     if (dropout > 0 && layer < numLayers - 1) x = drop(x, dropout, { training });
   }
-  return [batchFirst ? transpose(x, 0, 1) : x, ...last.map((list) => stack(list))];
+  return [batchFirst ? transpose(x, 0, 1) : x, ...last.map(oneOrStack)];
 }
 
 /**
@@ -171,7 +147,7 @@ export function rnnTanh(
   weights: readonly Tensor[],
   options: RecurrentOptions = {},
 ): [output: Tensor, h: Tensor] {
-  return recurrent('rnnTanh', x, [h], weights, tanh, options) as [Tensor, Tensor];
+  return recurrent('rnnTanh', x, [h], weights, 'tanh', options) as [Tensor, Tensor];
 }
 
 /** {@link rnnTanh} with relu. As torch.rnn_relu. */
@@ -181,5 +157,5 @@ export function rnnRelu(
   weights: readonly Tensor[],
   options: RecurrentOptions = {},
 ): [output: Tensor, h: Tensor] {
-  return recurrent('rnnRelu', x, [h], weights, relu, options) as [Tensor, Tensor];
+  return recurrent('rnnRelu', x, [h], weights, 'relu', options) as [Tensor, Tensor];
 }

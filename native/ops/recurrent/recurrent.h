@@ -2,21 +2,26 @@
 #pragma once
 
 #include "core/op.h"
+#include "ops/recurrent/recurrent_cell.h"
 
 namespace tilegrad {
 
 struct Recurrence {
-  bool lstm;     // else GRU
+  RecurrentCell cell;
   bool reverse;  // from the last step to the first
   int64_t steps, batch, hidden;
 
-  int64_t gates() const { return lstm ? 4 : 3; }
+  bool lstm() const { return cell == RecurrentCell::lstm; }
+  bool gru() const { return cell == RecurrentCell::gru; }
+  int64_t gates() const { return gates_of(cell); }
+  int64_t kept() const { return kept_of(cell); }
   // The step that is computed `i`-th.
   int64_t step(int64_t i) const { return reverse ? steps - 1 - i : i; }
 };
 
 enum RecurrentInput { kRnnX, kRnnH0, kRnnWeight, kRnnBias, kRnnC0 };
-enum RecurrentOutput { kRnnH, kRnnGates, kRnnC };
+// Then the gates of LSTM and GRU, where they are asked for, and last c of an LSTM.
+enum RecurrentOutput { kRnnH, kRnnGates };
 enum RecurrentGradInput {
   kRnnGradGates,
   kRnnGradWeight,
@@ -30,8 +35,11 @@ enum RecurrentGradInput {
 // The third output: dc0 of an LSTM, of a GRU the gradient of what the hidden state gives to the gates.
 enum RecurrentGradOutput { kRnnDx, kRnnDh0, kRnnRest };
 
-// From the gates (T, N, ...) of the call and the state h0 (N, H).
+// From what is kept or given of the gates (T, N, ...) and the state h0 (N, H).
 Recurrence recurrence(const Attrs& attrs, const Shape& gates, const Shape& h0);
+inline bool keeps_gates(const Recurrence& r, const Attrs& attrs) {
+  return r.kept() > 1 && attrs.boolean("gates");
+}
 
 void recurrent_cpu(KernelArgs& args);
 void recurrent_grad_cpu(KernelArgs& args);
