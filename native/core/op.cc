@@ -4,6 +4,7 @@
 
 #include "core/dtype.h"
 #include "core/immediate.h"
+#include "core/workspace.h"
 
 namespace tilegrad {
 
@@ -140,12 +141,17 @@ void after_enqueue(Stream& stream, uint64_t ticket) {
   if (auto error = stream.take_error()) throw Error(*error);
 }
 
+bool is_workspace(const InferContext& ctx, int i) {
+  return ctx.outputs[i].alias == kWorkspaceAlias;
+}
+
 /// Elements of inputs and outputs.
 int64_t size_of(const InferContext& ctx) {
   int64_t elements = 0;
   for (int i = 0; i < ctx.input_count; ++i)
     if (ctx.has(i)) elements += ctx.inputs[i]->layout.numel();
-  for (int i = 0; i < ctx.output_count; ++i) elements += ctx.outputs[i].layout.numel();
+  for (int i = 0; i < ctx.output_count; ++i)
+    if (!is_workspace(ctx, i)) elements += ctx.outputs[i].layout.numel();
   return elements;
 }
 
@@ -264,7 +270,7 @@ void run_op(const OpDef& op, const Tensor* const* inputs, int input_count, const
   for (int i = 0; i < ctx.output_count; ++i) {
     if (ctx.outputs[i].alias >= 0) continue;
     needs_kernel = true;
-    runs |= ctx.outputs[i].layout.numel() > 0;
+    runs |= ctx.outputs[i].layout.numel() > 0 && !is_workspace(ctx, i);
   }
   Kernel kernel = device->is_cuda() ? op.cuda : op.cpu;
   if (needs_kernel && !kernel)
@@ -283,6 +289,7 @@ void run_op(const OpDef& op, const Tensor* const* inputs, int input_count, const
     output.device = device;
   }
   if (runs) launch(ctx, kernel, *outputs);
+  if (ctx.output_count > 0 && is_workspace(ctx, ctx.output_count - 1)) outputs->pop_back();
 }
 
 }  // namespace tilegrad

@@ -2,6 +2,7 @@
 #include "ops/conv2d/conv2d.h"
 
 #include "core/precision.h"
+#include "core/workspace.h"
 
 namespace tilegrad {
 
@@ -17,6 +18,8 @@ void expect_output_grad(InferContext& ctx, const Shape& dy, const ConvShape& c) 
   if (dy != expected)
     ctx.fail(ErrorCode::shape, "the output gradient must have shape ", expected, " but has ", dy);
 }
+
+bool widens(const InferContext& ctx) { return dtype_size(ctx.dtype(0)) == 2; }
 
 void conv2d_infer(InferContext& ctx) {
   expect_conv_dtypes(ctx);
@@ -34,22 +37,27 @@ void conv2d_infer(InferContext& ctx) {
                ctx.shape(3));
   }
   ctx.output(y, ctx.dtype(0));
+  if (widens(ctx)) request_workspace(ctx, ConvWide(c).forward(ctx.has(3)));
 }
 
 void conv2d_input_grad_infer(InferContext& ctx) {
   expect_conv_dtypes(ctx);
   Shape x = ctx.attrs.integers("shape");
   check_shape(ctx.op.name, x);
-  expect_output_grad(ctx, ctx.shape(0), conv_shape(ctx.attrs, x, ctx.shape(1)));
+  const ConvShape c = conv_shape(ctx.attrs, x, ctx.shape(1));
+  expect_output_grad(ctx, ctx.shape(0), c);
   ctx.output(x, ctx.dtype(0));
+  if (widens(ctx)) request_workspace(ctx, ConvWide(c).input_gradient());
 }
 
 void conv2d_weight_grad_infer(InferContext& ctx) {
   expect_conv_dtypes(ctx);
   Shape weight = ctx.attrs.integers("shape");
   check_shape(ctx.op.name, weight);
-  expect_output_grad(ctx, ctx.shape(1), conv_shape(ctx.attrs, ctx.shape(0), weight));
+  const ConvShape c = conv_shape(ctx.attrs, ctx.shape(0), weight);
+  expect_output_grad(ctx, ctx.shape(1), c);
   ctx.output(weight, ctx.dtype(0));
+  if (widens(ctx)) request_workspace(ctx, ConvWide(c).weight_gradient(c.n));
 }
 
 }  // namespace

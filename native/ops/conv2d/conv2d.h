@@ -6,6 +6,22 @@
 
 namespace tilegrad {
 
+// How 16-bit floats are widened, in elements of f32: images by groups, whose size depends on the shapes alone.
+struct ConvWide {
+  int64_t images;               // of a group
+  int64_t x, y, filters, bias;  // of one image, of one result, of the weight, of a bias
+
+  explicit ConvWide(const ConvShape& s);
+  int64_t forward(bool residual) const {
+    return images * (x + y * (residual ? 2 : 1)) + filters + bias;
+  }
+  int64_t input_gradient() const { return images * (x + y) + filters; }
+  // The sums over all groups and, where there are several, over one.
+  int64_t weight_gradient(int64_t n) const {
+    return images * (x + y) + (n > images ? 2 : 1) * filters;
+  }
+};
+
 extern const OpDef conv2d_op;
 extern const OpDef conv2d_input_grad_op;
 extern const OpDef conv2d_weight_grad_op;

@@ -29,6 +29,8 @@ struct ConvGradient {
   ConvActivation activation = ConvActivation::none;
 
   bool pooled() const { return taps != nullptr; }
+  // That of the planes from number `first` on.
+  ConvGradient from_plane(int64_t first) const;
   // `count` planes (p, q) from number `first` on, spread to `space` where they are pooled.
   const T* planes(int64_t first, int64_t count, T* space) const;
 };

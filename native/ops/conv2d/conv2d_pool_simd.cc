@@ -198,10 +198,13 @@ TG_SIMD T pool_bias(const ConvPoolBias<T>& c) {
   Vec<T> sum = {};
   for (int64_t image = 0; image < c.images; ++image) {
     const int64_t at = image * c.image_stride;
+    Vec<T> of_image = {};  // an f32 that has counted to 2^24 sees no further ones
     for (int64_t i = 0; i < c.count; i += W) {
       const int n = static_cast<int>(c.count - i < W ? c.count - i : W);
-      sum += before_activation<T>(load_partial<T>(c.dy + at + i, n), c.y + at + i, n, c.activation);
+      of_image +=
+          before_activation<T>(load_partial<T>(c.dy + at + i, n), c.y + at + i, n, c.activation);
     }
+    sum += of_image;
   }
   return sum_lanes<T>(sum);
 }

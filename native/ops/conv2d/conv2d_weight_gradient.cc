@@ -282,14 +282,8 @@ void WeightGradient<T>::run() {
 }
 
 template <class T>
-void weight_gradient(const ConvShape& s, const T* x, const ConvGradient<T>& dy, bool winograd,
-                     T* dw) {
-  const int64_t elements = s.k * (s.c / s.groups) * s.r * s.s;
-  if (elements == 0) return;
-  if (s.n * s.p * s.q == 0) {
-    std::fill(dw, dw + elements, T{});
-    return;
-  }
+void gradient_of_group(const ConvShape& s, const T* x, const ConvGradient<T>& dy, bool winograd,
+                       T* dw) {
   if constexpr (std::is_same_v<T, float>) {
     if (winograd && winograd_fits(s) && run_winograd_weight(s, x, dy, dw)) return;
   }
@@ -297,6 +291,30 @@ void weight_gradient(const ConvShape& s, const T* x, const ConvGradient<T>& dy, 
   if (!dy.pooled() && depthwise_weight_gradient(s, x, dy.dy, dw)) return;
   if (run_patch_gradient(s, x, dy, dw)) return;
   WeightGradient<T>(s, x, dy, dw).run();
+}
+
+// Images by groups, whose gradients are added in order: an f32 that has counted to 2^24 sees no further ones.
+template <class T>
+void weight_gradient(ConvShape s, const T* x, const ConvGradient<T>& dy, bool winograd, T* dw) {
+  constexpr int64_t kPositions = 1 << 24;
+  const int64_t elements = s.k * (s.c / s.groups) * s.r * s.s, all = s.n, plane = s.p * s.q;
+  if (elements == 0) return;
+  if (all * plane == 0) {
+    std::fill(dw, dw + elements, T{});
+    return;
+  }
+  const int64_t images = std::max<int64_t>(kPositions / plane, 1);
+  s.n = std::min(images, all);
+  gradient_of_group(s, x, dy, winograd, dw);
+  for (int64_t first = images; first < all; first += images) {
+    s.n = std::min(images, all - first);
+    T* more =
+        static_cast<T*>(scratch(ScratchSlot::whole, sizeof(T) * static_cast<size_t>(elements)));
+    gradient_of_group(s, x + first * s.c * s.h * s.w, dy.from_plane(first * s.k), winograd, more);
+    parallel_for(elements, 1 << 14, [=](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) dw[i] += more[i];
+    });
+  }
 }
 
 }  // namespace
