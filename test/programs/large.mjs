@@ -1,5 +1,5 @@
 // Rows so long that sums, tables and places of one number each element would give out. node large.mjs NAME; prints what it gives.
-import { narrow, pad, softmax, tensor, zeros } from 'tilegrad';
+import { conv2d, full, matmul, memory, narrow, ones, pad, softmax, tensor, zeros } from 'tilegrad';
 
 const at = (x, i) =>
   narrow(x.reshape([-1]), 0, i, 1)
@@ -21,6 +21,23 @@ const programs = {
         .contiguous(),
     );
     return [at(x.grad, 0), at(x.grad, 2 ** 26 - 1)].map((value) => value * 2 ** 25);
+  },
+  // A lane that counts ones stays at 2^24.
+  dot() {
+    const x = ones([2 ** 29], { dtype: 'bf16' });
+    return [at(matmul(x, x), 0)];
+  },
+  // 16-bit images are computed in f32, some at a time: all of them would take four times what they take themselves.
+  conv2d() {
+    const [n, size] = [1500, 512];
+    const x = full([n, 1, size, size], 1, { dtype: 'f16', requiresGrad: true });
+    const weight = full([1, 1, 4, 4], 0.25, { dtype: 'f16', requiresGrad: true });
+    const y = conv2d(x, weight, { stride: 4 });
+    const before = memory().liveBytes;
+    y.backward(full(y.shape, 2 ** -12, { dtype: 'f16' }));
+    const positions = (n * size * size) / 16 / 2 ** 12;
+    const peak = memory().peakBytes - before - x.numel * 2;
+    return [at(y, 0), at(x.grad, x.numel - 1) * 2 ** 14, at(weight.grad, 15) / positions, peak < 300e6];
   },
   // A table of where each place of a row comes from would be eight times as large as the row. On the CPU, which has the memory.
   pad() {

@@ -23,6 +23,8 @@ constexpr int64_t kParallelWork = 1 << 18;  // multiply-adds of a chunk: about 3
 
 constexpr int64_t kStreamColumns = 4096;
 constexpr int64_t kStreamParts = 16;
+// Of few rows at once: an f32 that has counted to 2^24 sees no further ones, and what is widened takes room.
+constexpr int64_t kLongDepth = 1 << 22;
 constexpr int64_t kStrip = 32, kStripColumns = 1024;
 constexpr int64_t kSmallBytes = 1 << 15;  // of B
 constexpr int64_t kTurnedColumns = 16, kTurnedDepth = 48;
@@ -81,23 +83,51 @@ Gemm<T, A, B> depths(const Gemm<T, A, B>& g, int64_t begin, int64_t end) {
   return part;
 }
 
-// How few rows are shared out: parts of k, so that each task reads whole rows of B, or columns where those are many.
-struct StreamParts {
+// Runs run(part) for each `depth` of k: each part adds to what those before have given, the last has the epilogue.
+template <class T, class S, class Run>
+void by_depths(const Gemm<T, S>& g, int64_t depth, Run&& run) {
+  if (g.k <= depth) return run(g);
+  for (int64_t p = 0; p < g.k; p += depth) {
+    Gemm<T, S> part = depths(g, p, std::min(g.k, p + depth));
+    part.accumulate = g.accumulate || p > 0;
+    if (p + depth >= g.k) {
+      part.bias_axis = g.bias_axis, part.residual = g.residual, part.activation = g.activation;
+    }
+    run(part);
+  }
+}
+
+// How few rows are shared out: parts of k, so that each task of a stream reads whole rows of B, or columns where those are
+// many.
+struct FewRowsParts {
   int64_t depth, count, columns;
 
-  StreamParts(int64_t n, int64_t k) : depth(k), count(1), columns(std::min(n, kStreamColumns)) {
-    const int64_t groups = (n + columns - 1) / columns;
-    if (groups < kStreamParts / 2) {
-      const int64_t least = std::max<int64_t>(kParallelWork / columns, 32);
-      depth = std::max(least, (k + kStreamParts - 1) / kStreamParts);
-      depth = (depth + 3) / 4 * 4;
-      count = std::max<int64_t>((k + depth - 1) / depth, 1);
+  static FewRowsParts of_stream(int64_t n, int64_t k) {
+    FewRowsParts parts = {k, 1, std::min(n, kStreamColumns)};
+    const int64_t groups = (n + parts.columns - 1) / parts.columns;
+    if (groups < kStreamParts / 2)
+      parts.cut(k, std::max<int64_t>(kParallelWork / parts.columns, 32));
+    if (parts.count == 1) {
+      parts.columns =
+          std::clamp<int64_t>(kParallelWork / std::max<int64_t>(k, 1), 512, kStreamColumns);
     }
-    if (count == 1) {
-      columns = std::clamp<int64_t>(kParallelWork / std::max<int64_t>(k, 1), 512, kStreamColumns);
-    }
+    return parts;
+  }
+  static FewRowsParts of_dots(int64_t m, int64_t n, int64_t k) {
+    const int64_t work = kParallelWork / std::max<int64_t>(k * m, 1);
+    FewRowsParts parts = {k, 1, std::max<int64_t>(8, work / 8 * 8)};
+    const int64_t groups = (n + parts.columns - 1) / parts.columns;
+    if (groups < kStreamParts / 2) parts.cut(k, kParallelWork / (m * std::min(n, parts.columns)));
+    return parts;
   }
   int64_t sums(int64_t m, int64_t n) const { return count > 1 ? count * m * n : 0; }
+
+ private:
+  void cut(int64_t k, int64_t least) {
+    depth = std::max(least, (k + kStreamParts - 1) / kStreamParts);
+    depth = (depth + 63) / 64 * 64;
+    count = std::max<int64_t>((k + depth - 1) / depth, 1);
+  }
 };
 
 void activate(float* c, int64_t row, int64_t rows, int64_t cols, Activation activation) {
@@ -133,38 +163,32 @@ void add_parts(const Gemm<T, T, S>& g, const T* sums, int64_t count) {
   });
 }
 
-template <class T, class S, class Kernels>
-void few_rows_stream(const Gemm<T, T, S>& g, const StreamParts& parts, T* sums,
-                     const Kernels& kernels) {
+template <class T, class S>
+void few_rows_parts(const Gemm<T, T, S>& g, const FewRowsParts& parts, T* sums,
+                    void (*kernel)(const Gemm<T, T, S>&)) {
   const int64_t groups = (g.n + parts.columns - 1) / parts.columns;
   const auto compute = [&](int64_t task, int64_t) {
     const int64_t part = task / groups, begin = task % groups * parts.columns;
     const int64_t end = std::min(g.n, begin + parts.columns);
-    if (parts.count == 1) return kernels.stream(columns(g, begin, end));
+    if (parts.count == 1) return kernel(columns(g, begin, end));
     const int64_t k = part * parts.depth;
     Gemm<T, T, S> some = depths(g, k, std::min(g.k, k + parts.depth));
     some.c = sums + part * g.m * g.n, some.c_row = g.n;
     some.accumulate = false;
-    kernels.stream(columns(some, begin, end));
+    kernel(columns(some, begin, end));
   };
   sweep_for(parts.count * groups, 1, g.k * g.n * static_cast<int64_t>(sizeof(S)), compute);
   if (parts.count > 1) add_parts(g, sums, parts.count);
 }
 
-template <class T, class S, class Kernels>
-void few_rows_dot(const Gemm<T, T, S>& g, const Kernels& kernels) {
-  const int64_t work = kParallelWork / std::max<int64_t>(g.k * g.m, 1);
-  sweep_for(g.n, std::max<int64_t>(8, work / 8 * 8), g.k * g.n * static_cast<int64_t>(sizeof(S)),
-            [&](int64_t begin, int64_t end) { kernels.dot(columns(g, begin, end)); });
-}
-
 // Streams B past the rows of A, which are laid out as computed with, and contiguous where dot asks for it.
 template <class T, class S, class Kernels>
 void few_rows(const Gemm<T, S>& g, bool dot, const Kernels& kernels) {
-  const StreamParts parts(g.n, g.k);
+  const FewRowsParts parts =
+      dot ? FewRowsParts::of_dots(g.m, g.n, g.k) : FewRowsParts::of_stream(g.n, g.k);
   const bool straighten = !std::is_same_v<T, S> || (dot && g.a_col != 1);
   const int64_t a_elements = straighten ? (g.m * g.k + 15) / 16 * 16 : 0;
-  const int64_t elements = a_elements + (dot ? 0 : parts.sums(g.m, g.n));
+  const int64_t elements = a_elements + parts.sums(g.m, g.n);
   T* room = nullptr;
   if (elements > 0)
     room = static_cast<T*>(scratch(ScratchSlot::region, sizeof(T) * static_cast<size_t>(elements)));
@@ -181,8 +205,7 @@ void few_rows(const Gemm<T, S>& g, bool dot, const Kernels& kernels) {
     }
     few.a = room, few.a_row = g.k, few.a_col = 1;
   }
-  if (dot) return few_rows_dot(few, kernels);
-  few_rows_stream(few, parts, room + a_elements, kernels);
+  few_rows_parts(few, parts, room + a_elements, dot ? kernels.dot : kernels.stream);
 }
 
 // Where B is small, packing costs more than it saves. Rows of B that are not contiguous are laid out so before.
@@ -215,15 +238,7 @@ template <class T>
 void strips(const Gemm<T>& g, const GemmKernels<T>& kernels) {
   parallel_for(g.n, kStripColumns, [&](int64_t begin, int64_t end) {
     const Gemm<T> part = columns(g, begin, end);
-    for (int64_t p = 0; p < g.k; p += kStrip) {
-      Gemm<T> strip = depths(part, p, std::min(g.k, p + kStrip));
-      strip.accumulate = g.accumulate || p > 0;
-      if (p + kStrip >= g.k) {
-        strip.bias_axis = g.bias_axis, strip.residual = part.residual;
-        strip.activation = g.activation;
-      }
-      kernels.small(strip);
-    }
+    by_depths(part, kStrip, [&](const Gemm<T>& strip) { kernels.small(strip); });
   });
 }
 
@@ -248,10 +263,11 @@ template <class T, class S>
 void run(const Gemm<T, S>& g, const GemmKernels<T, S>& kernels) {
   if (g.m <= 0 || g.n <= 0) return;
   if (g.n == 1 && g.m > 1 && g.c_row == 1) return run(transposed(g), kernels);
-  if (g.m <= kFewRows && (g.b_col == 1 || g.n == 1)) return few_rows(g, false, kernels);
   const int64_t bytes = g.k * g.n * static_cast<int64_t>(sizeof(S));
-  if (g.m <= (bytes > kCachedBytes ? kDotRows : kFewRows) && g.b_row == 1) {
-    return few_rows(g, true, kernels);
+  const bool stream = g.m <= kFewRows && (g.n == 1 ? g.b_row != 1 : g.b_col == 1);
+  if (stream || (g.m <= (bytes > kCachedBytes ? kDotRows : kFewRows) && g.b_row == 1)) {
+    const auto part = [&](const Gemm<T, S>& g) { few_rows(g, !stream, kernels); };
+    return by_depths(g, kLongDepth, part);
   }
   if constexpr (std::is_same_v<S, bf16>) {
     if (bf16_amx_serves(g)) return gemm_bf16_amx(g);
