@@ -22,6 +22,8 @@ export interface BackwardOptions {
 /** The gradients on their way, by node and output. They are owned here and freed as they are used up. */
 class Pending {
   readonly #grads = new Map<Node, (Tensor | null)[]>();
+  // Those whose elements nothing else can see, not even as a view.
+  readonly #alone = new Set<Tensor>();
   readonly #owns: boolean;
 
   constructor(owns: boolean) {
@@ -32,8 +34,14 @@ class Pending {
     return this.#grads.has(node);
   }
 
-  /** Adds a gradient; takes over the tensor. */
-  add(node: Node, output: number, grad: Tensor): void {
+  /** The gradient that may be added to in place, if there is one. */
+  open(node: Node, output: number): Tensor | null {
+    const grad = this.#grads.get(node)?.[output];
+    return grad && this.#alone.has(grad) ? grad : null;
+  }
+
+  /** Adds a gradient; takes over the tensor. `alone`: nothing else sees its elements. */
+  add(node: Node, output: number, grad: Tensor, alone = false): void {
     let list = this.#grads.get(node);
     if (!list) {
       list = node.outputs.map(() => null);
@@ -42,13 +50,16 @@ class Pending {
     const before = list[output] ?? null;
     if (before) {
       try {
-        list[output] = this.#own(add(before, grad));
+        const sum = this.#own(add(before, grad));
+        list[output] = sum;
+        if (this.#owns) this.#alone.add(sum);
       } finally {
         this.free(grad);
       }
       this.free(before);
     } else {
       list[output] = grad;
+      if (alone && this.#owns) this.#alone.add(grad);
     }
   }
 
@@ -179,6 +190,7 @@ function propagate(
     file(node, rule(), pending);
     return;
   }
+  if (addInPlace(node, grads[0] ?? null, pending, leads)) return;
   const { result, made } = collect(rule);
   try {
     file(
@@ -191,13 +203,25 @@ function propagate(
   }
 }
 
+/** Adds the gradient of an op that can do so to the one that is there; false if there is none that may change. */
+function addInPlace(node: Node, dout: Tensor | null, pending: Pending, leads: Set<Node> | null): boolean {
+  const add = node.op?.addGrad;
+  const edge = node.edges[0];
+  if (!add || !edge || !dout || (leads && !leads.has(edge.node))) return false;
+  const into = pending.open(edge.node, edge.output);
+  if (!into) return false;
+  const { made } = collect(() => add(new GradContext(node), dout, into));
+  for (const tensor of made) tensor.dispose();
+  return true;
+}
+
 function file(node: Node, grads: readonly (Tensor | null)[], pending: Pending): void {
   let i = 0;
   try {
     for (; i < grads.length; i++) {
       const edge = node.edges[i];
       const grad = grads[i];
-      if (edge && grad) pending.add(edge.node, edge.output, grad);
+      if (edge && grad) pending.add(edge.node, edge.output, grad, node.op?.addGrad != null);
     }
   } finally {
     // Those behind one that could not be added belong to nobody.

@@ -119,6 +119,11 @@ export interface OpSpec<F> {
   onnx: OnnxRule | string;
   /** Indices of the outputs that have gradients; default all. */
   differentiable?: readonly number[];
+  /**
+   * For an op of one input whose gradient is a tensor of its own that is mostly zeros: adds it to `into` in place, so that many
+   * calls on one input take the time of what they read.
+   */
+  addGrad?: (ctx: GradContext, dout: Tensor, into: Tensor) => void;
   /** For ops in place: how many of the inputs, from the first, are written. Default all. */
   writes?: (inputCount: number, attrs: Attrs) => number;
   /** For ops without native kernels: computes the outputs with other ops. Its own steps are not recorded. */
@@ -136,6 +141,7 @@ export interface OpRecord {
     outputs: readonly number[] | ((attrs: Attrs) => readonly number[]) | null;
   };
   readonly differentiable: readonly number[] | 'all';
+  readonly addGrad: ((ctx: GradContext, dout: Tensor, into: Tensor) => void) | null;
 }
 
 const nativeIds = new Map<string, number>(native.ops().map((op, id) => [op.name, id]));
@@ -313,6 +319,7 @@ export function defineOp<F>(name: string, spec: OpSpec<F>): F {
     onnx: spec.onnx,
     saves: { inputs: spec.saves?.inputs ?? null, outputs: spec.saves?.outputs ?? null },
     differentiable: spec.differentiable ?? 'all',
+    addGrad: spec.addGrad ?? null,
   };
   defined.set(name, op);
   const { compute } = spec;

@@ -5,13 +5,18 @@ import {
   grad,
   memory,
   mul,
+  narrow,
   noGrad,
   relu,
+  select,
   split,
+  stack,
   type Tensor,
   tensor,
   tidy,
+  trace,
   unbind,
+  zeros,
 } from 'tilegrad';
 import { expect, test } from 'vitest';
 
@@ -47,6 +52,50 @@ test('parts that nothing depends on have gradients of zeros', () => {
     [3, 0, 1],
     [6, 0, 4],
   ]);
+});
+
+test('parts that each are taken alone add up in one gradient', () => {
+  const x = tensor([1, 2, 3, 4, 5, 6], { shape: [3, 2], requiresGrad: true, dtype: 'f64' });
+  const weights = tensor([10, 20], { dtype: 'f64' });
+  // Overlapping parts, the whole between them, one part twice.
+  const terms = [narrow(x, 0, 0, 2), x, narrow(x, 0, 1, 2), select(x, 1, 1), select(x, 0, 2), select(x, 0, 2)];
+  const total = () => terms.map((part, i) => mul(part.rank === 2 ? mul(part, weights) : part, i + 1).sum());
+  const sums = total();
+  const [once] = grad(sums.reduce(add), x, { retainGraph: true }) as [Tensor];
+  expect(once.tolistSync()).toEqual([
+    [30, 64],
+    [60, 124],
+    [61, 115],
+  ]);
+  const [recorded] = grad(sums.reduce(add), x, { createGraph: true }) as [Tensor];
+  expect(recorded.tolistSync()).toEqual(once.tolistSync());
+});
+
+test('a gradient that another branch sees as a view stays as it is', () => {
+  const x = tensor([1, 2, 3, 4], { requiresGrad: true, dtype: 'f64' });
+  const y = mul(x, 2);
+  const part = narrow(y, 0, 0, 2);
+  const other = tensor([5, 6, 7, 8], { shape: [2, 2], requiresGrad: true, dtype: 'f64' });
+  // The gradient of the sum goes to y and, reshaped, to `other`, before that of the part comes to y.
+  const sum = add(y, other.reshape(4));
+  add(sum.sum(), part.sum()).backward();
+  expect(x.grad?.tolistSync()).toEqual([4, 4, 2, 2]);
+  expect(other.grad?.tolistSync()).toEqual([
+    [1, 1],
+    [1, 1],
+  ]);
+});
+
+test('of many parts of one tensor one writes a whole gradient', () => {
+  const x = zeros([50, 3], { requiresGrad: true });
+  const sum = stack(Array.from({ length: 50 }, (_, row) => mul(select(x, 0, row), row).sum())).sum();
+  const sizes = new Map<string, number>();
+  const tracer = ({ name }: { name: string }, _inputs: unknown, _attrs: unknown, outputs: readonly Tensor[]): void => {
+    if (outputs.some((output) => output.numel === x.numel)) sizes.set(name, (sizes.get(name) ?? 0) + 1);
+  };
+  trace(tracer, () => sum.backward());
+  expect([...sizes]).toEqual([['slice_input_grad', 1]]);
+  expect(x.grad?.tolistSync()).toEqual(Array.from({ length: 50 }, (_, row) => [row, row, row]));
 });
 
 test('every leaf owns the elements of its gradient', () => {

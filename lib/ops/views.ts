@@ -4,6 +4,8 @@ import { defineOp, type Grads } from '../op.ts';
 import { type Shape, Tensor } from '../tensor.ts';
 import type { Permuted, Reshaped, Transposed } from '../typed_shapes.ts';
 import { expectTensor, resolveDim } from './arguments.ts';
+import { assign } from './assign.ts';
+import { add } from './elementwise.ts';
 
 const onnxReshape: OnnxRule = (graph, { inputs, outputMeta }) =>
   graph.node('Reshape', [inputs[0] as string, graph.constant(outputMeta[0]?.shape ?? [], 'i64')]);
@@ -91,6 +93,10 @@ export const slice = defineOp('slice', {
     ): Tensor =>
       run([x], { starts, stops, steps }),
   grad: (ctx, dout): Grads => [sliceInputGrad(dout, ctx.inputMeta(0).shape, ctx.attrs)],
+  addGrad: ({ attrs }, dout, into) => {
+    const place = slice(into, attrs.starts as number[], attrs.stops as number[], attrs.steps as number[]);
+    assign(place, add(place, dout));
+  },
   onnx: (graph, { inputs, attrs }) => {
     const starts = attrs.starts as number[];
     const axes = graph.constant(
