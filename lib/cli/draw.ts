@@ -1,3 +1,4 @@
+import { checkOptions } from '../error.ts';
 import { hasUnicode } from './terminal.ts';
 
 /** One grey image, `pixels` row-major with 0 = background and 255 = ink, and the lines of text under it. */
@@ -29,6 +30,7 @@ const ramp = ' .:-=+*#%@';
 
 /** Pictures in characters, side by side, each with its caption; margins that are empty in all of them are cut. */
 export function drawPictures(pictures: readonly Picture[], options: DrawOptions = {}): string {
+  checkOptions('drawPictures', options, ['width', 'columns', 'unicode']);
   const { width = 28, columns = 80, unicode = hasUnicode() } = options;
   const frame = inkFrame(pictures, width);
   const captionWidth = Math.max(0, ...pictures.flatMap(({ caption }) => caption.map((line) => line.length)));

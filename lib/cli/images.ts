@@ -1,4 +1,5 @@
 // The data sets that programs offer by name, and predictions as people want to see them.
+import { checkOptions } from '../error.ts';
 import {
   type DownloadProgress,
   drawnDigits,
@@ -47,6 +48,7 @@ export async function drawPredictions(
   predicted: readonly number[],
   options: { columns?: number | undefined } = {},
 ): Promise<string> {
+  checkOptions('drawPredictions', options, ['columns']);
   const pixels = (await images.images.data()) as Uint8Array;
   const target = Array.from(await images.labels.data(), Number);
   const [, , height, width] = images.images.shape as [number, number, number, number];

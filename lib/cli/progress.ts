@@ -1,4 +1,4 @@
-import { TilegradError } from '../error.ts';
+import { checkOptions, TilegradError } from '../error.ts';
 import { formatClock, formatSignificant, hasUnicode, isInteractive, type TextStream } from './terminal.ts';
 
 /** What stands behind the bar: a number is shown in four significant digits, a text as it is. */
@@ -42,6 +42,7 @@ export class Progress {
   #end: number | undefined;
 
   constructor(options: ProgressOptions) {
+    checkOptions('Progress', options, ['total', 'label', 'unit', 'stream', 'unicode', 'now']);
     if (!(options.total >= 0)) throw new TilegradError('ERR_ARGUMENT', `Progress: total is ${options.total}`);
     this.#options = options;
     this.#stream = options.stream ?? process.stdout;

@@ -1,4 +1,4 @@
-import { TilegradError } from '../error.ts';
+import { checkOptions, TilegradError } from '../error.ts';
 import { gatherRows } from '../ops/gather_rows.ts';
 import { tidy } from '../scope.ts';
 import { type Tensor, tensor } from '../tensor.ts';
@@ -88,6 +88,7 @@ export class ImageDataset implements Dataset<LabelledBatch> {
   readonly #plan: TransformPlan;
 
   constructor(images: Tensor, labels: Tensor, options: ImageDatasetOptions = {}) {
+    checkOptions('ImageDataset', options, ['transform', 'classes']);
     const [n, channels] = images.shape;
     if (images.rank !== 4 || labels.rank !== 1 || labels.shape[0] !== n) {
       const text = `images [${images.shape.join(', ')}] and labels [${labels.shape.join(', ')}]`;

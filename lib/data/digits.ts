@@ -2,7 +2,7 @@
 // fitted into 20 x 20 and placed by its centre of mass). A digit depends on the seed and its number alone, so the
 // first thousand of sixty thousand are the same as a set of one thousand.
 import { setImmediate as macrotask } from 'node:timers/promises';
-import { TilegradError } from '../error.ts';
+import { checkOptions, TilegradError } from '../error.ts';
 import { CounterRandom } from './counter_random.ts';
 import { digitStyles, type Stroke, type Style } from './strokes.ts';
 
@@ -170,6 +170,7 @@ function drawDigit(seed: number, index: number, image: Uint8Array): number {
  * every few milliseconds. Throws `ERR_ARGUMENT` for counts that are not whole or over 10 million.
  */
 export async function drawDigits(count: number, options: { seed?: number; first?: number } = {}): Promise<DigitSet> {
+  checkOptions('drawDigits', options, ['seed', 'first']);
   const { seed = 0, first = 0 } = options;
   for (const [name, value, limit] of [
     ['count', count, 1e7],

@@ -5,7 +5,7 @@ import { type FileHandle, mkdir, open, readdir, rename } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { threadId } from 'node:worker_threads';
-import { TilegradError } from '../error.ts';
+import { checkOptions, TilegradError } from '../error.ts';
 
 /** How far a download is: bytes that are on disk, of how many. */
 export interface DownloadProgress {
@@ -44,6 +44,18 @@ class SourceError extends Error {
   }
 }
 
+const downloadOptions: readonly (keyof DownloadOptions)[] = [
+  'urls',
+  'path',
+  'sha256',
+  'bytes',
+  'onProgress',
+  'signal',
+  'stallMs',
+  'attempts',
+  'retryDelayMs',
+];
+
 const running = new Map<string, Promise<void>>();
 
 /**
@@ -52,6 +64,7 @@ const running = new Map<string, Promise<void>>();
  * Throws `ERR_IO` with what each address answered, or naming the disk error; a wrong checksum is never kept.
  */
 export function download(options: DownloadOptions): Promise<void> {
+  checkOptions('download', options, downloadOptions);
   const path = resolve(options.path);
   const shared = running.get(path);
   if (shared !== undefined) return shared;

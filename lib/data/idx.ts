@@ -3,7 +3,7 @@
 import { open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { createGunzip, type Gunzip } from 'node:zlib';
-import { TilegradError } from '../error.ts';
+import { checkOptions, TilegradError } from '../error.ts';
 
 /** An array of unsigned bytes read from an IDX file: `data` is row-major, of the product of `shape` bytes. */
 export interface IdxArray {
@@ -39,6 +39,8 @@ function fail(file: string, what: string): never {
 function count(bytes: number): string {
   return `${bytes.toLocaleString('en-US')} bytes`;
 }
+
+const idxOptions = ['rank', 'maxBytes'] as const;
 
 interface Header {
   readonly shape: number[];
@@ -91,6 +93,7 @@ function parseHeader(bytes: Uint8Array, file: string, options: IdxOptions): Head
  * wrong magic, rank or length (too short and too long alike) and `ERR_UNSUPPORTED` for elements other than bytes.
  */
 export function parseIdx(bytes: Uint8Array, file = 'input', options: IdxOptions = {}): IdxArray {
+  checkOptions('parseIdx', options, idxOptions);
   const header = parseHeader(bytes, file, options);
   if (header === undefined) fail(file, `ends inside the header, after ${count(bytes.length)}`);
   const { shape, headerBytes, dataBytes } = header;
@@ -179,6 +182,7 @@ async function inflateInto(
  * the shape in the header says.
  */
 export async function decodeIdx(bytes: Uint8Array, file = 'input', options: IdxOptions = {}): Promise<IdxArray> {
+  checkOptions('decodeIdx', options, idxOptions);
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return parseIdx(bytes, file, options);
   const collector = new IdxCollector(file, bytes.length, options);
   const gunzip = createGunzip({ chunkSize: 1 << 18 });
@@ -191,6 +195,7 @@ export async function decodeIdx(bytes: Uint8Array, file = 'input', options: IdxO
  * `ERR_IO` where the file cannot be read.
  */
 export async function readIdx(path: string, options: IdxOptions = {}): Promise<IdxArray> {
+  checkOptions('readIdx', options, idxOptions);
   const file = basename(path);
   const maxBytes = options.maxBytes ?? defaultMaxBytes;
   const bytes = await readBounded(path, maxBytes + 4 + 4 * maxRank);

@@ -30,14 +30,18 @@ export function ones_<T extends Tensor>(tensor: T): T {
 export type InitOptions = Pick<RandomOptions, 'generator'>;
 
 /** Fills uniformly from [low, high), default [0, 1). As torch.nn.init.uniform_. */
-export function uniform_<T extends Tensor>(tensor: T, low = 0, high = 1, { generator }: InitOptions = {}): T {
+export function uniform_<T extends Tensor>(tensor: T, low = 0, high = 1, options: InitOptions = {}): T {
   const { shape, dtype, device } = tensor;
+  checkOptions('uniform_', options, ['generator']);
+  const { generator } = options;
   return fill(tensor, () => uniform(shape, low, high, { dtype, device, generator }));
 }
 
 /** Fills with normally distributed numbers. As torch.nn.init.normal_. */
-export function normal_<T extends Tensor>(tensor: T, mean = 0, std = 1, { generator }: InitOptions = {}): T {
+export function normal_<T extends Tensor>(tensor: T, mean = 0, std = 1, options: InitOptions = {}): T {
   const { shape, dtype, device } = tensor;
+  checkOptions('normal_', options, ['generator']);
+  const { generator } = options;
   return fill(tensor, () => normal(shape, mean, std, { dtype, device, generator }));
 }
 
@@ -145,12 +149,13 @@ function kaimingDeviation(user: string, tensor: Tensor, options: KaimingOptions)
 /** Uniform with variance gain^2 / fan (He et al. 2015). As torch.nn.init.kaiming_uniform_. */
 export function kaimingUniform_<T extends Tensor>(tensor: T, options: KaimingOptions = {}): T {
   const bound = Math.sqrt(3) * kaimingDeviation('kaimingUniform_', tensor, options);
-  return uniform_(tensor, -bound, bound, options);
+  return uniform_(tensor, -bound, bound, { generator: options.generator });
 }
 
 /** Normal with variance gain^2 / fan (He et al. 2015). As torch.nn.init.kaiming_normal_. */
 export function kaimingNormal_<T extends Tensor>(tensor: T, options: KaimingOptions = {}): T {
-  return normal_(tensor, 0, kaimingDeviation('kaimingNormal_', tensor, options), options);
+  const std = kaimingDeviation('kaimingNormal_', tensor, options);
+  return normal_(tensor, 0, std, { generator: options.generator });
 }
 
 function xavierDeviation(tensor: Tensor, gain: number): number {
@@ -160,13 +165,17 @@ function xavierDeviation(tensor: Tensor, gain: number): number {
 
 /** Uniform with variance 2 gain^2 / (fanIn + fanOut) (Glorot and Bengio 2010). As torch.nn.init.xavier_uniform_. */
 export function xavierUniform_<T extends Tensor>(tensor: T, gain = 1, options: InitOptions = {}): T {
+  checkOptions('xavierUniform_', options, ['generator']);
+  const { generator } = options;
   const bound = Math.sqrt(3) * xavierDeviation(tensor, gain);
-  return uniform_(tensor, -bound, bound, options);
+  return uniform_(tensor, -bound, bound, { generator });
 }
 
 /** Normal with variance 2 gain^2 / (fanIn + fanOut) (Glorot and Bengio 2010). As torch.nn.init.xavier_normal_. */
 export function xavierNormal_<T extends Tensor>(tensor: T, gain = 1, options: InitOptions = {}): T {
-  return normal_(tensor, 0, xavierDeviation(tensor, gain), options);
+  checkOptions('xavierNormal_', options, ['generator']);
+  const { generator } = options;
+  return normal_(tensor, 0, xavierDeviation(tensor, gain), { generator });
 }
 
 export { orthogonal_, truncNormal_ } from './orthogonal.ts';

@@ -1,5 +1,5 @@
 // Initial values that need more than one draw: orthogonal matrices and truncated normal distributions.
-import { TilegradError } from '../error.ts';
+import { checkOptions, TilegradError } from '../error.ts';
 import { noGrad } from '../graph.ts';
 import { add, assign, clamp, div, erf, exp, log, mul, normal, sqrt, square, sub, uniform } from '../ops/index.ts';
 import { tidy } from '../scope.ts';
@@ -26,7 +26,9 @@ function orthonormalize(a: Float64Array, rows: number, columns: number): void {
  * Fills with `gain` (1) times a random matrix (dim 0, all others) whose rows, or columns if there are fewer, are
  * orthonormal (Saxe et al. 2014). Computed on the host; waits for the device. As torch.nn.init.orthogonal_.
  */
-export function orthogonal_<T extends Tensor>(tensor: T, gain = 1, { generator }: InitOptions = {}): T {
+export function orthogonal_<T extends Tensor>(tensor: T, gain = 1, options: InitOptions = {}): T {
+  checkOptions('orthogonal_', options, ['generator']);
+  const { generator } = options;
   if (tensor.rank < 2)
     throw new TilegradError(
       'ERR_SHAPE',
@@ -82,8 +84,10 @@ export function truncNormal_<T extends Tensor>(
   std = 1,
   low = -2,
   high = 2,
-  { generator }: InitOptions = {},
+  options: InitOptions = {},
 ): T {
+  checkOptions('truncNormal_', options, ['generator']);
+  const { generator } = options;
   if (!(std > 0 && low < high))
     throw new TilegradError('ERR_ARGUMENT', `truncNormal_: needs std ${std} above 0 and low ${low} below high ${high}`);
   const { shape, device, dtype } = tensor;

@@ -1,5 +1,5 @@
 // One step of each optimiser over all parameters in one call, in place. lib/optim keeps the states and calls these.
-import { TilegradError } from '../error.ts';
+import { checkOptions, TilegradError } from '../error.ts';
 import type { Attrs } from '../graph.ts';
 import { defineOp } from '../op.ts';
 import type { Tensor } from '../tensor.ts';
@@ -26,14 +26,22 @@ export type Tensors = readonly Tensor[];
 // An op takes at most 4096 tensors: so many parameters of up to 5 arrays and a mask.
 const batch = 680;
 
-/** Defines `<name>_update`: `states` gives the lists of states that the options call for, `attrs` the attributes. */
+const shared = ['lr', 'weightDecay', 'maximize'] as const;
+
+/**
+ * Defines `<name>_update` with these options and masks: `states` gives the lists of states that they call for, `attrs` the
+ * attributes.
+ */
 function updateOp<O extends MaskedOptions, S>(
   name: string,
+  known: readonly (keyof O & string)[],
   states: (given: S, options: O) => readonly Tensors[],
   attrs: (options: O) => Attrs & { masked: boolean },
 ): (params: Tensors, grads: Tensors, given: S, options: O) => void {
+  const names = [...known, 'masks'];
   return defineOp(`${name}_update`, {
     call: (run) => (params: Tensors, grads: Tensors, given: S, options: O) => {
+      checkOptions(`${name}Update`, options, names);
       const lists: (readonly (Tensor | null)[])[] = [params, ...states(given, options), grads];
       const masked = options.masks?.some((mask) => mask !== null) ?? false;
       if (masked) lists.push(options.masks ?? []);
@@ -97,6 +105,7 @@ export interface SgdOptions extends UpdateOptions {
  */
 export const sgdUpdate = updateOp(
   'sgd',
+  [...shared, 'momentum', 'dampening', 'nesterov', 'first'],
   (buffers: Tensors | null, { momentum = 0 }: SgdOptions) => (momentum === 0 ? [] : [buffers ?? []]),
   (options) => {
     const {
@@ -135,11 +144,13 @@ export interface AdamStates {
   maxExpAvgSq?: Tensors | undefined;
 }
 
+const averaged = ['beta1', 'beta2', 'eps', 'step'] as const;
 const betas = ({ beta1 = 0.9, beta2 = 0.999, eps = 1e-8, step }: AdamOptions) => ({ beta1, beta2, eps, step });
 
 /** One step of Adam or, decoupled, AdamW on all `params`, in place. Errors as {@link sgdUpdate}. As torch.optim.Adam. */
 export const adamUpdate = updateOp(
   'adam',
+  [...shared, ...averaged, 'amsgrad', 'decoupled'],
   ({ expAvg, expAvgSq, maxExpAvgSq }: AdamStates, { amsgrad = false }: AdamOptions) =>
     amsgrad ? [expAvg, expAvgSq, maxExpAvgSq ?? []] : [expAvg, expAvgSq],
   (options) => {
@@ -170,6 +181,7 @@ export interface RmspropStates {
 /** One step of RMSprop on all `params`, in place. Errors as {@link sgdUpdate}. As torch.optim.RMSprop. */
 export const rmspropUpdate = updateOp(
   'rmsprop',
+  [...shared, 'alpha', 'eps', 'momentum', 'centered'],
   (
     { squareAvg, gradAvg, momentumBuffer }: RmspropStates,
     { centered = false, momentum = 0 }: RmspropOptions,
@@ -197,6 +209,7 @@ export interface AdagradOptions extends UpdateOptions {
 /** One step of Adagrad on all `params`, in place; `sum` starts at the initial accumulator value. As torch.optim.Adagrad. */
 export const adagradUpdate = updateOp(
   'adagrad',
+  [...shared, 'lrDecay', 'eps', 'step'],
   ({ sum }: { sum: Tensors }) => [sum],
   (options: AdagradOptions) => {
     const { lrDecay = 0, eps = 1e-10, step } = options;
@@ -215,6 +228,7 @@ export interface AdadeltaOptions extends UpdateOptions {
 /** One step of Adadelta on all `params`, in place. As torch.optim.Adadelta. */
 export const adadeltaUpdate = updateOp(
   'adadelta',
+  [...shared, 'rho', 'eps'],
   ({ squareAvg, accDelta }: { squareAvg: Tensors; accDelta: Tensors }) => [squareAvg, accDelta],
   (options: AdadeltaOptions) => {
     const { rho = 0.9, eps = 1e-6 } = options;
@@ -225,6 +239,7 @@ export const adadeltaUpdate = updateOp(
 /** One step of Adamax on all `params`, in place; without amsgrad and decoupled. As torch.optim.Adamax. */
 export const adamaxUpdate = updateOp(
   'adamax',
+  [...shared, ...averaged],
   ({ expAvg, expInf }: { expAvg: Tensors; expInf: Tensors }) => [expAvg, expInf],
   (options: Omit<AdamOptions, 'amsgrad' | 'decoupled'>) => ({ ...common(options), ...betas(options) }),
 );
@@ -240,6 +255,7 @@ export interface NadamOptions extends Omit<AdamOptions, 'amsgrad' | 'decoupled'>
 /** One step of NAdam on all `params`, in place. As torch.optim.NAdam. */
 export const nadamUpdate = updateOp(
   'nadam',
+  [...shared, ...averaged, 'momentumDecay', 'muProduct'],
   ({ expAvg, expAvgSq }: AdamStates) => [expAvg, expAvgSq],
   (options: NadamOptions) => {
     const { momentumDecay = 0.004, muProduct } = options;
@@ -250,6 +266,7 @@ export const nadamUpdate = updateOp(
 /** One step of RAdam on all `params`, in place. As torch.optim.RAdam. */
 export const radamUpdate = updateOp(
   'radam',
+  [...shared, ...averaged],
   ({ expAvg, expAvgSq }: AdamStates) => [expAvg, expAvgSq],
   (options: Omit<AdamOptions, 'amsgrad' | 'decoupled'>) => ({ ...common(options), ...betas(options) }),
 );
@@ -267,6 +284,7 @@ export interface RpropOptions extends MaskedOptions {
 /** One step of Rprop on all `params`, in place; `stepSize` starts at the learning rate, `prev` at 0. As torch.optim.Rprop. */
 export const rpropUpdate = updateOp(
   'rprop',
+  ['etas', 'stepSizes', 'maximize'],
   ({ prev, stepSize }: { prev: Tensors; stepSize: Tensors }) => [prev, stepSize],
   ({ etas = [0.5, 1.2], stepSizes = [1e-6, 50], maximize = false }: RpropOptions) => ({
     maximize,
@@ -293,6 +311,7 @@ export interface AsgdOptions extends UpdateOptions {
 /** One step of averaged gradient descent on all `params`, in place. As torch.optim.ASGD. */
 export const asgdUpdate = updateOp(
   'asgd',
+  [...shared, 'lambd', 'alpha', 't0', 'step'],
   ({ ax }: { ax: Tensors }) => [ax],
   (options: AsgdOptions) => {
     const { lambd = 1e-4, alpha = 0.75, t0 = 1e6, step } = options;

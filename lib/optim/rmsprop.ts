@@ -61,7 +61,9 @@ export class RMSprop extends Divided<RMSpropOptions> {
   }
 
   protected override update(group: ParamGroup<RMSpropOptions>, { params, grads, masks, states }: UpdateBatch): void {
-    rmspropUpdate(params, grads, { ...states, squareAvg: states.squareAvg as Tensor[] }, { ...group, masks });
+    const { lr, alpha, eps, weightDecay, momentum, centered, maximize } = group;
+    const options = { lr, alpha, eps, weightDecay, momentum, centered, maximize, masks };
+    rmspropUpdate(params, grads, { ...states, squareAvg: states.squareAvg as Tensor[] }, options);
   }
 }
 
@@ -102,7 +104,9 @@ export class Adagrad extends Divided<AdagradOptions> {
     group: ParamGroup<AdagradOptions>,
     { params, grads, masks, states, step }: UpdateBatch,
   ): void {
-    adagradUpdate(params, grads, { sum: states.sum as Tensor[] }, { ...group, masks, step });
+    const { lr, lrDecay, eps, weightDecay, maximize } = group;
+    const options = { lr, lrDecay, eps, weightDecay, maximize, masks, step };
+    adagradUpdate(params, grads, { sum: states.sum as Tensor[] }, options);
   }
 }
 
@@ -131,6 +135,7 @@ export class Adadelta extends Divided<AdadeltaOptions> {
 
   protected override update(group: ParamGroup<AdadeltaOptions>, { params, grads, masks, states }: UpdateBatch): void {
     const { squareAvg, accDelta } = states as Record<'squareAvg' | 'accDelta', Tensor[]>;
-    adadeltaUpdate(params, grads, { squareAvg, accDelta }, { ...group, masks });
+    const { lr, rho, eps, weightDecay, maximize } = group;
+    adadeltaUpdate(params, grads, { squareAvg, accDelta }, { lr, rho, eps, weightDecay, maximize, masks });
   }
 }

@@ -40,7 +40,8 @@ export class Rprop extends Optimizer<RpropOptions> {
 
   protected override update(group: ParamGroup<RpropOptions>, { params, grads, masks, states }: UpdateBatch): void {
     const { prev, stepSize } = states as Record<'prev' | 'stepSize', Tensor[]>;
-    rpropUpdate(params, grads, { prev, stepSize }, { ...group, masks });
+    const { etas, stepSizes, maximize } = group;
+    rpropUpdate(params, grads, { prev, stepSize }, { etas, stepSizes, maximize, masks });
   }
 }
 
@@ -80,6 +81,8 @@ export class ASGD extends Optimizer<ASGDOptions> {
   }
 
   protected override update(group: ParamGroup<ASGDOptions>, { params, grads, masks, states, step }: UpdateBatch): void {
-    asgdUpdate(params, grads, { ax: states.ax as Tensor[] }, { ...group, masks, step });
+    const { lr, lambd, alpha, t0, weightDecay, maximize } = group;
+    const options = { lr, lambd, alpha, t0, weightDecay, maximize, masks, step };
+    asgdUpdate(params, grads, { ax: states.ax as Tensor[] }, options);
   }
 }
