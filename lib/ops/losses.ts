@@ -3,11 +3,12 @@
 import type { Attrs } from '../graph.ts';
 import type { GradContext, Grads, OnnxCall, OnnxGraph } from '../op.ts';
 import type { Tensor } from '../tensor.ts';
+import { sigmoid } from './activations.ts';
 import { cast } from './cast.ts';
 import { ge, lt } from './comparisons.ts';
 import { abs, clamp, div, mul, neg, sub } from './elementwise.ts';
 import { full } from './full.ts';
-import { log, log1p } from './math.ts';
+import { exp, log, log1p } from './math.ts';
 import { binaryWith, like, ternary } from './operand.ts';
 
 type Loss = (a: Tensor, b: Tensor, attrs?: Attrs) => Tensor;
@@ -103,3 +104,48 @@ export const negativeLogLikelihood: Loss = binaryWith('bce_loss', {
     return graph.node('Sub', [absent, graph.node('Mul', [t, logOf(p)])]);
   },
 });
+
+/** A loss F(a) - b a: its slope at a is f(a) - b, `second` the slope of f; `onnx` writes F. */
+function linearInTarget(
+  name: 'bce_logits_loss' | 'poisson_loss',
+  second: (a: Tensor) => Tensor,
+  onnx: (graph: OnnxGraph, a: string) => string,
+): Loss {
+  const slope = ternary(`${name}_input_grad`, {
+    saves: { inputs: 'all' },
+    grad: (ctx, grad): Grads => {
+      const [dout, a, b] = [ctx.input(0), ctx.input(1), ctx.input(2)];
+      const each = (): Tensor => mul(grad, dout);
+      return [
+        ctx.needs(0) ? slope(grad, a, b) : null,
+        ctx.needs(1) ? mul(each(), second(a)) : null,
+        ctx.needs(2) ? neg(each()) : null,
+      ];
+    },
+    onnx: 'none',
+  });
+  return binaryWith(name, {
+    saves: { inputs: 'all' },
+    grad: (ctx, dout): Grads => {
+      const [a, b] = [ctx.input(0), ctx.input(1)];
+      return [ctx.needs(0) ? slope(dout, a, b) : null, ctx.needs(1) ? neg(mul(dout, a)) : null];
+    },
+    onnx: (graph, { inputs }) => {
+      const [a, b] = inputs as [string, string];
+      return graph.node('Sub', [onnx(graph, a), graph.node('Mul', [b, a])]);
+    },
+  });
+}
+
+/** {@link negativeLogLikelihood} of the sigmoid of a, exact on both sides. */
+export const logitLoss: Loss = linearInTarget(
+  'bce_logits_loss',
+  (a) => {
+    const share = sigmoid(a);
+    return mul(share, sub(1, share));
+  },
+  (graph, a) => graph.node('Softplus', [a]),
+);
+
+/** e^a - b a. */
+export const poissonLoss: Loss = linearInTarget('poisson_loss', exp, (graph, a) => graph.node('Exp', [a]));

@@ -37,6 +37,44 @@ const bent = (d: number, delta: number, curve: number, slope: number): number =>
 const likelihood = (p: number, t: number): number =>
   p >= 0 && p <= 1 ? (t - 1) * Math.max(Math.log1p(-p), -100) - t * Math.max(Math.log(p), -100) : nan;
 
+const likelihoodOf = (logit: number, t: number): number =>
+  (logit < 0 ? -logit * t : logit * (1 - t)) + Math.log1p(Math.exp(-Math.abs(logit)));
+
+/** Losses of a logit or the logarithm of a rate. */
+const ofLogarithms = (
+  name: string,
+  title: string,
+  call: (a: Tensor, b: Tensor) => Tensor,
+  fn: (a: number, b: number) => number,
+  family: 'elementwise' | 'accumulating',
+) =>
+  defineRows({
+    name,
+    title,
+    covers: [`${name}_input_grad`],
+    dtypes: floats,
+    family,
+    call: ([a, b]) => call(a!, b!),
+    reference: ([a, b]) => elementwise(fn, a!, b!),
+    samples: [
+      ...[[], [7], [3, 17], [1037], [0]].map((shape) => ({
+        inputs: [
+          { shape, range: [-4, 4] as const },
+          { shape, range: [0, 1] as const },
+        ],
+      })),
+      {
+        name: 'on both sides',
+        inputs: [
+          { shape: [10], values: [20, -20, 60, -60, 0, -0, nan, 5, 1e-20, -8], grad: false as const },
+          { shape: [10], values: [1, 0, 1, 0, 1, 0, 1, nan, 0.5, 1], grad: false as const },
+        ],
+        dtypes: ['f32', 'f64'] as readonly DType[],
+      },
+    ],
+    timed: [{ inputs: [{ shape: [1024, 1024] }, { shape: [1024, 1024], range: [0, 1] }] }],
+  });
+
 export default [
   row(
     'mse_loss',
@@ -56,6 +94,20 @@ export default [
     'smoothL1Loss',
     (a, b) => F.smoothL1Loss(a, b, { ...none, beta: 0.5 }),
     (d) => bent(d, 0.5, 1, 1),
+  ),
+  ofLogarithms(
+    'bce_logits_loss',
+    'binaryCrossEntropyWithLogits',
+    (a, b) => F.binaryCrossEntropyWithLogits(a, b, none),
+    likelihoodOf,
+    'elementwise',
+  ),
+  ofLogarithms(
+    'poisson_loss',
+    'poissonNllLoss',
+    (a, b) => F.poissonNllLoss(a, b, none),
+    (a, b) => Math.exp(a) - b * a,
+    'accumulating',
   ),
   defineRows({
     name: 'bce_loss',

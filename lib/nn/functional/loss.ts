@@ -16,7 +16,14 @@ import {
   sum,
   where,
 } from '../../ops/index.ts';
-import { absoluteError, bentError, negativeLogLikelihood, squaredError } from '../../ops/losses.ts';
+import {
+  absoluteError,
+  bentError,
+  logitLoss,
+  negativeLogLikelihood,
+  poissonLoss,
+  squaredError,
+} from '../../ops/losses.ts';
 import { type Shape, Tensor } from '../../tensor.ts';
 
 /** Options that losses share. */
@@ -141,9 +148,13 @@ export function binaryCrossEntropyWithLogits(
   checkOptions(user, options, ['weight', 'posWeight', 'reduction']);
   checkSame(user, input, target);
   const { weight, posWeight, reduction } = options;
-  const cost = neg(logsigmoid(input));
-  const factor = posWeight ? add(mul(target, sub(posWeight, 1)), 1) : null;
-  const loss = add(mul(sub(1, target), input), factor ? mul(cost, factor) : cost);
+  let loss: Tensor;
+  if (posWeight) {
+    const cost = mul(neg(logsigmoid(input)), add(mul(target, sub(posWeight, 1)), 1));
+    loss = add(mul(sub(1, target), input), cost);
+  } else {
+    loss = logitLoss(input, target);
+  }
   return reduceLoss(user, weighted(loss, weight), reduction);
 }
 
@@ -188,7 +199,7 @@ export interface PoissonNllLossOptions extends LossOptions {
 export function poissonNllLoss(input: Tensor, target: Tensor, options: PoissonNllLossOptions = {}): Tensor {
   checkOptions('poissonNllLoss', options, ['logInput', 'full', 'eps', 'reduction']);
   const { logInput = true, full = false, eps = 1e-8, reduction } = options;
-  let loss = logInput ? sub(exp(input), mul(target, input)) : sub(input, mul(target, log(add(input, eps))));
+  let loss = logInput ? poissonLoss(input, target) : sub(input, mul(target, log(add(input, eps))));
   if (full) {
     const large = lt(1, target);
     const safe = where(large, target, 2);

@@ -13,3 +13,10 @@ TG_BINARY(bce_loss, FLOAT,
           (b - T(1)) * clamped(math::log1p(-a), T(-100), T(0)) -
               b * clamped(math::log(a), T(-100), T(0)))
 TG_TERNARY(bce_loss_input_grad, FLOAT, a*((b - c) / clamped(b * (T(1) - b), T(1e-12), T(1))))
+// a: logit, b: probability of the target. Neither term is negative, so none cancels the other.
+TG_BINARY(bce_logits_loss, FLOAT,
+          (a < T(0) ? -a * b : a * (T(1) - b)) + math::log1p(math::exp(-math::fabs(a))))
+TG_TERNARY(bce_logits_loss_input_grad, FLOAT, a*(math::sigmoid(b) - c))
+// a: logarithm of the rate, b: count.
+TG_BINARY(poisson_loss, FLOAT, math::exp(a) - b * a)
+TG_TERNARY(poisson_loss_input_grad, FLOAT, a*(math::exp(b) - c))
