@@ -1,10 +1,11 @@
 // Batch normalization.
 import { checkOptions, TilegradError } from '../error.ts';
-import { type Attrs, isGradEnabled, noGrad } from '../graph.ts';
-import { defineOp, type Grads } from '../op.ts';
+import { type Attrs, noGrad } from '../graph.ts';
+import { defineOp, type GradContext, type Grads } from '../op.ts';
 import type { Tensor } from '../tensor.ts';
 import { withOptional } from './arguments.ts';
-import { add, mul, pow, sub } from './elementwise.ts';
+import { mul, sub } from './elementwise.ts';
+import { callNormalizationGrad, normalizationGrads, standardize, standardizeGrad } from './normalization.ts';
 import { mean, sum } from './reduce.ts';
 import { reshape } from './views.ts';
 
@@ -27,15 +28,13 @@ const normalization = defineOp('batch_norm', {
     run.all(withOptional([x], rest), attrs) as [Tensor, Tensor, Tensor],
   saves: { inputs: [0, 1], outputs: [1, 2] },
   differentiable: [0],
-  grad: (ctx, dout): Grads => {
-    const x = ctx.input(0);
-    const weight = ctx.has(1) ? ctx.input(1) : null;
-    // The kernel's result has no history: to differentiate it again, it is written with ops.
-    const [dx = null, dweight = null, dbias = null] = isGradEnabled()
-      ? gradients(dout, x, weight, ctx.output(1), ctx.output(2), ctx.attrs)
-      : normalizationGrad(dout, x, ctx.output(1), ctx.output(2), weight, ctx.attrs.training as boolean);
-    return [dx, weight && dweight, ctx.has(2) ? dbias : null, null, null].slice(0, ctx.inputCount);
-  },
+  grad: (ctx, dout): Grads =>
+    normalizationGrads(
+      ctx,
+      dout,
+      (given, weight) => normalizationGrad(given, weight, { training: ctx.attrs.training as boolean }),
+      (above, x, weight) => gradients(above, x, weight, ctx),
+    ),
   onnx: (graph, { inputs, inputMeta, attrs }) => {
     if (attrs.training)
       throw new TilegradError('ERR_UNSUPPORTED', 'batch_norm: a model in training is not exported; call eval() first');
@@ -51,23 +50,13 @@ const normalization = defineOp('batch_norm', {
 });
 
 const normalizationGrad = defineOp('batch_norm_grad', {
-  call:
-    (run) =>
-    (dout: Tensor, x: Tensor, mean: Tensor, rstd: Tensor, weight: Tensor | null, training: boolean): Tensor[] =>
-      run.all(withOptional([dout, x, mean, rstd], [weight]), { training }),
+  call: callNormalizationGrad,
   grad: 'none',
   onnx: 'none',
 });
 
 /** What the kernel of batch_norm_grad computes, as a function of x that has gradients. */
-function gradients(
-  dout: Tensor,
-  x: Tensor,
-  weight: Tensor | null,
-  savedMean: Tensor,
-  savedRstd: Tensor,
-  { training, eps }: Attrs,
-): Tensor[] {
+function gradients(dout: Tensor, x: Tensor, weight: Tensor | null, ctx: GradContext): Tensor[] {
   const dims = [...x.shape.keys()].filter((d) => d !== 1);
   const along = (v: Tensor): Tensor =>
     reshape(
@@ -75,14 +64,13 @@ function gradients(
       x.shape.map((_, d) => (d === 1 ? -1 : 1)),
     );
   const average = (v: Tensor): Tensor => mean(v, dims, true);
-  const centered = sub(x, training ? average(x) : along(savedMean.detach()));
-  const rstd = training ? pow(add(average(mul(centered, centered)), eps as number), -0.5) : along(savedRstd.detach());
-  const normalized = mul(centered, rstd);
   const given = weight ? mul(dout, along(weight)) : dout;
-  const dx = training
-    ? mul(rstd, sub(given, add(average(given), mul(normalized, average(mul(given, normalized))))))
-    : mul(rstd, given);
-  return [dx, sum(mul(dout, normalized), dims), sum(dout, dims)];
+  if (ctx.attrs.training) {
+    const standard = standardize(x, average, ctx.attrs.eps as number);
+    return [standardizeGrad(given, standard, average), sum(mul(dout, standard[0]), dims), sum(dout, dims)];
+  }
+  const [center, rstd] = [along(ctx.output(1).detach()), along(ctx.output(2).detach())];
+  return [mul(rstd, given), sum(mul(dout, mul(sub(x, center), rstd)), dims), sum(dout, dims)];
 }
 
 const update = defineOp('batch_norm_update', {

@@ -1,32 +1,31 @@
 // Normalization of each sample over groups of channels.
 import { checkOptions, TilegradError } from '../error.ts';
-import { type Attrs, isGradEnabled } from '../graph.ts';
+import type { Attrs } from '../graph.ts';
 import { defineOp, type Grads } from '../op.ts';
 import type { Tensor } from '../tensor.ts';
-import { withOptional } from './arguments.ts';
-import { add, mul, pow, sub } from './elementwise.ts';
-import type { AffineOptions } from './layer_norm.ts';
+import { mul } from './elementwise.ts';
+import {
+  type AffineOptions,
+  callNormalization,
+  callNormalizationGrad,
+  normalizationGrads,
+  standardize,
+  standardizeGrad,
+} from './normalization.ts';
 import { mean, sum } from './reduce.ts';
 import { reshape } from './views.ts';
 
 const normalization = defineOp('group_norm', {
-  call: (run) => (x: Tensor, weight: Tensor | null, bias: Tensor | null, attrs: Attrs) => {
-    const [y, center, rstd] = run.all(withOptional([x], [weight, bias]), attrs) as [Tensor, Tensor, Tensor];
-    center.dispose(); // the tape keeps their elements
-    rstd.dispose();
-    return y;
-  },
+  call: callNormalization,
   saves: { inputs: [0, 1], outputs: [1, 2] },
   differentiable: [0],
-  grad: (ctx, dout): Grads => {
-    const x = ctx.input(0);
-    const weight = ctx.has(1) ? ctx.input(1) : null;
-    // The kernel's result has no history: to differentiate it again, it is written with ops.
-    const [dx = null, dweight = null, dbias = null] = isGradEnabled()
-      ? gradients(dout, x, weight, ctx.attrs)
-      : normalizationGrad([dout, x, ctx.output(1), ctx.output(2)], weight, { groups: ctx.attrs.groups as number });
-    return [dx, weight && dweight, ctx.has(2) ? dbias : null].slice(0, ctx.inputCount);
-  },
+  grad: (ctx, dout): Grads =>
+    normalizationGrads(
+      ctx,
+      dout,
+      (given, weight) => normalizationGrad(given, weight, { groups: ctx.attrs.groups as number }),
+      (above, x, weight) => gradients(above, x, weight, ctx.attrs),
+    ),
   onnx: (graph, { inputs, inputMeta, attrs }) => {
     const { shape = [], dtype = 'f32' } = inputMeta[0] ?? {};
     const filled = (i: number, value: number): string =>
@@ -39,10 +38,7 @@ const normalization = defineOp('group_norm', {
 });
 
 const normalizationGrad = defineOp('group_norm_grad', {
-  call:
-    (run) =>
-    (given: Tensor[], weight: Tensor | null, attrs: Attrs): Tensor[] =>
-      run.all(withOptional(given, [weight]), attrs),
+  call: callNormalizationGrad,
   grad: 'none',
   onnx: 'none',
 });
@@ -53,14 +49,12 @@ function gradients(dout: Tensor, x: Tensor, weight: Tensor | null, { groups, eps
   const inner = x.shape.slice(2).reduce((a, b) => a * b, 1);
   const grouped = (v: Tensor): Tensor => reshape(v, [samples, groups as number, channels / (groups as number), inner]);
   const average = (v: Tensor): Tensor => mean(v, [2, 3], true);
-  const values = grouped(x);
-  const centered = sub(values, average(values));
-  const rstd = pow(add(average(mul(centered, centered)), eps as number), -0.5);
-  const normalized = mul(centered, rstd);
+  const standard = standardize(grouped(x), average, eps as number);
+  const [normalized] = standard;
   const along = weight && reshape(weight, [1, groups as number, channels / (groups as number), 1]);
   const above = grouped(dout);
   const given = along ? mul(above, along) : above;
-  const dx = mul(rstd, sub(given, add(average(given), mul(normalized, average(mul(given, normalized))))));
+  const dx = standardizeGrad(given, standard, average);
   const total = (v: Tensor): Tensor => reshape(sum(v, [0, 3]), [channels]);
   return [reshape(dx, x.shape), total(mul(above, normalized)), total(above)];
 }

@@ -20,9 +20,9 @@ export {
   setWinograd,
 } from './conv2d.ts';
 export * from './conv_transpose2d.ts';
+export * from './cross_entropy.ts';
 export * from './dims.ts';
 export * from './dropout.ts';
-export * from './cross_entropy.ts';
 export * from './einsum.ts';
 export * from './elementwise.ts';
 export * from './extremes.ts';
@@ -35,9 +35,22 @@ export * from './index_select.ts';
 export * from './indexing.ts';
 export * from './int8_conv2d.ts';
 export * from './int8_matmul.ts';
+export * from './layer_norm.ts';
+import './losses.ts';
+export * from './math.ts';
 export * from './matmul.ts';
+export { type MaxPool2dOptions, maxPool2d, type PoolPadding, type PoolPair } from './max_pool2d.ts';
+export * from './moments.ts';
+export type { AffineOptions } from './normalization.ts';
 export * from './one_hot.ts';
+export type { Binary, Operand, Unary } from './operand.ts';
 export * from './optimizer.ts';
+export * from './pad.ts';
+export * from './parts.ts';
+export * from './pooling.ts';
+export * from './product_sums.ts';
+export * from './prune.ts';
+export * from './quantize.ts';
 export {
   type Bernoulli,
   bernoulli,
@@ -52,25 +65,13 @@ export {
   randperm,
   uniform,
 } from './random.ts';
-export { type MaxPool2dOptions, maxPool2d, type PoolPadding, type PoolPair } from './max_pool2d.ts';
-export * from './product_sums.ts';
-export * from './prune.ts';
-export * from './pad.ts';
-export * from './parts.ts';
-export * from './pooling.ts';
-export * from './quantize.ts';
-export * from './layer_norm.ts';
-import './losses.ts';
 import './recurrent.ts';
-export * from './math.ts';
-export type { Binary, Operand, Unary } from './operand.ts';
-export * from './moments.ts';
 export * from './reduce.ts';
 export * from './rounding.ts';
 export * from './semi_structured.ts';
 export * from './softmax.ts';
-export * from './sparse.ts';
 export * from './sort.ts';
+export * from './sparse.ts';
 export * from './to.ts';
 export * from './triangle.ts';
 export { contiguous, expand, permute, reshape, slice, transpose } from './views.ts';

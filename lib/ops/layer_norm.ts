@@ -1,44 +1,36 @@
 // Normalization over the last dimensions: layer and root-mean-square normalization.
 import { checkOptions, TilegradError } from '../error.ts';
-import { type Attrs, isGradEnabled } from '../graph.ts';
+import type { Attrs } from '../graph.ts';
 import { defineOp, type Grads } from '../op.ts';
 import type { Shape, Tensor } from '../tensor.ts';
-import { expectShape, withOptional } from './arguments.ts';
-import { add, mul, pow, sub } from './elementwise.ts';
+import { expectShape } from './arguments.ts';
+import { mul } from './elementwise.ts';
+import {
+  type AffineOptions,
+  callNormalization,
+  callNormalizationGrad,
+  normalizationGrads,
+  standardize,
+  standardizeGrad,
+} from './normalization.ts';
 import { mean, sum } from './reduce.ts';
 
-/** Weight and bias of the normalizations, and what is added to the variance. */
-export interface AffineOptions {
-  /** What the result is multiplied by. Default: 1. */
-  readonly weight?: Tensor | null | undefined;
-  /** What is added then. Default: 0. */
-  readonly bias?: Tensor | null | undefined;
-  /** Added to the variance. Default: 1e-5. */
-  readonly eps?: number | undefined;
-}
-
 const normalization = defineOp('layer_norm', {
-  call: (run) => (x: Tensor, weight: Tensor | null, bias: Tensor | null, attrs: Attrs) => {
-    const [y, center, rstd] = run.all(withOptional([x], [weight, bias]), attrs) as [Tensor, Tensor, Tensor];
-    center.dispose(); // the tape keeps their elements
-    rstd.dispose();
-    return y;
-  },
+  call: callNormalization,
   saves: { inputs: [0, 1], outputs: [1, 2] },
   differentiable: [0],
-  grad: (ctx, dout): Grads => {
-    const x = ctx.input(0);
-    const weight = ctx.has(1) ? ctx.input(1) : null;
-    // The kernel's result has no history: to differentiate it again, it is written with ops.
-    const [dx = null, dweight = null, dbias = null] = isGradEnabled()
-      ? gradients(dout, x, weight, ctx.attrs)
-      : normalizationGrad([dout, x, ctx.output(1), ctx.output(2)], weight, {
+  grad: (ctx, dout): Grads =>
+    normalizationGrads(
+      ctx,
+      dout,
+      (given, weight) =>
+        normalizationGrad(given, weight, {
           dims: ctx.attrs.dims as number,
           center: ctx.attrs.center as boolean,
           affine: ctx.needs(1) || ctx.needs(2),
-        });
-    return [dx, weight && dweight, ctx.has(2) ? dbias : null].slice(0, ctx.inputCount);
-  },
+        }),
+      (above, x, weight) => gradients(above, x, weight, ctx.attrs),
+    ),
   onnx: (graph, { inputs, inputMeta, attrs }) => {
     const { shape = [], dtype = 'f32' } = inputMeta[0] ?? {};
     const last = shape.slice(shape.length - (attrs.dims as number));
@@ -53,10 +45,7 @@ const normalization = defineOp('layer_norm', {
 });
 
 const normalizationGrad = defineOp('layer_norm_grad', {
-  call:
-    (run) =>
-    (given: Tensor[], weight: Tensor | null, attrs: Attrs): Tensor[] =>
-      run.all(withOptional(given, [weight]), attrs),
+  call: callNormalizationGrad,
   grad: 'none',
   onnx: 'none',
 });
@@ -67,12 +56,9 @@ function gradients(dout: Tensor, x: Tensor, weight: Tensor | null, { dims, cente
   const over = all.slice(x.rank - (dims as number));
   const rows = all.slice(0, x.rank - (dims as number));
   const average = (v: Tensor): Tensor => mean(v, over, true);
-  const centered = center ? sub(x, average(x)) : x;
-  const rstd = pow(add(average(mul(centered, centered)), eps as number), -0.5);
-  const normalized = mul(centered, rstd);
-  const given = weight ? mul(dout, weight) : dout;
-  const along = mul(normalized, average(mul(given, normalized)));
-  const dx = mul(rstd, sub(given, center ? add(average(given), along) : along));
+  const standard = standardize(x, average, eps as number, center as boolean);
+  const [normalized] = standard;
+  const dx = standardizeGrad(weight ? mul(dout, weight) : dout, standard, average, center as boolean);
   const total = (v: Tensor): Tensor => (rows.length > 0 ? sum(v, rows) : v);
   return [dx, total(mul(dout, normalized)), total(dout)];
 }

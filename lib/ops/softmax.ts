@@ -1,13 +1,24 @@
 // Softmax and its logarithm over one dimension.
-import { defineOp, type Grads } from '../op.ts';
+import { defineOp, type Grads, type OnnxRule, type Run } from '../op.ts';
 import { type Shape, Tensor } from '../tensor.ts';
 import { resolveDim } from './arguments.ts';
 import { add, mul } from './elementwise.ts';
 import { sum } from './reduce.ts';
 
-const onnxAxis = (attrs: Readonly<Record<string, unknown>>, rank: number): { axis: number } => ({
-  axis: resolveDim('onnx', attrs.dim as number, rank),
-});
+const along =
+  (run: Run) =>
+  <S extends Shape>(x: Tensor<S>, dim = -1): Tensor<S> =>
+    run([x], { dim });
+
+const gradAlong =
+  (run: Run) =>
+  (dout: Tensor, y: Tensor, dim: number): Tensor =>
+    run([dout, y], { dim });
+
+const onnxAlong =
+  (type: string): OnnxRule =>
+  (graph, { inputs, attrs, outputMeta }) =>
+    graph.node(type, inputs, { axis: resolveDim('onnx', attrs.dim as number, outputMeta[0]?.shape.length ?? 1) });
 
 /**
  * exp(x) over its sum along `dim` (default the last), in the shape and dtype of `x`, a float tensor; f16 and bf16 are
@@ -15,14 +26,10 @@ const onnxAxis = (attrs: Readonly<Record<string, unknown>>, rank: number): { axi
  * As torch.softmax.
  */
 export const softmax = defineOp('softmax', {
-  call:
-    (run) =>
-    <S extends Shape>(x: Tensor<S>, dim = -1): Tensor<S> =>
-      run([x], { dim }),
+  call: along,
   saves: { outputs: [0] },
   grad: (ctx, dout): Grads => [softmaxInputGrad(dout, ctx.output(0), ctx.attrs.dim as number)],
-  onnx: (graph, { inputs, attrs, outputMeta }) =>
-    graph.node('Softmax', inputs, onnxAxis(attrs, outputMeta[0]?.shape.length ?? 1)),
+  onnx: onnxAlong('Softmax'),
 });
 
 /**
@@ -30,29 +37,22 @@ export const softmax = defineOp('softmax', {
  * Throws as softmax. As torch.log_softmax.
  */
 export const logSoftmax = defineOp('log_softmax', {
-  call:
-    (run) =>
-    <S extends Shape>(x: Tensor<S>, dim = -1): Tensor<S> =>
-      run([x], { dim }),
+  call: along,
   saves: { outputs: [0] },
   grad: (ctx, dout): Grads => [logSoftmaxInputGrad(dout, ctx.output(0), ctx.attrs.dim as number)],
-  onnx: (graph, { inputs, attrs, outputMeta }) =>
-    graph.node('LogSoftmax', inputs, onnxAxis(attrs, outputMeta[0]?.shape.length ?? 1)),
+  onnx: onnxAlong('LogSoftmax'),
 });
 
 // y (dout - <dout, y>). It is symmetric in dout and its own output's gradient v.
 const softmaxInputGrad = defineOp('softmax_input_grad', {
-  call:
-    (run) =>
-    (dout: Tensor, y: Tensor, dim: number): Tensor =>
-      run([dout, y], { dim }),
+  call: gradAlong,
   saves: { inputs: 'all' },
   grad: (ctx, v): Grads => {
     const dim = ctx.attrs.dim as number;
     const [dout, y] = [ctx.input(0), ctx.input(1)];
     if (!ctx.needs(1)) return [softmaxInputGrad(v, y, dim), null];
-    const along = (a: Tensor, b: Tensor): Tensor => mul(sum(mul(a, b), dim, true), -1);
-    const dy = add(mul(v, add(dout, along(dout, y))), mul(dout, along(v, y)));
+    const less = (a: Tensor, b: Tensor): Tensor => mul(sum(mul(a, b), dim, true), -1);
+    const dy = add(mul(v, add(dout, less(dout, y))), mul(dout, less(v, y)));
     return [ctx.needs(0) ? softmaxInputGrad(v, y, dim) : null, dy];
   },
   onnx: 'none',
@@ -61,10 +61,7 @@ const softmaxInputGrad = defineOp('softmax_input_grad', {
 // dout - exp(y) sum(dout). exp(y) is written softmax(y): y is a log_softmax, so both are equal, their derivatives too in
 // every direction that y can move.
 const logSoftmaxInputGrad = defineOp('log_softmax_input_grad', {
-  call:
-    (run) =>
-    (dout: Tensor, y: Tensor, dim: number): Tensor =>
-      run([dout, y], { dim }),
+  call: gradAlong,
   saves: { inputs: 'all' },
   grad: (ctx, v): Grads => {
     const dim = ctx.attrs.dim as number;

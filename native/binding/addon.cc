@@ -14,6 +14,7 @@
 #include "core/cpu/isa.h"
 #include "core/cpu/peak.h"
 #include "core/parallel.h"
+#include "core/view_bytes.h"
 
 namespace tilegrad::binding {
 
@@ -159,8 +160,7 @@ Napi::Value read_sync(const Napi::CallbackInfo& info) {
     }
     auto buffer = Napi::ArrayBuffer::New(env, bytes);
     Tensor source = contiguous(tensor);
-    auto* from = static_cast<const char*>(source.buffer->data) +
-                 source.layout.offset * static_cast<int64_t>(dtype_size(source.dtype));
+    const char* from = bytes_of(view_of(source));
     // V8 keeps the memory: nothing leaves this function before the copy is done.
     if (bytes) source.device->download(from, {std::shared_ptr<void>(), buffer.Data()}, bytes);
     wait_for(source.device->stream());

@@ -6,6 +6,7 @@
 
 #include "binding/command.h"
 #include "core/cpu/half.h"
+#include "core/view_bytes.h"
 
 namespace tilegrad::binding {
 
@@ -144,8 +145,7 @@ Download start_download(const Tensor& source, bool widen) {
   size_t size = dtype_size(tensor.dtype);
   const size_t bytes = static_cast<size_t>(tensor.layout.numel()) * size;
   Download download{host_block(bytes), bytes, &tensor.device->stream()};
-  auto* from = static_cast<const char*>(tensor.buffer->data) +
-               tensor.layout.offset * static_cast<int64_t>(size);
+  const char* from = bytes_of(view_of(tensor));
   if (bytes) tensor.device->download(from, download.data, bytes);
   bool half = tensor.dtype == DType::f16 || tensor.dtype == DType::bf16;
   return widen && half ? widened(download, tensor.dtype) : download;

@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "core/parallel.h"
 #include "core/tensor.h"
+#include "core/view_bytes.h"
 
 namespace tilegrad {
 
@@ -25,12 +26,6 @@ inline bool is_index(DType d) { return d == DType::i64 || d == DType::i32; }
     using I = int64_t;                     \
     __VA_ARGS__;                           \
   }
-
-/// The first element's address.
-inline const char* bytes_of(const View& v) {
-  return static_cast<const char*>(v.data) +
-         v.layout.offset * static_cast<int64_t>(dtype_size(v.dtype));
-}
 
 /// What is wrong with a position `index` that stands at `at` of the index tensor: it means a place of dimension `dim` of
 /// `size` places, or one of `size` rows where dim is -1.

@@ -2,6 +2,7 @@
 // at once (cooperative_blocks); a launch beyond that is refused.
 #pragma once
 
+#include "core/cuda/launch_together.cuh"
 #include "core/cuda/ptx.cuh"
 
 #if !defined(TILEGRAD_CUDA_EMULATED)
@@ -14,26 +15,8 @@ namespace tilegrad {
 template <class... P, class... A>
 cudaError_t launch_cooperative(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared_bytes,
                                cudaStream_t stream, A&&... args) {
-#if defined(TILEGRAD_CUDA_EMULATED)
-  std::tuple<std::decay_t<P>...> values(static_cast<P>(std::forward<A>(args))...);
-  const emulator::LaunchShape shape{
-      grid, block, shared_bytes, reinterpret_cast<const void*>(kernel), {1, 1, 1}, true};
-  return emulator::enqueue_kernel(shape, stream, [kernel, values] {
-    std::apply([kernel](const auto&... value) { kernel(value...); }, values);
-  });
-#else
-  cudaLaunchAttribute attribute = {};
-  attribute.id = cudaLaunchAttributeCooperative;
-  attribute.val.cooperative = 1;
-  cudaLaunchConfig_t config = {};
-  config.gridDim = grid;
-  config.blockDim = block;
-  config.dynamicSmemBytes = shared_bytes;
-  config.stream = stream;
-  config.attrs = &attribute;
-  config.numAttrs = 1;
-  return cudaLaunchKernelEx(&config, kernel, static_cast<P>(std::forward<A>(args))...);
-#endif
+  return launch_together(kernel, grid, block, Together{.grid = true}, shared_bytes, stream,
+                         std::forward<A>(args)...);
 }
 
 // The blocks of a kernel that the current device holds at once.

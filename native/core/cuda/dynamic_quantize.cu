@@ -4,6 +4,7 @@
 #include "core/cuda/dynamic_quantize.h"
 #include "core/cuda/quantize_level.cuh"
 #include "core/cuda/reduce.cuh"
+#include "core/view_bytes.h"
 
 namespace tilegrad::cuda {
 
@@ -12,27 +13,11 @@ namespace {
 constexpr int kThreads = 256;
 constexpr int64_t kChunk = 16384;  // elements per block of the range
 
-// 0 takes part in every range.
-struct Least {
-  template <class T>
-  __device__ static constexpr T identity() {
-    return T(0);
-  }
-  template <class T>
-  __device__ T operator()(T a, T b) const {
-    return b < a ? b : a;
-  }
-};
-struct Most {
-  template <class T>
-  __device__ static constexpr T identity() {
-    return T(0);
-  }
-  template <class T>
-  __device__ T operator()(T a, T b) const {
-    return b > a ? b : a;
-  }
-};
+// The range of a block's threads, each of which has 0 in its own.
+__device__ inline void block_range(float& least, float& most) {
+  least = -block_reduce<kThreads>(-least, Largest{});
+  most = block_reduce<kThreads>(most, Largest{});
+}
 
 // The range of each chunk, 0 included and NaN passed over, to parts (2, chunks).
 template <class T>
@@ -45,8 +30,7 @@ __global__ void __launch_bounds__(kThreads)
     least = value < least ? value : least;
     most = value > most ? value : most;
   }
-  least = block_reduce<kThreads>(least, Least{});
-  most = block_reduce<kThreads>(most, Most{});
+  block_range(least, most);
   if (threadIdx.x == 0) {
     parts[blockIdx.x] = least;
     parts[chunks + blockIdx.x] = most;
@@ -61,8 +45,7 @@ __global__ void __launch_bounds__(kThreads)
     least = parts[i] < least ? parts[i] : least;
     most = parts[chunks + i] > most ? parts[chunks + i] : most;
   }
-  least = block_reduce<kThreads>(least, Least{});
-  most = block_reduce<kThreads>(most, Most{});
+  block_range(least, most);
   if (threadIdx.x == 0) {
     const float step = least == most ? 1.0f : (most - least) / 255.0f;
     *scale = step;
@@ -132,9 +115,7 @@ DynamicOperand dynamic_operand(CudaStream& stream, const KernelArgs& args, int64
   float* scale = scales + channels;
   auto* zero = reinterpret_cast<int32_t*>(scale + 1);
   auto* levels = static_cast<uint8_t*>(made.kept->data) + start;
-  const auto item = static_cast<int64_t>(dtype_size(x.dtype));
-  dynamic_quantize(stream, x.dtype, static_cast<const char*>(x.data) + x.layout.offset * item, n,
-                   levels, scale, zero);
+  dynamic_quantize(stream, x.dtype, bytes_of(x), n, levels, scale, zero);
   check(launch(product_scales, dim3(static_cast<unsigned>(grid_size(stream, channels, kThreads))),
                dim3(kThreads), 0, stream.handle(), own.as<float>(), own.numel() > 1 ? 1 : 0, scale,
                scales, channels),

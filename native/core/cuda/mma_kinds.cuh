@@ -7,24 +7,24 @@
 
 namespace tilegrad::cuda {
 
-struct MmaBf16 {
-  using Element = bf16;
-  using Sum = float;
+// Fragments are multiplied as they were read.
+template <class E, class S>
+struct MmaAsRead {
+  using Element = E;
+  using Sum = S;
   static constexpr int kTerms = 1;
   template <int N>
   __device__ static void prepare(uint32_t (&)[1][N]) {}
+};
+
+struct MmaBf16 : MmaAsRead<bf16, float> {
   __device__ static void multiply(float (&d)[4], const uint32_t (&a)[1][4],
                                   const uint32_t (&b)[1][2]) {
     ptx::mma_m16n8k16_bf16(d, a[0], b[0]);
   }
 };
 
-struct MmaF16 {
-  using Element = f16;
-  using Sum = float;
-  static constexpr int kTerms = 1;
-  template <int N>
-  __device__ static void prepare(uint32_t (&)[1][N]) {}
+struct MmaF16 : MmaAsRead<f16, float> {
   __device__ static void multiply(float (&d)[4], const uint32_t (&a)[1][4],
                                   const uint32_t (&b)[1][2]) {
     ptx::mma_m16n8k16_f16(d, a[0], b[0]);
@@ -79,12 +79,7 @@ struct MmaTf32x3 {
 
 // Bytes, either operand signed or not; the sums are exact modulo 2^32.
 template <bool ASigned, bool BSigned>
-struct MmaBytes {
-  using Element = uint8_t;
-  using Sum = int32_t;
-  static constexpr int kTerms = 1;
-  template <int N>
-  __device__ static void prepare(uint32_t (&)[1][N]) {}
+struct MmaBytes : MmaAsRead<uint8_t, int32_t> {
   __device__ static void multiply(int32_t (&d)[4], const uint32_t (&a)[1][4],
                                   const uint32_t (&b)[1][2]) {
     if constexpr (ASigned && BSigned)

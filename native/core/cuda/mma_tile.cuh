@@ -6,6 +6,8 @@
 #pragma once
 
 #include "core/cuda/mma_kinds.cuh"
+#include "core/cuda/tile_filler.cuh"
+#include "core/cuda/warp_rows.cuh"
 
 namespace tilegrad::cuda {
 
@@ -38,48 +40,15 @@ __device__ int tile_chunk(int outer, int chunk) {
   return outer * kRowBytes + (chunk ^ (sizeof(E) == 4 ? outer % 4 * 2 : outer % 8)) * 16;
 }
 
-// Fills tiles of an operand. It has kAlongK; line(index), what is kept of a line or, along lines, of a chunk of them;
-// step(k, end), what is kept of a K or a chunk of K's; and copy(to, line, step), which enqueues 16 bytes, zero outside.
+// The tiles of shared memory that TileFiller fills for mma_product.
 template <class Operand, class E, int Lines, int Threads>
-struct TileFiller {
+struct MmaTile {
   static constexpr bool kAlongK = Operand::kAlongK;
-  static constexpr int kPer = 16 / static_cast<int>(sizeof(E));  // elements of a chunk
+  static constexpr int kThreads = Threads, kPer = 16 / static_cast<int>(sizeof(E));
   static constexpr int kChunks = kAlongK ? kMmaStepBytes / 16 : Lines / kPer;
   static constexpr int kCount = Lines * kMmaStepBytes / 16 / Threads;
-  static_assert(Threads % kChunks == 0 && kCount > 0);
-
-  const Operand& operand;
-  int outer, chunk;
-  typename Operand::Line lines[kAlongK ? kCount : 1];
-
-  __device__ TileFiller(const Operand& from, int64_t line0)
-      : operand(from),
-        outer(static_cast<int>(threadIdx.x) / kChunks),
-        chunk(static_cast<int>(threadIdx.x) % kChunks) {
-    if constexpr (kAlongK) {
-#pragma unroll
-      for (int i = 0; i < kCount; i++)
-        lines[i] = from.line(line0 + outer + i * (Threads / kChunks));
-    } else {
-      lines[0] = from.line(line0 + chunk * kPer);
-    }
-  }
-
-  __device__ void fill(unsigned char* tile, int k0, int end) const {
-    if constexpr (kAlongK) {
-      const auto step = operand.step(k0 + chunk * kPer, end);
-#pragma unroll
-      for (int i = 0; i < kCount; i++)
-        operand.copy(tile + tile_chunk<true, Lines, E>(outer + i * (Threads / kChunks), chunk),
-                     lines[i], step);
-    } else {
-#pragma unroll
-      for (int i = 0; i < kCount; i++) {
-        const int row = outer + i * (Threads / kChunks);
-        operand.copy(tile + tile_chunk<false, Lines, E>(row, chunk), lines[0],
-                     operand.step(k0 + row, end));
-      }
-    }
+  __device__ static int at(int outer, int chunk) {
+    return tile_chunk<kAlongK, Lines, E>(outer, chunk);
   }
 };
 
@@ -175,8 +144,8 @@ __device__ void mma_product(unsigned char* shared, const A& a, const B& b, int64
   using E = typename Kind::Element;
   constexpr int kStep = kMmaStepBytes / static_cast<int>(sizeof(E));
   constexpr int kTileB = Shape::kM * kMmaStepBytes, kStages = kMmaStages * Shape::kStageBytes;
-  const TileFiller<A, E, Shape::kM, Shape::kThreads> fill_a(a, line_a);
-  const TileFiller<B, E, Shape::kN, Shape::kThreads> fill_b(b, line_b);
+  const TileFiller<A, MmaTile<A, E, Shape::kM, Shape::kThreads>> fill_a(a, line_a);
+  const TileFiller<B, MmaTile<B, E, Shape::kN, Shape::kThreads>> fill_b(b, line_b);
   int next_k = begin, next = 0;  // the step that is filled next and where
   auto fill = [&] {
     if (next_k < end) {
@@ -259,20 +228,15 @@ __device__ void each_pair_by_rows(unsigned char* shared, const MmaSums<Kind, Sha
 }
 
 // The same where it takes work to find a column's place: put(row, at(column), sum), where `at` is asked once for a column.
-// A warp goes through 16 rows of `shared` that nobody else may touch until all have come to a barrier.
-constexpr int kMmaRowPitch = 40;  // pairs of 4 rows meet no bank twice
+// A warp goes through its part of `shared`, which nobody else may touch until all have come to a barrier.
 template <class Kind, class Shape, class At, class Put>
 __device__ void each_mma_row(const MmaSums<Kind, Shape>& sum, unsigned char* shared, int64_t row0,
                              int64_t column0, const At& at, const Put& put) {
   using Sum = typename Kind::Sum;
-  static_assert(Shape::kWarpN == 32 && sizeof(Sum) == 4 &&
-                Shape::kThreads / 32 * 16 * kMmaRowPitch * 4 <= Shape::kSharedBytes);
-  struct alignas(2 * sizeof(Sum)) Pair {
-    Sum first, second;
-  };
-  const int lane = threadIdx.x % 32;
-  auto* rows = reinterpret_cast<Sum(*)[kMmaRowPitch]>(shared) + threadIdx.x / 32 * 16;
-  const auto place = at(column0 + Shape::warp_n() + lane);
+  static_assert(Shape::kWarpN == 32 &&
+                Shape::kThreads / 32 * sizeof(WarpRows<Sum>) <= Shape::kSharedBytes);
+  WarpRows<Sum>& rows = reinterpret_cast<WarpRows<Sum>*>(shared)[threadIdx.x / 32];
+  const auto place = at(column0 + Shape::warp_n() + threadIdx.x % 32);
   row0 += Shape::warp_m();
 #pragma unroll 1
   for (int fragment = 0; fragment < Shape::kFragmentsM; fragment++) {
@@ -281,13 +245,9 @@ __device__ void each_mma_row(const MmaSums<Kind, Shape>& sum, unsigned char* sha
       if (i != fragment) continue;
 #pragma unroll
       for (int j = 0; j < 8; j++)
-        *reinterpret_cast<Pair*>(&rows[lane / 4 + j % 2 * 8][j / 2 * 8 + lane % 4 * 2]) = {
-            sum[i][j / 2][j % 2 * 2], sum[i][j / 2][j % 2 * 2 + 1]};
+        rows.set(j, sum[i][j / 2][j % 2 * 2], sum[i][j / 2][j % 2 * 2 + 1]);
     }
-    __syncwarp();
-#pragma unroll 1
-    for (int row = 0; row < 16; row++) put(row0 + fragment * 16 + row, place, rows[row][lane]);
-    __syncwarp();
+    rows.each([&](int row, Sum value) { put(row0 + fragment * 16 + row, place, value); });
   }
 }
 

@@ -2,6 +2,7 @@
 // No block may end while a peer still reads, writes or arrives in its shared memory: a barrier of the cluster comes last.
 #pragma once
 
+#include "core/cuda/launch_together.cuh"
 #include "core/cuda/ptx_sm90.cuh"
 
 namespace tilegrad {
@@ -10,28 +11,8 @@ namespace tilegrad {
 template <class... P, class... A>
 cudaError_t launch_cluster(void (*kernel)(P...), dim3 grid, dim3 block, dim3 cluster,
                            size_t shared_bytes, cudaStream_t stream, A&&... args) {
-#if defined(TILEGRAD_CUDA_EMULATED)
-  std::tuple<std::decay_t<P>...> values(static_cast<P>(std::forward<A>(args))...);
-  const emulator::LaunchShape shape{grid, block, shared_bytes,
-                                    reinterpret_cast<const void*>(kernel), cluster};
-  return emulator::enqueue_kernel(shape, stream, [kernel, values] {
-    std::apply([kernel](const auto&... value) { kernel(value...); }, values);
-  });
-#else
-  cudaLaunchAttribute attribute = {};
-  attribute.id = cudaLaunchAttributeClusterDimension;
-  attribute.val.clusterDim.x = cluster.x;
-  attribute.val.clusterDim.y = cluster.y;
-  attribute.val.clusterDim.z = cluster.z;
-  cudaLaunchConfig_t config = {};
-  config.gridDim = grid;
-  config.blockDim = block;
-  config.dynamicSmemBytes = shared_bytes;
-  config.stream = stream;
-  config.attrs = &attribute;
-  config.numAttrs = 1;
-  return cudaLaunchKernelEx(&config, kernel, static_cast<P>(std::forward<A>(args))...);
-#endif
+  return launch_together(kernel, grid, block, Together{cluster}, shared_bytes, stream,
+                         std::forward<A>(args)...);
 }
 
 namespace ptx {

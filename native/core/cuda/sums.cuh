@@ -22,7 +22,7 @@ __global__ void __launch_bounds__(256)
 /// Enqueues the copy of `source` (contiguous, of the same size) to `target`, or zeros if it is null.
 inline void start_from(CudaStream& stream, const View& target, const View* source) {
   const size_t bytes = static_cast<size_t>(target.numel()) * dtype_size(target.dtype);
-  auto* to = const_cast<char*>(bytes_of(target));
+  char* to = bytes_of(target);
   if (source && source->data)
     check(cudaMemcpyAsync(to, bytes_of(*source), bytes, cudaMemcpyDeviceToDevice, stream.handle()),
           "cudaMemcpyAsync");

@@ -4,6 +4,7 @@
 // lies along K or, of 16-bit elements, along its lines, as for mma_tile.cuh.
 #pragma once
 
+#include "core/cuda/tile_filler.cuh"
 #include "core/cuda/wgmma_tile.cuh"
 
 namespace tilegrad::cuda {
@@ -13,46 +14,15 @@ using GatherRing = WgmmaRing<kGatherColumns>;
 
 #if TILEGRAD_SM90A
 
-// Fills a stage of 128 lines in the 128-byte swizzle: rows of lines along K, or blocks of 64 lines with a row for each K.
+// A stage of 128 lines in the 128-byte swizzle: rows of lines along K, or blocks of 64 lines with a row for each K.
 template <class Operand, class E>
-struct GatherFiller {
+struct GatherTile {
   static constexpr bool kAlongK = Operand::kAlongK;
-  static constexpr int kPer = 16 / static_cast<int>(sizeof(E)), kCount = 8, kLines = 128;
+  static constexpr int kThreads = 128, kPer = 16 / static_cast<int>(sizeof(E));
+  static constexpr int kChunks = kAlongK ? 8 : 16, kCount = 8;
   static_assert(sizeof(E) == 2 || (kAlongK && sizeof(E) == 1));
-
-  const Operand& operand;
-  int outer, chunk;
-  typename Operand::Line lines[kAlongK ? kCount : 1];
-
-  __device__ GatherFiller(const Operand& from, int64_t line0)
-      : operand(from),
-        outer(static_cast<int>(threadIdx.x) / (kAlongK ? 8 : 16)),
-        chunk(static_cast<int>(threadIdx.x) % (kAlongK ? 8 : 16)) {
-    if constexpr (kAlongK) {
-#pragma unroll
-      for (int i = 0; i < kCount; i++) lines[i] = from.line(line0 + outer + i * 16);
-    } else {
-      lines[0] = from.line(line0 + chunk * kPer);
-    }
-  }
-
-  __device__ void fill(unsigned char* tile, int k0, int end) const {
-    if constexpr (kAlongK) {
-      const auto step = operand.step(k0 + chunk * kPer, end);
-#pragma unroll
-      for (int i = 0; i < kCount; i++) {
-        const int line = outer + i * 16;
-        operand.copy(tile + line * kWgmmaStepBytes + (chunk ^ line % 8) * 16, lines[i], step);
-      }
-    } else {
-      unsigned char* block = tile + chunk / 8 * 64 * kWgmmaStepBytes;
-#pragma unroll
-      for (int i = 0; i < kCount; i++) {
-        const int k = outer + i * 8;
-        operand.copy(block + k * kWgmmaStepBytes + (chunk % 8 ^ k % 8) * 16, lines[0],
-                     operand.step(k0 + k, end));
-      }
-    }
+  __device__ static int at(int outer, int chunk) {
+    return (chunk / 8 * 64 + outer) * kWgmmaStepBytes + (chunk % 8 ^ outer % 8) * 16;
   }
 };
 
@@ -72,8 +42,8 @@ template <class E, class A, class B>
 __device__ void gather_load(GatherRing& ring, RingPlace<GatherRing::kStages>& at, const A& a,
                             const B& b, int64_t line_a, int64_t line_b, int begin, int end) {
   constexpr int kStep = kWgmmaStepBytes / static_cast<int>(sizeof(E));
-  const GatherFiller<A, E> fill_a(a, line_a);
-  const GatherFiller<B, E> fill_b(b, line_b);
+  const TileFiller<A, GatherTile<A, E>> fill_a(a, line_a);
+  const TileFiller<B, GatherTile<B, E>> fill_b(b, line_b);
   RingPlace<GatherRing::kStages> landed = at;
   const auto hand_over = [&] {
     ptx::fence_proxy_async();  // what cp.async wrote, to wgmma

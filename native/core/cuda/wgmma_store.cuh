@@ -2,13 +2,13 @@
 // shared memory (16-bit elements by stmatrix) in chunks of 128 bytes of columns in the 128-byte swizzle, and from there by
 // TMA, which writes them while the next chunk, or the next tile's products, are under way: two buffers a warpgroup. Where
 // there is more to do, or TMA cannot write C (its rows do not start on 16 bytes, or a matrix of a batch ends within the 64
-// rows), each warp takes 16 rows by 32 columns of sums at a time through shared memory and finishes them row by row, so
-// that the code of an epilogue is there once and not once for each sum of a thread.
+// rows), each warp takes 16 rows by 32 columns of sums at a time and finishes them row by row (warp_rows.cuh).
 #pragma once
 
 #include <cstring>
 
 #include "core/cuda/ptx_store.cuh"
+#include "core/cuda/warp_rows.cuh"
 #include "core/cuda/wgmma_tile.cuh"
 
 namespace tilegrad::cuda {
@@ -26,11 +26,6 @@ struct WgmmaShared {
 struct WgmmaOutput {
   WgmmaOperand steps{};  // of the map's rows, by batch dimension
   bool by_tma = false;   // sums are only rounded, and there is a map
-};
-
-template <class T>
-struct alignas(2 * sizeof(T)) Pair {
-  T values[2];
 };
 
 #if TILEGRAD_SM90A
@@ -100,27 +95,22 @@ __device__ void store_chunks(unsigned char (&staged)[2][kStagedBytes], int& turn
 template <class Sum, int N, class Put>
 __device__ void store_by_rows(unsigned char (&staged)[2][kStagedBytes], const Sum (&sum)[N],
                               int64_t row0, int64_t m, int64_t column0, int64_t n, Put&& put) {
-  constexpr int kChunk = 32, kPitch = kChunk + 8;  // no bank twice
-  static_assert(4 * 16 * kPitch * sizeof(Sum) <= sizeof(staged) && N % 16 == 0);
+  constexpr int kChunk = 32;
+  static_assert(4 * sizeof(WarpRows<Sum>) <= sizeof(staged) && N % 16 == 0);
   if (threadIdx.x % 128 == 0) ptx::tma_store_wait_read<0>();
   ptx::barrier_sync(static_cast<int>(threadIdx.x) / 128, 128);
-  const int lane = threadIdx.x % 32, warp = threadIdx.x % 128 / 32;
-  auto* rows = reinterpret_cast<Sum(*)[kPitch]>(staged[0]) + warp * 16;
+  const int warp = threadIdx.x % 128 / 32;
+  WarpRows<Sum>& rows = reinterpret_cast<WarpRows<Sum>*>(staged[0])[warp];
   row0 += warp * 16;
 #pragma unroll 1
   for (int chunk = 0; chunk < N * 2 / kChunk; chunk++) {
 #pragma unroll
-    for (int j = 0; j < N / 2; j++) {  // pairs: 8 columns, upper and lower rows
-      if (j / 8 == chunk)
-        *reinterpret_cast<Pair<Sum>*>(&rows[lane / 4 + j % 2 * 8][j / 2 % 4 * 8 + lane % 4 * 2]) = {
-            {sum[j * 2], sum[j * 2 + 1]}};
-    }
-    __syncwarp();
-    const int64_t column = column0 + chunk * kChunk + lane;
-#pragma unroll 1
-    for (int row = 0; row < 16; row++)
-      if (row0 + row < m && column < n) put(row0 + row, column, rows[row][lane]);
-    __syncwarp();
+    for (int j = 0; j < N / 2; j++)
+      if (j / 8 == chunk) rows.set(j % 8, sum[j * 2], sum[j * 2 + 1]);
+    const int64_t column = column0 + chunk * kChunk + threadIdx.x % 32;
+    rows.each([&](int row, Sum value) {
+      if (row0 + row < m && column < n) put(row0 + row, column, value);
+    });
   }
 }
 

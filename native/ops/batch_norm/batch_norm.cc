@@ -3,11 +3,11 @@
 // batch_norm_grad gives the gradients of x, weight and bias; batch_norm_update moves the running statistics in place.
 #include "ops/batch_norm/batch_norm.h"
 
+#include "core/normalization.h"
+
 namespace tilegrad {
 
 namespace {
-
-DType statistics_dtype(DType x) { return x == DType::f64 ? DType::f64 : DType::f32; }
 
 void check_x(InferContext& ctx, int x) {
   ctx.expect_float(x, "x");
@@ -34,20 +34,15 @@ void batch_norm_infer(InferContext& ctx) {
   } else if (x.numel() > 0 && x.numel() == x[1]) {
     ctx.fail(ErrorCode::shape, "expects more than 1 value per channel in training (x ", x, ")");
   }
-  if (!(ctx.attrs.number("eps") >= 0))
-    ctx.fail(ErrorCode::argument, "eps must not be negative but is ", ctx.attrs.number("eps"));
-  ctx.output(x, ctx.dtype(kBnX));
-  ctx.output(Shape{x[1]}, statistics_dtype(ctx.dtype(kBnX)));
-  ctx.output(Shape{x[1]}, statistics_dtype(ctx.dtype(kBnX)));
+  expect_eps(ctx);
+  normalization_outputs(ctx, kBnX, Shape{x[1]});
 }
 
 void batch_norm_grad_infer(InferContext& ctx) {
   check_x(ctx, kBnGradX);
   const Shape& x = ctx.shape(kBnGradX);
   const DType dtype = ctx.dtype(kBnGradX);
-  ctx.expect_same_dtype(kBnDout, kBnGradX, "the gradient", "x");
-  if (ctx.shape(kBnDout) != x)
-    ctx.fail(ErrorCode::shape, "the gradient has shape ", ctx.shape(kBnDout), " but x ", x);
+  expect_gradient_of(ctx, kBnGradX, kBnDout);
   check_channels(ctx, kBnGradX, kBnMean, "mean", statistics_dtype(dtype));
   check_channels(ctx, kBnGradX, kBnRstd, "rstd", statistics_dtype(dtype));
   if (ctx.has(kBnGradWeight)) check_channels(ctx, kBnGradX, kBnGradWeight, "weight", dtype);

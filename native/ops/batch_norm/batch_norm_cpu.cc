@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/cpu/scratch.h"
+#include "core/normalization.h"
 #include "core/sweep.h"
 #include "ops/batch_norm/batch_norm.h"
 #include "ops/batch_norm/batch_norm_simd.h"
@@ -26,19 +27,15 @@ void for_channels(const ChannelLayout& l, Body&& body) {
 }
 
 template <class T>
-const T* optional(const KernelArgs& args, int i) {
-  return args.has(i) ? args.inputs[i].as<T>() : nullptr;
-}
-
-template <class T>
 void forward(KernelArgs& args) {
   using C = compute_t<T>;
   const ChannelLayout l = layout_of(args.inputs[kBnX].shape());
   if (l.inner == 1) return batch_norm_table_cpu(args);
   const BatchNormKernels kernels = TILEGRAD_SIMD(batch_norm_kernels)(args.inputs[kBnX].dtype);
-  const T *x = args.inputs[kBnX].as<T>(), *weight = optional<T>(args, kBnWeight),
-          *bias = optional<T>(args, kBnBias), *running_mean = optional<T>(args, kBnRunningMean),
-          *running_var = optional<T>(args, kBnRunningVar);
+  const T *x = args.inputs[kBnX].as<T>(), *weight = optional_input<T>(args, kBnWeight),
+          *bias = optional_input<T>(args, kBnBias),
+          *running_mean = optional_input<T>(args, kBnRunningMean),
+          *running_var = optional_input<T>(args, kBnRunningVar);
   C *mean = args.outputs[1].as<C>(), *rstd = args.outputs[2].as<C>();
   const bool training = args.attrs.boolean("training");
   const double eps = args.attrs.number("eps");
@@ -72,7 +69,7 @@ void backward(KernelArgs& args) {
   if (l.inner == 1) return batch_norm_table_grad_cpu(args);
   const BatchNormKernels kernels = TILEGRAD_SIMD(batch_norm_kernels)(args.inputs[kBnGradX].dtype);
   const T *dout = args.inputs[kBnDout].as<T>(), *x = args.inputs[kBnGradX].as<T>(),
-          *weight = optional<T>(args, kBnGradWeight);
+          *weight = optional_input<T>(args, kBnGradWeight);
   const C *mean = args.inputs[kBnMean].as<C>(), *rstd = args.inputs[kBnRstd].as<C>();
   T *dweight = args.outputs[1].as<T>(), *dbias = args.outputs[2].as<T>();
   const bool training = args.attrs.boolean("training");

@@ -1,10 +1,11 @@
 // batch_norm on CUDA. A block of 256 takes one channel: its threads walk the values 256 apart for the sums,
 // which are joined in f64 in a fixed order, and again for the result. Bytes moved: in training x read three
 // times and y written once; the gradient reads x and dout twice.
+#include "core/cuda/block_sum.cuh"
 #include "core/cuda/copy.h"
 #include "core/cuda/cuda_device.h"
-#include "core/cuda/reduce.cuh"
 #include "core/math.h"
+#include "core/normalization.h"
 #include "ops/batch_norm/batch_norm.h"
 
 namespace tilegrad {
@@ -35,14 +36,6 @@ struct Forward {
   bool training;
 };
 
-// f(i) summed over the values of a channel; every thread of the block gets the sum.
-template <class F>
-__device__ double channel_sum(int64_t count, F&& f) {
-  double total = 0;
-  for (int64_t i = threadIdx.x; i < count; i += kThreads) total += static_cast<double>(f(i));
-  return cuda::block_reduce<kThreads>(total, cuda::Sum{});
-}
-
 template <class T>
 __global__ void __launch_bounds__(kThreads)
     batch_norm_forward(const Forward<T> call, const Channels layout) {
@@ -51,17 +44,9 @@ __global__ void __launch_bounds__(kThreads)
   for (int64_t c = blockIdx.x; c < layout.channels; c += gridDim.x) {
     double mean, variance;
     if (call.training) {
-      mean = channel_sum(layout.count(),
-                         [&](int64_t i) { return static_cast<C>(call.x[layout.at(c, i)]); }) /
-             n;
-      variance =
-          channel_sum(layout.count(),
-                      [&](int64_t i) {
-                        const double d =
-                            static_cast<double>(static_cast<C>(call.x[layout.at(c, i)])) - mean;
-                        return d * d;
-                      }) /
-          n;
+      const auto value = [&](int64_t i) { return static_cast<C>(call.x[layout.at(c, i)]); };
+      mean = cuda::block_sum<kThreads>(layout.count(), value) / n;
+      variance = cuda::block_variance<kThreads>(layout.count(), n, mean, value);
     } else {
       mean = static_cast<double>(static_cast<C>(call.running_mean[c]));
       variance = static_cast<double>(static_cast<C>(call.running_var[c]));
@@ -97,9 +82,9 @@ __global__ void __launch_bounds__(kThreads)
   const double n = static_cast<double>(layout.count());
   for (int64_t c = blockIdx.x; c < layout.channels; c += gridDim.x) {
     const C center = call.mean[c];
-    const double sum = channel_sum(
+    const double sum = cuda::block_sum<kThreads>(
         layout.count(), [&](int64_t i) { return static_cast<C>(call.dout[layout.at(c, i)]); });
-    const double dot = channel_sum(layout.count(), [&](int64_t i) {
+    const double dot = cuda::block_sum<kThreads>(layout.count(), [&](int64_t i) {
       const int64_t at = layout.at(c, i);
       return static_cast<C>(call.dout[at]) * (static_cast<C>(call.x[at]) - center);
     });
@@ -140,19 +125,19 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 template <class T>
-const T* optional(const KernelArgs& args, int i) {
-  return args.has(i) ? args.inputs[i].as<T>() : nullptr;
-}
-
-template <class T>
 void forward(KernelArgs& args) {
   using C = compute_t<T>;
   const Channels layout(args.inputs[kBnX].shape());
-  const Forward<T> call{args.inputs[kBnX].as<T>(),        optional<T>(args, kBnWeight),
-                        optional<T>(args, kBnBias),       optional<T>(args, kBnRunningMean),
-                        optional<T>(args, kBnRunningVar), args.outputs[0].as<T>(),
-                        args.outputs[1].as<C>(),          args.outputs[2].as<C>(),
-                        args.attrs.number("eps"),         args.attrs.boolean("training")};
+  const Forward<T> call{args.inputs[kBnX].as<T>(),
+                        optional_input<T>(args, kBnWeight),
+                        optional_input<T>(args, kBnBias),
+                        optional_input<T>(args, kBnRunningMean),
+                        optional_input<T>(args, kBnRunningVar),
+                        args.outputs[0].as<T>(),
+                        args.outputs[1].as<C>(),
+                        args.outputs[2].as<C>(),
+                        args.attrs.number("eps"),
+                        args.attrs.boolean("training")};
   auto& stream = cuda::stream_of(args.stream);
   cuda::check(launch(batch_norm_forward<T>, dim3(cuda::grid_size(stream, layout.channels, 1)),
                      dim3(kThreads), 0, stream.handle(), call, layout),
@@ -163,10 +148,15 @@ template <class T>
 void backward(KernelArgs& args) {
   using C = compute_t<T>;
   const Channels layout(args.inputs[kBnGradX].shape());
-  const Backward<T> call{
-      args.inputs[kBnDout].as<T>(), args.inputs[kBnGradX].as<T>(), optional<T>(args, kBnGradWeight),
-      args.inputs[kBnMean].as<C>(), args.inputs[kBnRstd].as<C>(),  args.outputs[0].as<T>(),
-      args.outputs[1].as<T>(),      args.outputs[2].as<T>(),       args.attrs.boolean("training")};
+  const Backward<T> call{args.inputs[kBnDout].as<T>(),
+                         args.inputs[kBnGradX].as<T>(),
+                         optional_input<T>(args, kBnGradWeight),
+                         args.inputs[kBnMean].as<C>(),
+                         args.inputs[kBnRstd].as<C>(),
+                         args.outputs[0].as<T>(),
+                         args.outputs[1].as<T>(),
+                         args.outputs[2].as<T>(),
+                         args.attrs.boolean("training")};
   auto& stream = cuda::stream_of(args.stream);
   cuda::check(launch(batch_norm_backward<T>, dim3(cuda::grid_size(stream, layout.channels, 1)),
                      dim3(kThreads), 0, stream.handle(), call, layout),

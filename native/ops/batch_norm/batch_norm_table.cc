@@ -6,6 +6,7 @@
 
 #include "core/ceil_div.h"
 #include "core/cpu/scratch.h"
+#include "core/normalization.h"
 #include "core/sweep.h"
 #include "ops/batch_norm/batch_norm.h"
 #include "ops/batch_norm/batch_norm_simd.h"
@@ -18,11 +19,6 @@ constexpr int64_t kChunk = 131072;  // elements, beside which two sums a channel
 constexpr int64_t kMostChunks = 64;
 constexpr int64_t kPivotRows = 16;
 constexpr int64_t kChannelGrain = 1024;
-
-template <class T>
-const T* optional(const KernelArgs& args, int i) {
-  return args.has(i) ? args.inputs[i].as<T>() : nullptr;
-}
 
 template <class T>
 class Table {
@@ -141,9 +137,9 @@ void forward(KernelArgs& args) {
   using C = compute_t<T>;
   const View& x = args.inputs[kBnX];
   Table<T> table(x, 2);
-  const T *weight = optional<T>(args, kBnWeight), *bias = optional<T>(args, kBnBias),
-          *running_mean = optional<T>(args, kBnRunningMean),
-          *running_var = optional<T>(args, kBnRunningVar);
+  const T *weight = optional_input<T>(args, kBnWeight), *bias = optional_input<T>(args, kBnBias),
+          *running_mean = optional_input<T>(args, kBnRunningMean),
+          *running_var = optional_input<T>(args, kBnRunningVar);
   C *mean = args.outputs[1].as<C>(), *rstd = args.outputs[2].as<C>();
   C *scale = table.values(0), *shift = table.values(1);
   const bool training = args.attrs.boolean("training");
@@ -165,7 +161,7 @@ template <class T>
 void backward(KernelArgs& args) {
   using C = compute_t<T>;
   Table<T> table(args.inputs[kBnGradX], 3);
-  const T *dout = args.inputs[kBnDout].as<T>(), *weight = optional<T>(args, kBnGradWeight);
+  const T *dout = args.inputs[kBnDout].as<T>(), *weight = optional_input<T>(args, kBnGradWeight);
   const C *mean = args.inputs[kBnMean].as<C>(), *rstd = args.inputs[kBnRstd].as<C>();
   T *dweight = args.outputs[1].as<T>(), *dbias = args.outputs[2].as<T>();
   C *scale = table.values(0), *slope = table.values(1), *shift = table.values(2);

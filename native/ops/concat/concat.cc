@@ -3,6 +3,7 @@
 #include "core/cpu/copy.h"
 #include "core/op.h"
 #include "core/parallel.h"
+#include "core/view_bytes.h"
 
 namespace tilegrad {
 
@@ -53,7 +54,7 @@ struct Joined {
       const View& x = args.inputs[i];
       const int64_t bytes = x.numel() / outer * size;
       if (bytes < kShortPart || !x.layout.is_contiguous()) return false;
-      parts[count++] = {static_cast<const char*>(x.data) + x.layout.offset * size, bytes};
+      parts[count++] = {bytes_of(x), bytes};
     }
     return true;
   }

@@ -105,8 +105,9 @@ struct ConvPut {
 
 /// Those of a warpgroup.
 template <class Out>
-__device__ void store_conv_rows(const float (&sum)[64], float* space, int64_t row0, int64_t column0,
-                                int64_t rows, int64_t columns, const Out& out, float* partial) {
+__device__ void store_conv_rows(const float (&sum)[64], cuda::WarpRows<float> (&space)[4],
+                                int64_t row0, int64_t column0, int64_t rows, int64_t columns,
+                                const Out& out, float* partial) {
   cuda::each_wgmma_row(sum, space, row0, column0, ConvColumns<Out>{columns, out, partial},
                        ConvPut<Out>{rows, columns, out, partial});
 }

@@ -7,6 +7,7 @@
 #include "core/cuda/fault.cuh"
 #include "core/cuda/reduce.cuh"
 #include "core/math.h"
+#include "core/view_bytes.h"
 #include "ops/cross_entropy/cross_entropy.h"
 
 namespace tilegrad {
@@ -39,8 +40,7 @@ struct Call {
     weight = args.has(weight_input) ? args.inputs[weight_input].as<T>() : nullptr;
     target_dtype = given.dtype;
     probability = is_float(given.dtype) ? given.as<T>() : nullptr;
-    target = static_cast<const char*>(given.data) +
-             static_cast<size_t>(given.layout.offset) * dtype_size(given.dtype);
+    target = bytes_of(given);
     normalize = args.attrs.boolean("normalize");
     dense = is_float(given.dtype) || smoothing > 0;
     a = 1 - smoothing;

@@ -1,6 +1,7 @@
 // gather_rows on CUDA: a thread for each element of the batch, computed as on the CPU, in f64 and rounded once.
 // Bytes moved: one read and one write per element.
 #include "core/cuda/index_fault.cuh"
+#include "core/view_bytes.h"
 #include "ops/gather_rows/gather_rows.h"
 
 namespace tilegrad {
@@ -109,8 +110,7 @@ void gather_rows_cuda(KernelArgs& args) {
                                  "launch"))
     return;
   }
-  const void* from = static_cast<const char*>(source.data) +
-                     static_cast<size_t>(source.layout.offset) * dtype_size(source.dtype);
+  const void* from = bytes_of(source);
   TG_DISPATCH_FLOAT(out.dtype, T,
                     cuda::check(launch(scale_rows<T>, grid, dim3(kThreads), 0, stream.handle(),
                                        batch, from, source.dtype, out.as<T>(), n),

@@ -6,13 +6,13 @@
 #include "ops/group_norm/group_norm.h"
 
 #include "core/cpu/scratch.h"
+#include "core/normalization.h"
 #include "core/sweep.h"
+#include "core/view_bytes.h"
 
 namespace tilegrad {
 
 namespace {
-
-DType statistics_dtype(DType x) { return x == DType::f64 ? DType::f64 : DType::f32; }
 
 Shape statistics_shape(InferContext& ctx, int x) {
   ctx.expect_float(x, "x");
@@ -35,37 +35,23 @@ void group_norm_infer(InferContext& ctx) {
   const Shape rows = statistics_shape(ctx, kGnX);
   check_affine(ctx, kGnX, kGnWeight, "weight");
   check_affine(ctx, kGnX, kGnBias, "bias");
-  if (!(ctx.attrs.number("eps") >= 0))
-    ctx.fail(ErrorCode::argument, "eps must not be negative but is ", ctx.attrs.number("eps"));
-  ctx.output(ctx.shape(kGnX), ctx.dtype(kGnX));
-  ctx.output(rows, statistics_dtype(ctx.dtype(kGnX)));
-  ctx.output(rows, statistics_dtype(ctx.dtype(kGnX)));
+  expect_eps(ctx);
+  normalization_outputs(ctx, kGnX, rows);
 }
 
 void group_norm_grad_infer(InferContext& ctx) {
   const Shape rows = statistics_shape(ctx, kGnGradX);
   const Shape& x = ctx.shape(kGnGradX);
-  ctx.expect_same_dtype(kGnDout, kGnGradX, "the gradient", "x");
-  if (ctx.shape(kGnDout) != x)
-    ctx.fail(ErrorCode::shape, "the gradient has shape ", ctx.shape(kGnDout), " but x ", x);
-  for (int i : {kGnMean, kGnRstd}) {
-    ctx.expect_dtype(i, "a statistic", statistics_dtype(ctx.dtype(kGnGradX)));
-    if (ctx.shape(i) != rows)
-      ctx.fail(ErrorCode::shape, "a statistic must have shape ", rows, " but has ", ctx.shape(i));
-  }
+  expect_gradient_of(ctx, kGnGradX, kGnDout);
+  for (int i : {kGnMean, kGnRstd}) expect_statistic(ctx, kGnGradX, i, rows);
   check_affine(ctx, kGnGradX, kGnGradWeight, "weight");
   ctx.output(x, ctx.dtype(kGnGradX));
   ctx.output(Shape{x[1]}, ctx.dtype(kGnGradX));
   ctx.output(Shape{x[1]}, ctx.dtype(kGnGradX));
 }
 
-void* start_of(const View& view) {
-  const auto size = static_cast<int64_t>(dtype_size(view.dtype));
-  return static_cast<char*>(view.data) + view.layout.offset * size;
-}
-
-const void* optional(const KernelArgs& args, int i) {
-  return args.has(i) ? start_of(args.inputs[i]) : nullptr;
+const void* optional_bytes(const KernelArgs& args, int i) {
+  return args.has(i) ? bytes_of(args.inputs[i]) : nullptr;
 }
 
 void group_norm_cpu(KernelArgs& args) {
@@ -75,9 +61,9 @@ void group_norm_cpu(KernelArgs& args) {
   const double eps = args.attrs.number("eps");
   const auto bytes = 2 * x.numel() * static_cast<int64_t>(dtype_size(x.dtype));
   sweep_for(g.rows(), grain_for(g.size()), bytes, [&](int64_t first, int64_t last) {
-    kernels.forward(start_of(x), start_of(args.outputs[0]), g, first, last,
-                    optional(args, kGnWeight), optional(args, kGnBias), eps,
-                    start_of(args.outputs[1]), start_of(args.outputs[2]));
+    kernels.forward(bytes_of(x), bytes_of(args.outputs[0]), g, first, last,
+                    optional_bytes(args, kGnWeight), optional_bytes(args, kGnBias), eps,
+                    bytes_of(args.outputs[1]), bytes_of(args.outputs[2]));
   });
 }
 
@@ -101,9 +87,9 @@ void group_norm_grad_cpu(KernelArgs& args) {
   double* dots = sums + count;
   const auto bytes = 3 * x.numel() * static_cast<int64_t>(dtype_size(x.dtype));
   sweep_for(g.rows(), grain_for(g.size()), bytes, [&](int64_t first, int64_t last) {
-    kernels.backward(start_of(args.inputs[kGnDout]), start_of(x), start_of(args.outputs[0]), g,
-                     first, last, optional(args, kGnGradWeight), start_of(args.inputs[kGnMean]),
-                     start_of(args.inputs[kGnRstd]), sums, dots);
+    kernels.backward(bytes_of(args.inputs[kGnDout]), bytes_of(x), bytes_of(args.outputs[0]), g,
+                     first, last, optional_bytes(args, kGnGradWeight),
+                     bytes_of(args.inputs[kGnMean]), bytes_of(args.inputs[kGnRstd]), sums, dots);
   });
   TG_DISPATCH_FLOAT(x.dtype, T, {
     sum_samples(dots, g.samples, channels, args.outputs[1].as<T>());

@@ -2,9 +2,10 @@
 // which are joined in f64 in a fixed order, and again for the result. For the gradients of weight and bias a block takes
 // a channel. Bytes moved: forward x read three times, y written once; backward x and dout read three times, dx written
 // once.
+#include "core/cuda/block_sum.cuh"
 #include "core/cuda/cuda_device.h"
-#include "core/cuda/reduce.cuh"
 #include "core/math.h"
+#include "core/normalization.h"
 #include "ops/group_norm/group_norm.h"
 
 namespace tilegrad {
@@ -12,14 +13,6 @@ namespace tilegrad {
 namespace {
 
 constexpr int kThreads = 256;
-
-// f(i) summed over n values; every thread of the block gets the sum.
-template <class F>
-__device__ double block_sum(int64_t n, F&& f) {
-  double total = 0;
-  for (int64_t i = threadIdx.x; i < n; i += kThreads) total += static_cast<double>(f(i));
-  return cuda::block_reduce<kThreads>(total, cuda::Sum{});
-}
 
 template <class T>
 __device__ double value_at(const T* p, int64_t i, double otherwise) {
@@ -43,14 +36,9 @@ __global__ void __launch_bounds__(kThreads) group_norm_forward(const Forward<T> 
   const double n = static_cast<double>(size > 0 ? size : 1);
   for (int64_t r = blockIdx.x; r < g.samples * g.groups; r += gridDim.x) {
     const T* x = call.x + r * size;
-    const double mean = block_sum(size, [&](int64_t i) { return static_cast<C>(x[i]); }) / n;
-    const double variance = block_sum(size,
-                                      [&](int64_t i) {
-                                        const double d =
-                                            static_cast<double>(static_cast<C>(x[i])) - mean;
-                                        return d * d;
-                                      }) /
-                            n;
+    const auto value = [&](int64_t i) { return static_cast<C>(x[i]); };
+    const double mean = cuda::block_sum<kThreads>(size, value) / n;
+    const double variance = cuda::block_variance<kThreads>(size, n, mean, value);
     const double scale = 1 / math::sqrt(variance + call.eps);
     const C center = static_cast<C>(mean);
     for (int64_t i = threadIdx.x; i < size; i += kThreads) {
@@ -88,9 +76,11 @@ __global__ void __launch_bounds__(kThreads) group_norm_backward(const Backward<T
       return static_cast<double>(static_cast<C>(dout[i])) * weight;
     };
     const auto xhat = [&](int64_t i) { return (static_cast<C>(x[i]) - center) * scale; };
-    const double average = block_sum(size, given) / n;
+    const double average = cuda::block_sum<kThreads>(size, given) / n;
     const double slope =
-        block_sum(size, [&](int64_t i) { return given(i) * static_cast<double>(xhat(i)); }) / n;
+        cuda::block_sum<kThreads>(
+            size, [&](int64_t i) { return given(i) * static_cast<double>(xhat(i)); }) /
+        n;
     for (int64_t i = threadIdx.x; i < size; i += kThreads)
       call.dx[r * size + i] = static_cast<T>(
           (static_cast<C>(given(i)) - static_cast<C>(average) - xhat(i) * static_cast<C>(slope)) *
@@ -108,9 +98,9 @@ __global__ void __launch_bounds__(kThreads) group_norm_weight_grads(const Backwa
     const auto at = [&](int64_t i) { return (i / g.inner * channels + c) * g.inner + i % g.inner; };
     const auto row = [&](int64_t i) { return i / g.inner * g.groups + c / g.channels; };
     const int64_t count = g.samples * g.inner;
-    const double bias =
-        block_sum(count, [&](int64_t i) { return static_cast<C>(call.dout[at(i)]); });
-    const double weight = block_sum(count, [&](int64_t i) {
+    const double bias = cuda::block_sum<kThreads>(
+        count, [&](int64_t i) { return static_cast<C>(call.dout[at(i)]); });
+    const double weight = cuda::block_sum<kThreads>(count, [&](int64_t i) {
       const C xhat = (static_cast<C>(call.x[at(i)]) - call.mean[row(i)]) * call.rstd[row(i)];
       return static_cast<C>(call.dout[at(i)]) * xhat;
     });
@@ -122,16 +112,11 @@ __global__ void __launch_bounds__(kThreads) group_norm_weight_grads(const Backwa
 }
 
 template <class T>
-const T* optional(const KernelArgs& args, int i) {
-  return args.has(i) ? args.inputs[i].as<T>() : nullptr;
-}
-
-template <class T>
 void forward(KernelArgs& args) {
   using C = compute_t<T>;
   const Forward<T> call{args.inputs[kGnX].as<T>(),
-                        optional<T>(args, kGnWeight),
-                        optional<T>(args, kGnBias),
+                        optional_input<T>(args, kGnWeight),
+                        optional_input<T>(args, kGnBias),
                         args.outputs[0].as<T>(),
                         args.outputs[1].as<C>(),
                         args.outputs[2].as<C>(),
@@ -149,7 +134,7 @@ void backward(KernelArgs& args) {
   using C = compute_t<T>;
   const Backward<T> call{args.inputs[kGnDout].as<T>(),
                          args.inputs[kGnGradX].as<T>(),
-                         optional<T>(args, kGnGradWeight),
+                         optional_input<T>(args, kGnGradWeight),
                          args.inputs[kGnMean].as<C>(),
                          args.inputs[kGnRstd].as<C>(),
                          args.outputs[0].as<T>(),

@@ -7,6 +7,7 @@
 #include "core/conv_shape.h"
 #include "core/cpu/int8_epilogue.h"
 #include "core/parallel.h"
+#include "core/view_bytes.h"
 #include "ops/int8_conv2d/int8_conv2d.h"
 #include "ops/int8_conv2d/int8_conv2d_direct.h"
 
@@ -139,9 +140,7 @@ uint8_t padding_byte(const KernelArgs& args) {
 void convolve_dynamic(KernelArgs& args, bool pool) {
   const View &x = args.inputs[kDynamicX], &weight = args.inputs[kDynamicWeight];
   const std::unique_ptr<uint8_t[]> levels(new uint8_t[static_cast<size_t>(x.numel())]);
-  const char* from = static_cast<const char*>(x.data) +
-                     x.layout.offset * static_cast<int64_t>(dtype_size(x.dtype));
-  const DynamicScale made = dynamic_quantize(x.dtype, from, x.numel(), levels.get());
+  const DynamicScale made = dynamic_quantize(x.dtype, bytes_of(x), x.numel(), levels.get());
   Int8Conv c;
   c.shape = conv_shape(args.attrs, x.shape(), weight.shape());
   const std::unique_ptr<float[]> scales(new float[static_cast<size_t>(c.shape.k)]);
@@ -178,8 +177,7 @@ void int8_conv2d_cpu(KernelArgs& args) {
     e.bias_f32 = per_row<float>(args, kInt8Bias);
   if (args.has(kInt8Bias) && args.inputs[kInt8Bias].dtype == DType::i32)
     e.bias_i32 = per_row<int32_t>(args, kInt8Bias);
-  e.out = static_cast<char*>(out.data) +
-          out.layout.offset * static_cast<int64_t>(dtype_size(out.dtype));
+  e.out = bytes_of(out);
   convolve(c);
 }
 

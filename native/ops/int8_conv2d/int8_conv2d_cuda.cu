@@ -8,6 +8,7 @@
 #include "core/cuda/dynamic_quantize.h"
 #include "core/cuda/int8_gemm_mma.cuh"
 #include "core/cuda/pixel.cuh"
+#include "core/view_bytes.h"
 #include "ops/int8_conv2d/int8_conv2d.h"
 #include "ops/int8_conv2d/int8_conv2d_problem.cuh"
 
@@ -151,7 +152,7 @@ void int8_conv2d_cuda(KernelArgs& args) {
     p.e.bias_f32 = per_row<float>(args, kInt8Bias);
   if (args.has(kInt8Bias) && args.inputs[kInt8Bias].dtype == DType::i32)
     p.e.bias_i32 = per_row<int32_t>(args, kInt8Bias);
-  p.e.out = static_cast<char*>(out.data) + out.layout.offset * p.item;
+  p.e.out = bytes_of(out);
   p.e.out_row = p.s.p * p.s.q;
   run(stream, p, args.forms[kInt8First], args.forms[kInt8Second]);
 }

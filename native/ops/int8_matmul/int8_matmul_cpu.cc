@@ -3,6 +3,7 @@
 
 #include "core/batch.h"
 #include "core/cpu/int8_epilogue.h"
+#include "core/view_bytes.h"
 #include "ops/int8_matmul/int8_matmul.h"
 
 namespace tilegrad {
@@ -101,9 +102,7 @@ void int8_linear_dynamic_cpu(KernelArgs& args) {
   const int64_t n = weight.shape()[0], k = weight.shape()[1];
   const std::unique_ptr<uint8_t[]> levels(new uint8_t[static_cast<size_t>(x.numel())]);
   const std::unique_ptr<float[]> scales(new float[static_cast<size_t>(n)]);
-  const char* from = static_cast<const char*>(x.data) +
-                     x.layout.offset * static_cast<int64_t>(dtype_size(x.dtype));
-  const DynamicScale made = dynamic_quantize(x.dtype, from, x.numel(), levels.get());
+  const DynamicScale made = dynamic_quantize(x.dtype, bytes_of(x), x.numel(), levels.get());
   Int8Epilogue e = dynamic_epilogue(args, made, n, false, scales.get());
   e.k = k;
   e.a_zero = {&made.zero, 0, 0};

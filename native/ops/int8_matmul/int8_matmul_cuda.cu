@@ -8,6 +8,7 @@
 #include "core/cuda/int8_gemm_mma.cuh"
 #include "core/cuda/int8_gemm_wgmma.h"
 #include "core/cuda/pack_operand.h"
+#include "core/view_bytes.h"
 #include "ops/int8_matmul/int8_matmul.h"
 
 namespace tilegrad {
@@ -132,7 +133,7 @@ void int8_matmul_cuda(KernelArgs& args) {
   if (args.has(kInt8Bias) && args.inputs[kInt8Bias].dtype == DType::i32)
     p.e.bias_i32 = per_axis<int32_t>(args, stream, kInt8Bias, false, &kept[3]);
   const auto item = static_cast<int64_t>(dtype_size(out.dtype));
-  p.e.out = static_cast<char*>(out.data) + out.layout.offset * item;
+  p.e.out = bytes_of(out);
   p.e.out_row = size.n;
   p.matrix_bytes = size.m * size.n * item;
   p.rank = shape.rank - 2;

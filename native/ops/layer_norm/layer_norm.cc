@@ -9,6 +9,7 @@
 
 #include "core/ceil_div.h"
 #include "core/cpu/scratch.h"
+#include "core/normalization.h"
 #include "core/sweep.h"
 
 namespace tilegrad {
@@ -17,8 +18,6 @@ namespace {
 
 constexpr int64_t kChunk = 32768;
 constexpr int64_t kMostSums = int64_t{1} << 22;  // values of all chunks' sums together
-
-DType statistics_dtype(DType x) { return x == DType::f64 ? DType::f64 : DType::f32; }
 
 // The first or the last dimensions of x, on the side of the normalized ones.
 Shape part_of(const InferContext& ctx, int x, bool normalized) {
@@ -46,25 +45,15 @@ void layer_norm_infer(InferContext& ctx) {
   const Shape rows = part_of(ctx, kLnX, false);
   check_affine(ctx, kLnX, kLnWeight, "weight");
   check_affine(ctx, kLnX, kLnBias, "bias");
-  if (!(ctx.attrs.number("eps") >= 0))
-    ctx.fail(ErrorCode::argument, "eps must not be negative but is ", ctx.attrs.number("eps"));
-  ctx.output(ctx.shape(kLnX), ctx.dtype(kLnX));
-  ctx.output(rows, statistics_dtype(ctx.dtype(kLnX)));
-  ctx.output(rows, statistics_dtype(ctx.dtype(kLnX)));
+  expect_eps(ctx);
+  normalization_outputs(ctx, kLnX, rows);
 }
 
 void layer_norm_grad_infer(InferContext& ctx) {
   ctx.expect_float(kLnGradX, "x");
-  ctx.expect_same_dtype(kLnDout, kLnGradX, "the gradient", "x");
-  if (ctx.shape(kLnDout) != ctx.shape(kLnGradX))
-    ctx.fail(ErrorCode::shape, "the gradient has shape ", ctx.shape(kLnDout), " but x ",
-             ctx.shape(kLnGradX));
+  expect_gradient_of(ctx, kLnGradX, kLnDout);
   const Shape rows = part_of(ctx, kLnGradX, false);
-  for (int i : {kLnMean, kLnRstd}) {
-    ctx.expect_dtype(i, "a statistic", statistics_dtype(ctx.dtype(kLnGradX)));
-    if (ctx.shape(i) != rows)
-      ctx.fail(ErrorCode::shape, "a statistic must have shape ", rows, " but has ", ctx.shape(i));
-  }
+  for (int i : {kLnMean, kLnRstd}) expect_statistic(ctx, kLnGradX, i, rows);
   check_affine(ctx, kLnGradX, kLnGradWeight, "weight");
   ctx.output(ctx.shape(kLnGradX), ctx.dtype(kLnGradX));
   if (!ctx.attrs.boolean("affine")) return;
@@ -73,17 +62,12 @@ void layer_norm_grad_infer(InferContext& ctx) {
 }
 
 template <class T>
-const T* optional(const KernelArgs& args, int i) {
-  return args.has(i) ? args.inputs[i].as<T>() : nullptr;
-}
-
-template <class T>
 void forward(KernelArgs& args) {
   using C = compute_t<T>;
   const NormRows all = norm_rows(args, args.inputs[kLnX]);
   const auto kernels = TILEGRAD_SIMD(layer_norm_kernels)(args.inputs[kLnX].dtype);
-  const T *x = args.inputs[kLnX].as<T>(), *weight = optional<T>(args, kLnWeight),
-          *bias = optional<T>(args, kLnBias);
+  const T *x = args.inputs[kLnX].as<T>(), *weight = optional_input<T>(args, kLnWeight),
+          *bias = optional_input<T>(args, kLnBias);
   T* y = args.outputs[0].as<T>();
   C *mean = args.outputs[1].as<C>(), *rstd = args.outputs[2].as<C>();
   const double eps = args.attrs.number("eps");
@@ -100,7 +84,7 @@ void backward(KernelArgs& args) {
   const NormRows all = norm_rows(args, args.inputs[kLnGradX]);
   const auto kernels = TILEGRAD_SIMD(layer_norm_kernels)(args.inputs[kLnGradX].dtype);
   const T *dout = args.inputs[kLnDout].as<T>(), *x = args.inputs[kLnGradX].as<T>(),
-          *weight = optional<T>(args, kLnGradWeight);
+          *weight = optional_input<T>(args, kLnGradWeight);
   const C *mean = args.inputs[kLnMean].as<C>(), *rstd = args.inputs[kLnRstd].as<C>();
   T* dx = args.outputs[0].as<T>();
   const bool affine = args.output_count > 1;

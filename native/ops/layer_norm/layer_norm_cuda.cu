@@ -2,9 +2,10 @@
 // joined in f64 in a fixed order, and again for the result. For the gradients of weight and bias a warp takes 32
 // neighbouring columns, and 8 warps share the rows. Bytes moved: forward x read three times, y written once;
 // backward x and dout read three times, dx written once.
+#include "core/cuda/block_sum.cuh"
 #include "core/cuda/cuda_device.h"
-#include "core/cuda/reduce.cuh"
 #include "core/math.h"
+#include "core/normalization.h"
 #include "ops/layer_norm/layer_norm.h"
 
 namespace tilegrad {
@@ -13,14 +14,6 @@ namespace {
 
 constexpr int kThreads = 256;
 constexpr int kRows = kThreads / 32;
-
-// f(i) summed over the values of a row; every thread of the block gets the sum.
-template <class F>
-__device__ double row_sum(int64_t n, F&& f) {
-  double total = 0;
-  for (int64_t i = threadIdx.x; i < n; i += kThreads) total += static_cast<double>(f(i));
-  return cuda::block_reduce<kThreads>(total, cuda::Sum{});
-}
 
 template <class T>
 struct Forward {
@@ -38,15 +31,9 @@ __global__ void __launch_bounds__(kThreads) layer_norm_forward(const Forward<T> 
   const double n = static_cast<double>(call.n);
   for (int64_t r = blockIdx.x; r < call.rows; r += gridDim.x) {
     const T* x = call.x + r * call.n;
-    double mean = 0;
-    if (call.center) mean = row_sum(call.n, [&](int64_t i) { return static_cast<C>(x[i]); }) / n;
-    const double variance = row_sum(call.n,
-                                    [&](int64_t i) {
-                                      const double d =
-                                          static_cast<double>(static_cast<C>(x[i])) - mean;
-                                      return d * d;
-                                    }) /
-                            n;
+    const auto value = [&](int64_t i) { return static_cast<C>(x[i]); };
+    const double mean = call.center ? cuda::block_sum<kThreads>(call.n, value) / n : 0.0;
+    const double variance = cuda::block_variance<kThreads>(call.n, n, mean, value);
     const C center = static_cast<C>(mean),
             scale = static_cast<C>(1 / math::sqrt(variance + call.eps));
     for (int64_t i = threadIdx.x; i < call.n; i += kThreads) {
@@ -83,8 +70,9 @@ __global__ void __launch_bounds__(kThreads) layer_norm_backward(const Backward<T
       return call.weight ? g * static_cast<C>(call.weight[i]) : g;
     };
     const auto xhat = [&](int64_t i) { return (static_cast<C>(x[i]) - center) * scale; };
-    const double sum = call.center ? row_sum(call.n, given) : 0.0;
-    const double dot = row_sum(call.n, [&](int64_t i) { return given(i) * xhat(i); });
+    const double sum = call.center ? cuda::block_sum<kThreads>(call.n, given) : 0.0;
+    const double dot =
+        cuda::block_sum<kThreads>(call.n, [&](int64_t i) { return given(i) * xhat(i); });
     const C average = static_cast<C>(sum / n), slope = static_cast<C>(dot / n);
     for (int64_t i = threadIdx.x; i < call.n; i += kThreads)
       call.dx[r * call.n + i] = static_cast<T>((given(i) - average - xhat(i) * slope) * scale);
@@ -119,17 +107,12 @@ __global__ void __launch_bounds__(kThreads) layer_norm_weight_grads(const Backwa
 }
 
 template <class T>
-const T* optional(const KernelArgs& args, int i) {
-  return args.has(i) ? args.inputs[i].as<T>() : nullptr;
-}
-
-template <class T>
 void forward(KernelArgs& args) {
   using C = compute_t<T>;
   const NormRows rows = norm_rows(args, args.inputs[kLnX]);
   const Forward<T> call{args.inputs[kLnX].as<T>(),
-                        optional<T>(args, kLnWeight),
-                        optional<T>(args, kLnBias),
+                        optional_input<T>(args, kLnWeight),
+                        optional_input<T>(args, kLnBias),
                         args.outputs[0].as<T>(),
                         args.outputs[1].as<C>(),
                         args.outputs[2].as<C>(),
@@ -150,7 +133,7 @@ void backward(KernelArgs& args) {
   const bool affine = args.output_count > 1;
   const Backward<T> call{args.inputs[kLnDout].as<T>(),
                          args.inputs[kLnGradX].as<T>(),
-                         optional<T>(args, kLnGradWeight),
+                         optional_input<T>(args, kLnGradWeight),
                          args.inputs[kLnMean].as<C>(),
                          args.inputs[kLnRstd].as<C>(),
                          args.outputs[0].as<T>(),

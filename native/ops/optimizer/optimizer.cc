@@ -8,6 +8,7 @@
 
 #include "core/cpu/copy.h"
 #include "core/parallel.h"
+#include "core/view_bytes.h"
 #include "ops/optimizer/optimizer_simd.h"
 
 namespace tilegrad::optimizer {
@@ -146,8 +147,7 @@ void update_cpu(KernelArgs& args, const Call& call) {
         parameter.mask = view.as<bool>();
         continue;
       }
-      parameter.arrays[k] = static_cast<char*>(view.data) +
-                            static_cast<size_t>(view.layout.offset) * dtype_size(view.dtype);
+      parameter.arrays[k] = bytes_of(view);
     }
   }
   parallel_for(total, kGrain, [&](int64_t begin, int64_t end) {

@@ -5,6 +5,7 @@
 #include "core/cpu/dynamic_quantize.h"
 #include "core/cpu/quantize_rows_simd.h"
 #include "core/parallel.h"
+#include "core/view_bytes.h"
 #include "ops/quantize/quantize.h"
 
 namespace tilegrad {
@@ -94,10 +95,8 @@ void fake_quantize_input_grad_cpu(KernelArgs& args) {
 
 void dynamic_quantize_linear_cpu(KernelArgs& args) {
   const View& x = args.inputs[0];
-  const char* from = static_cast<const char*>(x.data) +
-                     x.layout.offset * static_cast<int64_t>(dtype_size(x.dtype));
   const DynamicScale made =
-      dynamic_quantize(x.dtype, from, x.numel(), args.outputs[0].as<uint8_t>());
+      dynamic_quantize(x.dtype, bytes_of(x), x.numel(), args.outputs[0].as<uint8_t>());
   *args.outputs[1].as<float>() = made.scale;
   *args.outputs[2].as<int32_t>() = made.zero;
 }

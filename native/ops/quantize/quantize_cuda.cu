@@ -4,6 +4,7 @@
 #include "core/cuda/fault.cuh"
 #include "core/cuda/launch.cuh"
 #include "core/cuda/quantize_level.cuh"
+#include "core/view_bytes.h"
 #include "ops/quantize/quantize.h"
 
 namespace tilegrad {
@@ -176,9 +177,7 @@ void fake_quantize_input_grad_cuda(KernelArgs& args) {
 
 void dynamic_quantize_linear_cuda(KernelArgs& args) {
   const View &x = args.inputs[0], &out = args.outputs[0];
-  const auto item = static_cast<int64_t>(dtype_size(x.dtype));
-  cuda::dynamic_quantize(cuda::stream_of(args.stream), x.dtype,
-                         static_cast<const char*>(x.data) + x.layout.offset * item, x.numel(),
+  cuda::dynamic_quantize(cuda::stream_of(args.stream), x.dtype, bytes_of(x), x.numel(),
                          out.as<uint8_t>(), args.outputs[1].as<float>(),
                          args.outputs[2].as<int32_t>());
 }

@@ -8,6 +8,7 @@
 
 #include "core/ceil_div.h"
 #include "core/parallel.h"
+#include "core/view_bytes.h"
 #include "ops/random/random_simd.h"
 
 namespace tilegrad {
@@ -150,8 +151,7 @@ void bernoulli_cpu(KernelArgs& args) {
   }
   const View& p = args.inputs[0];
   check_chances(p);
-  const void* chances =
-      static_cast<const char*>(p.data) + static_cast<size_t>(p.layout.offset) * dtype_size(p.dtype);
+  const void* chances = bytes_of(p);
   const auto row = TILEGRAD_SIMD(random_bernoulli_each);
   for_groups(out, args.attrs, random::kWords,
              [&](const GroupRange& range) { row(out.dtype, range, chances, out.data); });
@@ -198,8 +198,7 @@ void dropout_cpu(KernelArgs& args) {
   const double p = args.attrs.number("p");
   const uint64_t threshold = std::min<uint64_t>(chance_threshold(p), 0xffffffff);
   const double scale = p < 1 ? 1 / (1 - p) : 0;
-  const void* data =
-      static_cast<const char*>(x.data) + static_cast<size_t>(x.layout.offset) * dtype_size(x.dtype);
+  const void* data = bytes_of(x);
   const auto row = TILEGRAD_SIMD(random_dropout);
   for_groups(out, args.attrs, random::kWords, [&](const GroupRange& range) {
     row(out.dtype, range, threshold, scale, data, out.data);

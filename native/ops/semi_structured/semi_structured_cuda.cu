@@ -109,8 +109,9 @@ __global__ void __launch_bounds__(MmaSmall::kThreads, 1)
   const int down = ceil_div(p.n, Shape::kM);
   const int m0 = static_cast<int>(blockIdx.x) % down * Shape::kM;
   const int n0 = static_cast<int>(blockIdx.x) / down * Shape::kN;
-  const cuda::TileFiller<StridedOperand<T, true>, T, 64, Shape::kThreads> fill_a(p.values, m0);
-  const cuda::TileFiller<StridedOperand<T, true>, T, 64, Shape::kThreads> fill_b(p.x, n0);
+  using Operand = StridedOperand<T, true>;
+  using Tile = cuda::MmaTile<Operand, T, 64, Shape::kThreads>;
+  const cuda::TileFiller<Operand, Tile> fill_a(p.values, m0), fill_b(p.x, n0);
   int next_k = 0, next = 0;
   const auto fill = [&] {
     if (next_k < p.k) {
