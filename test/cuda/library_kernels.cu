@@ -113,7 +113,7 @@ void test_block_reduce(int n) {
   }
 }
 
-void run_library_kernels(bool small) {
+static void run_gemm_simt() {
   run_case("gemm_simt f32 33x20x17",
            [] { test_gemm_simt<float, float>({.m = 33, .n = 20, .k = 17}, 1e-5); });
   run_case("gemm_simt f32 no k",
@@ -129,6 +129,9 @@ void run_library_kernels(bool small) {
     test_gemm_simt<float, float>({.m = 9, .n = 70, .k = 100, .batches = 2, .epilogue = true}, 1e-5,
                                  3);
   });
+}
+
+static void run_activations() {
   for (const Activation activation :
        {Activation::gelu, Activation::gelu_tanh, Activation::silu, Activation::none}) {
     const std::string kind = std::to_string(static_cast<int>(activation));
@@ -150,6 +153,9 @@ void run_library_kernels(bool small) {
     test_gemm_mma<MmaF16>(
         {.m = 17, .n = 21, .k = 130, .epilogue = true, .activation = Activation::silu}, 2e-3, 2);
   });
+}
+
+static void run_gemm_mma() {
   run_case("gemm_mma bf16 rows", [] { test_gemm_mma<MmaBf16>({.m = 24, .n = 40, .k = 72}, 4e-3); });
   run_case("gemm_mma f16 odd", [] {
     test_gemm_mma<MmaF16>({.m = 17, .n = 21, .k = 35, .batches = 2, .epilogue = true, .pad = 1},
@@ -168,9 +174,9 @@ void run_library_kernels(bool small) {
   run_case("gemm_mma bf16 split depth", [] {
     test_gemm_mma<MmaBf16>({.m = 9, .n = 70, .k = 200, .batches = 2, .epilogue = true}, 1e-2, 3);
   });
-  run_case("block_reduce 32", [] { test_block_reduce<32>(100); });
-  run_case("block_reduce 256", [] { test_block_reduce<256>(1001); });
-  if (small) return;
+}
+
+static void run_large_products() {
   for (int layout = 0; layout < 4; layout++) {
     const GemmCase s{.m = 200,
                      .n = 135,
@@ -197,6 +203,15 @@ void run_library_kernels(bool small) {
         {.m = 136, .n = 144, .k = 40, .batches = 32, .a_transposed = true, .b_transposed = false},
         1e-3);
   });
+}
+
+void run_library_kernels(bool small) {
+  run_gemm_simt();
+  run_activations();
+  run_gemm_mma();
+  run_case("block_reduce 32", [] { test_block_reduce<32>(100); });
+  run_case("block_reduce 256", [] { test_block_reduce<256>(1001); });
+  if (!small) run_large_products();
 }
 
 }  // namespace tilegrad::kernel_tests

@@ -3,13 +3,6 @@ import { type NdArray, ndarray } from './op_rows.ts';
 
 export const numelOf = (shape: readonly number[]): number => shape.reduce((n, size) => n * size, 1);
 
-/** Row-major strides in elements. */
-export function stridesOf(shape: readonly number[]): number[] {
-  const strides = new Array<number>(shape.length).fill(1);
-  for (let d = shape.length - 2; d >= 0; d--) strides[d] = strides[d + 1]! * shape[d + 1]!;
-  return strides;
-}
-
 /** The coordinates of the flat row-major index `i`. */
 export function coordinates(shape: readonly number[], i: number): number[] {
   const at = new Array<number>(shape.length).fill(0);

@@ -25,9 +25,6 @@ inline FaultKind index_kind(IndexedOp op, int dim) {
   return static_cast<FaultKind>(kFirstIndexKind + static_cast<int32_t>(op) * kKindsPerOp + dim + 1);
 }
 
-inline bool is_index_fault(const Fault& fault) {
-  return static_cast<int32_t>(fault.kind) >= kFirstIndexKind;
-}
 inline std::string index_fault_message(const Fault& fault) {
   constexpr const char* names[] = {"index_select", "index_add", "gather",     "scatter",
                                    "scatter_add",  "one_hot",   "gather_rows"};

@@ -43,14 +43,6 @@ template <class T>
 void forward(const ConvShape& s, const T* x, const T* weight, const ConvEpilogue<T>& epilogue,
              bool winograd, T* y) {
   if (depthwise_forward(s, x, weight, epilogue, y)) return;
-  std::vector<ConvTap> taps;
-  const bool empty = s.c == 0;  // then the weight is empty too, whatever its r and s
-  taps.reserve(empty ? 0 : static_cast<size_t>(s.r * s.s));
-  for (int64_t i = 0; i < s.r && !empty; ++i) {
-    for (int64_t j = 0; j < s.s; ++j) {
-      taps.push_back({i * s.dilation_h, j * s.dilation_w, i * s.s + j});
-    }
-  }
   DirectConv<T> conv = {};
   conv.images = s.n, conv.groups = s.groups;
   conv.in = x, conv.channels = s.c / s.groups, conv.in_h = s.h, conv.in_w = s.w;
@@ -73,6 +65,7 @@ void forward(const ConvShape& s, const T* x, const T* weight, const ConvEpilogue
       return;
   }
   if (pointwise_fits(s) && run_pointwise(conv)) return;
+  const std::vector<ConvTap> taps = all_taps(s);
   const auto image = [&](bool shifted) {
     return ConvImage(s.h, s.w, s.stride_h, s.stride_w, s.pad_top, s.pad_left, s.q, taps, shifted);
   };

@@ -23,6 +23,18 @@ std::vector<int64_t> repeated(std::vector<int64_t> offsets, int64_t channels, in
 
 }  // namespace
 
+std::vector<ConvTap> all_taps(const ConvShape& s) {
+  std::vector<ConvTap> taps;
+  if (s.c == 0) return taps;  // then the weight is empty too, whatever its r and s
+  taps.reserve(static_cast<size_t>(s.r * s.s));
+  for (int64_t i = 0; i < s.r; ++i) {
+    for (int64_t j = 0; j < s.s; ++j) {
+      taps.push_back({i * s.dilation_h, j * s.dilation_w, i * s.s + j});
+    }
+  }
+  return taps;
+}
+
 ConvImage::ConvImage(int64_t in_h, int64_t in_w, int64_t stride_h, int64_t stride_w,
                      int64_t pad_top, int64_t pad_left, int64_t out_w, std::vector<ConvTap> taps,
                      bool shifted)

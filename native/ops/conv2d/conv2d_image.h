@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/conv_shape.h"
+
 namespace tilegrad {
 
 // Where a tap lies: padded row row + p * stride_h for output row p, and so for columns.
@@ -15,6 +17,9 @@ struct ConvTap {
   int64_t row, col;
   int64_t weight;  // index within one (r, s) plane of the weight
 };
+
+// Those of a convolution, row by row.
+std::vector<ConvTap> all_taps(const ConvShape& s);
 
 class ConvImage {
  public:
@@ -31,7 +36,6 @@ class ConvImage {
   // Of a copy for `rows` output rows, in elements.
   int64_t pitch() const { return out_w_ + extra_cols_; }
   int64_t plane(int64_t rows) const { return phases() * (rows + extra_rows_) * pitch(); }
-  int64_t extra_rows() const { return extra_rows_; }
 
   // Where (channel, tap) starts, for each channel and each tap in it; in place or in a copy.
   std::vector<int64_t> offsets_in_place(int64_t channels) const;

@@ -15,7 +15,7 @@
 #include "core/cpu/scratch.h"
 #include "core/parallel.h"
 #include "ops/conv2d/conv2d_image.h"
-#include "ops/conv2d/conv2d_patches_simd.h"
+#include "ops/conv2d/conv2d_segments.h"
 
 namespace tilegrad {
 namespace {
@@ -28,17 +28,6 @@ constexpr int64_t kPartsBytes = 1 << 20;    // of all parts' sums: a part of L2
 constexpr int64_t kBlockBytes = 512 << 10;  // of the sums of a task: a part of L2
 constexpr int64_t kCopyBytes = 512 << 10;   // of a task's images
 constexpr int64_t kFewPixels = 100;         // of images that are met together
-constexpr int64_t kMostColumns = 64;
-
-std::vector<ConvTap> all_taps(const ConvShape& s) {
-  std::vector<ConvTap> taps;
-  for (int64_t i = 0; i < s.r; ++i) {
-    for (int64_t j = 0; j < s.s; ++j) {
-      taps.push_back({i * s.dilation_h, j * s.dilation_w, i * s.s + j});
-    }
-  }
-  return taps;
-}
 
 void pack_patches(const PackPatches<float>& p) { TILEGRAD_SIMD(pack_patches_f32)(p); }
 void pack_patches(const PackPatches<double>& p) { TILEGRAD_SIMD(pack_patches_f64)(p); }
@@ -170,28 +159,13 @@ const T* PatchGradient<T>::copy_images(int64_t image, int64_t images, int64_t gr
 template <class T>
 void PatchGradient<T>::pack(const T* in, int64_t in_image, int64_t first, int64_t depth,
                             const Columns& c, T* space, T* out) const {
-  const int64_t lanes = geometry_.lanes, pitch = in_place_ ? s_.w : image_.pitch();
-  const int64_t most = kMostColumns / lanes * lanes;
+  const int64_t lanes = geometry_.lanes, most = PatchSegments::kMostPixels / lanes * lanes;
+  const PixelRows rows{pixels_, s_.q, in_image, in_place_ ? s_.w : image_.pitch()};
   const int64_t* offsets = offsets_.data() + (c.first - c.channel * plane_taps_);
-  PatchSegment segments[kMostColumns];
-  int first_segment[kMostColumns + 1];
   for (int64_t done = 0; done < depth; done += most) {
     const int64_t width = std::min(most, depth - done);
-    int vector = 0, count = 0;
-    for (int64_t begin = 0; begin < width; begin += lanes) {
-      first_segment[vector++] = count;
-      const int64_t end = std::min(begin + lanes, width);
-      for (int64_t j = begin; j < end;) {
-        const int64_t pixel = first + done + j, in_plane = pixel % pixels_, col = in_plane % s_.q;
-        const int64_t run = std::min(end - j, s_.q - col);
-        const int64_t at = pixel / pixels_ * in_image + in_plane / s_.q * pitch + col;
-        segments[count++] = {at - (j - begin), static_cast<int32_t>(j - begin),
-                             static_cast<int32_t>(j - begin + run)};
-        j += run;
-      }
-    }
-    first_segment[vector] = count;
-    pack_patches({c.count, offsets, in, vector, segments, first_segment, space, most});
+    const PatchSegments cut(rows, first + done, width, lanes);
+    pack_patches({c.count, offsets, in, cut.vectors, cut.segments, cut.first, space, most});
     const int cols = geometry_.tile_cols;
     kernels_.pack(
         {out + done * cols, cols, static_cast<int>(c.count), width, space, most, int64_t{1}});
@@ -202,7 +176,7 @@ template <class T>
 void PatchGradient<T>::run_task(int64_t part, int64_t group, int64_t panel, int64_t panels,
                                 T* out) const {
   const Columns all = columns(panel, panels);
-  const int64_t cols = geometry_.tile_cols, turned = cols * kMostColumns;
+  const int64_t cols = geometry_.tile_cols, turned = cols * PatchSegments::kMostPixels;
   const int64_t packed = cols * geometry_.one_tile_depth;
   T* space = static_cast<T*>(scratch(
       ScratchSlot::chunk, sizeof(T) * static_cast<size_t>(packed + turned + together_ * copied())));

@@ -12,7 +12,7 @@
 #include "core/cpu/scratch.h"
 #include "core/parallel.h"
 #include "ops/conv2d/conv2d_patch_weights.h"
-#include "ops/conv2d/conv2d_patches_simd.h"
+#include "ops/conv2d/conv2d_segments.h"
 
 namespace tilegrad {
 namespace {
@@ -147,26 +147,10 @@ class Patches {
 template <class T>
 void Patches<T>::pack_patches(const Batch& b, int64_t group, Tile t, int64_t first, int64_t depth,
                               T* out) const {
-  constexpr int kMostColumns = 64;
-  PatchSegment segments[kMostColumns];
-  int first_segment[kMostColumns + 1];
-  const int64_t lanes = geometry_.lanes, image = image_elements();
-  int vector = 0, count = 0;
-  for (int64_t begin = 0; begin < t.width; begin += lanes) {
-    first_segment[vector++] = count;
-    const int64_t end = std::min(begin + lanes, t.width);
-    for (int64_t j = begin; j < end;) {
-      const int64_t column = t.column + j, pixel = column % pixels_, col = pixel % grid_.width;
-      const int64_t width = std::min(end - j, grid_.width - col);
-      const int64_t at = column / pixels_ * image + pixel / grid_.width * pitch_ + col;
-      segments[count++] = {at - (j - begin), static_cast<int32_t>(j - begin),
-                           static_cast<int32_t>(j - begin + width)};
-      j += width;
-    }
-  }
-  first_segment[vector] = count;
+  const PatchSegments cut({pixels_, grid_.width, image_elements(), pitch_}, t.column, t.width,
+                          geometry_.lanes);
   patch_kernels_.pack({depth, offsets_.data() + first, b.in + group * conv_.channels * plane_,
-                       vector, segments, first_segment, out, cols_});
+                       cut.vectors, cut.segments, cut.first, out, cols_});
 }
 
 // The rows of one phase; `aside` is (rows, cols).

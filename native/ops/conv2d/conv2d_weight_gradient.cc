@@ -31,16 +31,6 @@ constexpr int64_t kTaskWork = 1 << 19;      // multiply-adds
 constexpr int64_t kPanelVectors = 640;      // of a panel of dy: a part of L1
 constexpr int64_t kImageBytes = 128 << 10;  // of copied planes
 
-std::vector<ConvTap> all_taps(const ConvShape& s) {
-  std::vector<ConvTap> taps;
-  for (int64_t i = 0; i < s.r; ++i) {
-    for (int64_t j = 0; j < s.s; ++j) {
-      taps.push_back({i * s.dilation_h, j * s.dilation_w, i * s.s + j});
-    }
-  }
-  return taps;
-}
-
 // A kernel of 1 x 1 meets whole planes: rows are then as long as `most` allows.
 ConvShape flattened(const ConvShape& s, int64_t most) {
   ConvShape flat = s;
