@@ -2,6 +2,7 @@
 // the rows of b. Bytes moved: the rows of b, which
 // neighbouring threads read, come from the caches; the result is written once.
 #include "core/cuda/cuda_device.h"
+#include "core/cuda/lane_sum.cuh"
 #include "core/cuda/launch.cuh"
 #include "core/math.h"
 #include "ops/cdist/cdist.h"
@@ -20,15 +21,17 @@ __global__ void __launch_bounds__(kThreads)
   for (int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x; i < count;
        i += int64_t{gridDim.x} * kThreads) {
     const T *x = a + i / s.r * s.m, *y = b + (i / (s.p * s.r) * s.r + i % s.r) * s.m;
+    const auto size = [&](int64_t k) {
+      return math::fabs(static_cast<C>(x[k]) - static_cast<C>(y[k]));
+    };
     C total = 0;
-    for (int64_t k = 0; k < s.m; ++k) {
-      const C d = static_cast<C>(x[k]) - static_cast<C>(y[k]), size = math::fabs(d);
-      if (norm == CdistNorm::euclid)
-        total += d * d;
-      else if (norm == CdistNorm::sum)
-        total += size;
-      else
-        total = size > total || size != size ? size : total;
+    if (norm == CdistNorm::most) {
+      for (int64_t k = 0; k < s.m; ++k)
+        total = size(k) > total || size(k) != size(k) ? size(k) : total;
+    } else {
+      const bool squares = norm == CdistNorm::euclid;
+      total = cuda::lane_sum<C, 1>(
+          0, s.m, [&](int64_t k) { return squares ? size(k) * size(k) : size(k); });
     }
     out[i] = static_cast<T>(norm == CdistNorm::euclid ? math::sqrt(total) : total);
   }
@@ -44,11 +47,10 @@ __global__ void __launch_bounds__(kThreads)
     const int64_t row = i / m;
     const T* other = b + row / p * r * m + i % m;
     const C at = static_cast<C>(a[i]);
-    C total = 0;
-    for (int64_t j = 0; j < r; ++j) {
+    const C total = cuda::lane_sum<C, 1>(0, r, [&](int64_t j) {
       const C g = static_cast<C>(dout[row * r + j]), d = at - static_cast<C>(other[j * m]);
-      total += d > C(0) ? g : (d < C(0) ? -g : C(0));
-    }
+      return d > C(0) ? g : (d < C(0) ? -g : C(0));
+    });
     out[i] = static_cast<T>(total);
   }
 }

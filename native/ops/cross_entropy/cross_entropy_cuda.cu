@@ -5,6 +5,7 @@
 #include "core/cuda/copy.h"
 #include "core/cuda/cuda_device.h"
 #include "core/cuda/fault.cuh"
+#include "core/cuda/lane_sum.cuh"
 #include "core/cuda/reduce.cuh"
 #include "core/math.h"
 #include "core/view_bytes.h"
@@ -89,16 +90,16 @@ __global__ void __launch_bounds__(kThreads)
       for (int64_t c = lane; c < n; c += Lanes)
         most = cuda::Largest()(static_cast<C>(call.x[first + c * call.inner]), most);
       most = cuda::reduce_lanes<Lanes>(most, cuda::Largest());
-      C sum = C(0);
-      for (int64_t c = lane; c < n; c += Lanes)
-        sum += math::exp(static_cast<C>(call.x[first + c * call.inner]) - most);
+      const C sum = cuda::lane_sum<C, Lanes>(lane, n, [&](int64_t c) {
+        return math::exp(static_cast<C>(call.x[first + c * call.inner]) - most);
+      });
       log_sum = math::log(cuda::reduce_lanes<Lanes>(sum, cuda::Sum()));
     }
     if (call.dense) {
-      for (int64_t c = lane; c < n; c += Lanes) {
+      dot = cuda::lane_sum<C, Lanes>(lane, n, [&](int64_t c) {
         const int64_t at = first + c * call.inner;
-        dot += call.target_of(at, c) * (static_cast<C>(call.x[at]) - most - log_sum);
-      }
+        return call.target_of(at, c) * (static_cast<C>(call.x[at]) - most - log_sum);
+      });
       dot = cuda::reduce_lanes<Lanes>(dot, cuda::Sum());
     }
     if (!inside || lane != 0) continue;
@@ -153,7 +154,8 @@ __global__ void __launch_bounds__(kThreads)
     const int64_t n = inside ? call.classes : 0, first = call.first(position);
     C total = C(0);  // of the dense target
     if (call.dense) {
-      for (int64_t c = lane; c < n; c += Lanes) total += call.target_of(first + c * call.inner, c);
+      total = cuda::lane_sum<C, Lanes>(
+          lane, n, [&](int64_t c) { return call.target_of(first + c * call.inner, c); });
       total = cuda::reduce_lanes<Lanes>(total, cuda::Sum());
     }
     if (!inside) continue;

@@ -80,8 +80,10 @@ __global__ void __launch_bounds__(kThreads)
     const MeanAxis::Span rows = plan.rows.span(cell.row), cols = plan.cols.span(cell.column);
     C total = C(0);
     for (int64_t h = rows.begin; h < rows.end; h++) {
+      C row = C(0);  // by rows: an f32 that counts ones stays at 2^24
       for (int64_t w = cols.begin; w < cols.end; w++)
-        total += static_cast<C>(from[h * plan.cols.size + w]);
+        row += static_cast<C>(from[h * plan.cols.size + w]);
+      total += row;
     }
     const bool any = rows.begin < rows.end && cols.begin < cols.end;
     y[i] = static_cast<T>(any ? total / divisor_of<C>(plan, rows, cols) : C(0));

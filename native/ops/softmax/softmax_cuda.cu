@@ -2,6 +2,7 @@
 // it three times (largest, sum, result), the last two from the cache. Over others: a thread for each column, neighbours
 // side by side. Bytes moved: one read and one write per element, the gradient one read more.
 #include "core/cuda/cuda_device.h"
+#include "core/cuda/lane_sum.cuh"
 #include "core/cuda/reduce.cuh"
 #include "core/math.h"
 #include "ops/softmax/softmax.h"
@@ -12,7 +13,6 @@ namespace {
 
 constexpr int kThreads = 256;
 constexpr int64_t kLongRow = 1024;
-constexpr int64_t kRun = 4096;
 
 // What of a slice a thread sees: elements lane, lane + Lanes, ... `stride` apart.
 template <int Lanes>
@@ -29,19 +29,6 @@ struct Slice {
   __device__ int64_t at(int64_t i) const { return first + i * stride; }
 };
 
-// What one thread adds up of f: in runs, since an f32 that counts ones stays at 2^24.
-template <class C, int Lanes, class F>
-__device__ C lane_sum(int lane, int64_t n, F&& f) {
-  C sum = C(0);
-  for (int64_t first = lane; first < n; first += kRun * Lanes) {
-    const int64_t end = n - first < kRun * Lanes ? n : first + kRun * Lanes;
-    C run = C(0);
-    for (int64_t i = first; i < end; i += Lanes) run += f(i);
-    sum += run;
-  }
-  return sum;
-}
-
 template <class T, bool kLog, int Lanes>
 __global__ void __launch_bounds__(kThreads)
     softmax(const SoftmaxSlices s, const T* __restrict__ x, T* __restrict__ y) {
@@ -56,7 +43,7 @@ __global__ void __launch_bounds__(kThreads)
     for (int64_t i = slice.lane; i < n; i += Lanes)
       most = cuda::Largest()(static_cast<C>(x[slice.at(i)]), most);
     most = cuda::reduce_lanes<Lanes>(most, cuda::Largest());
-    C sum = lane_sum<C, Lanes>(
+    C sum = cuda::lane_sum<C, Lanes>(
         slice.lane, n, [&](int64_t i) { return math::exp(static_cast<C>(x[slice.at(i)]) - most); });
     sum = cuda::reduce_lanes<Lanes>(sum, cuda::Sum());
     const C log_sum = kLog ? math::log(sum) : C(0);
@@ -78,7 +65,7 @@ __global__ void __launch_bounds__(kThreads)
   for (int64_t start = int64_t{blockIdx.x} * kSlices; start < s.outer * s.inner; start += step) {
     const Slice<Lanes> slice(start + threadIdx.x / Lanes, s);
     const int64_t n = slice.inside ? s.n : 0;
-    C sum = lane_sum<C, Lanes>(slice.lane, n, [&](int64_t i) {
+    C sum = cuda::lane_sum<C, Lanes>(slice.lane, n, [&](int64_t i) {
       const C g = static_cast<C>(dout[slice.at(i)]);
       return kLog ? g : g * static_cast<C>(y[slice.at(i)]);
     });
