@@ -9,6 +9,7 @@ describe.each([
   ['softmax', 'the shares of 2^25 equal rows', 4, [1, 1]],
   ['softmaxGradient', 'the gradient of the shares of 2^25 equal rows', 6, [0, 0]],
   ['dot', 'the product of two vectors of 2^29 ones', 3, [2 ** 29]],
+  ['cdist', 'distances of 2^25 places, and to as many rows', 2, [2 ** 25, 2 ** 25]],
   ['conv2d', '16-bit images and their gradients, of 0.8 GB each', 5, [4, 1, 1, true]],
   ['pad', 'a padded row of more than 2^31 bytes', 8, [7, 7, 0, 0, 7, 7]],
 ])('%s', (name, what, needs, expected) => {

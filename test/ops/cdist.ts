@@ -1,6 +1,6 @@
 import { cdist, zeros } from 'tilegrad';
 import { element, fromCoordinates } from '../support/ndarray.ts';
-import { defineRows, type NdArray } from '../support/op_rows.ts';
+import { defineRows, type NdArray, type Sample } from '../support/op_rows.ts';
 
 export default defineRows<{ p?: number }>({
   name: 'cdist',
@@ -53,6 +53,16 @@ export default defineRows<{ p?: number }>({
       ],
       attrs: { p: Infinity },
     },
+    ...[1, 2, Infinity].map(
+      (p): Sample<{ p?: number }> => ({
+        name: 'long rows',
+        inputs: [
+          { shape: [7, 8200], grad: false },
+          { shape: [2, 8200], grad: false },
+        ],
+        attrs: { p },
+      }),
+    ),
     {
       name: 'far from 0',
       inputs: [

@@ -1,5 +1,5 @@
 // Rows so long that sums, tables and places of one number each element would give out. node large.mjs NAME; prints what it gives.
-import { conv2d, full, matmul, memory, narrow, ones, pad, softmax, tensor, zeros } from 'tilegrad';
+import { cdist, conv2d, full, matmul, memory, narrow, ones, pad, softmax, tensor, zeros } from 'tilegrad';
 
 const at = (x, i) =>
   narrow(x.reshape([-1]), 0, i, 1)
@@ -26,6 +26,15 @@ const programs = {
   dot() {
     const x = ones([2 ** 29], { dtype: 'bf16' });
     return [at(matmul(x, x), 0)];
+  },
+  // By places and, in the gradient, by rows.
+  cdist() {
+    const n = 2 ** 25;
+    const place = ones([1, 1], { requiresGrad: true });
+    cdist(place, zeros([n, 1]), { p: 1 })
+      .sum()
+      .backward();
+    return [at(cdist(ones([1, n]), zeros([1, n]), { p: 1 }), 0), at(place.grad, 0)];
   },
   // 16-bit images are computed in f32, some at a time: all of them would take four times what they take themselves.
   conv2d() {

@@ -40,8 +40,10 @@ void cdist_cpu(KernelArgs& args) {
     const T *a = args.inputs[0].as<T>(), *b = args.inputs[1].as<T>();
     T* out = args.outputs[0].as<T>();
     parallel_for(s.batch * tall * wide, grain_for(work, kChunk), [&](int64_t begin, int64_t end) {
-      const size_t values = static_cast<size_t>((kernels.columns + kTileRows) * s.m);
-      void* room = scratch(ScratchSlot::chunk, values * sizeof(compute_t<T>));
+      const int64_t rows = std::min(kTileRows, s.p),
+                    sums = s.m > kCdistPlaces ? rows * kernels.columns : 0;
+      const int64_t values = (kernels.columns + rows) * std::min(s.m, kCdistPlaces) + sums;
+      void* room = scratch(ScratchSlot::chunk, static_cast<size_t>(values) * sizeof(compute_t<T>));
       for (int64_t i = begin; i < end; ++i) {
         const int64_t n = i / (tall * wide);
         const int64_t row = i / wide % tall * kTileRows, column = i % wide * kernels.columns;

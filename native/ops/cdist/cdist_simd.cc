@@ -1,7 +1,8 @@
 // A tile of distances: some rows of b are packed transposed, so that a vector holds one place of kLanes of them, and each
 // register tile of kRows by kVectors vectors subtracts, and adds what the norm says, for all m places. f16 and bf16 are
 // computed in f32. Two instructions for each vector and place: differences are exact to the last bit, unlike those of a
-// product of the two sets. // (kRows, kVectors kLanes)
+// product of the two sets. Long rows go block by block, whose sums are added up beside: an f32 that has counted to 2^24 sees
+// no further places. // (kRows, kVectors kLanes)
 #include "ops/cdist/cdist_simd.h"
 
 #include "core/cpu/simd_rows.h"
@@ -40,10 +41,11 @@ TG_SIMD Vec<C> root(Vec<C> v) {
 #endif
 }
 
-// packed: (m, kVectors kLanes); a: rows m apart.
+// A block of places. packed: (m, kVectors kLanes); a: rows a_pitch apart. total: (R, kVectors kLanes), what blocks before
+// have given, or null for a single block; out is null but for the last.
 template <CdistNorm N, int R, class T, class C>
-TG_SIMD void register_tile(const C* a, const C* packed, int64_t m, T* out, int64_t pitch,
-                           int64_t columns) {
+TG_SIMD void register_tile(const C* a, int64_t a_pitch, const C* packed, int64_t m, C* total,
+                           T* out, int64_t pitch, int64_t columns) {
   constexpr int W = kLanes<C>;
   Vec<C> sums[R][kVectors] = {};
   for (int64_t i = 0; i < m; ++i) {
@@ -52,7 +54,7 @@ TG_SIMD void register_tile(const C* a, const C* packed, int64_t m, T* out, int64
     for (int v = 0; v < kVectors; ++v) b[v] = load(packed + (i * kVectors + v) * W);
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
-      const Vec<C> at = broadcast<C>(a[r * m + i]);
+      const Vec<C> at = broadcast<C>(a[r * a_pitch + i]);
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) sums[r][v] = joined<N, C>(sums[r][v], b[v] - at);
     }
@@ -63,6 +65,13 @@ TG_SIMD void register_tile(const C* a, const C* packed, int64_t m, T* out, int64
     for (int v = 0; v < kVectors; ++v) {
       const int64_t left = columns - v * W;
       if (left <= 0) break;
+      if (total) {
+        C* of = total + (r * kVectors + v) * W;
+        sums[r][v] =
+            N == CdistNorm::most ? max_nan<C>(sums[r][v], load(of)) : sums[r][v] + load(of);
+        store<C>(of, sums[r][v]);
+        if (!out) continue;
+      }
       store_narrow<T>(out + r * pitch + v * W,
                       N == CdistNorm::euclid ? root<C>(sums[r][v]) : sums[r][v],
                       left < W ? static_cast<int>(left) : W);
@@ -70,30 +79,53 @@ TG_SIMD void register_tile(const C* a, const C* packed, int64_t m, T* out, int64
   }
 }
 
+// Places [first, first + m) of all rows.
 template <CdistNorm N, class T>
-void tile_of(const CdistTile& t, void* work) {
+TG_SIMD void block_of(const CdistTile& t, int64_t first, int64_t m, compute_t<T>* total,
+                      compute_t<T>* packed) {
   using C = compute_t<T>;
   constexpr int64_t kColumns = kVectors * kLanes<C>;
-  auto *a = static_cast<const T*>(t.a), *b = static_cast<const T*>(t.b);
-  auto* packed = static_cast<C*>(work);
-  for (int64_t i = 0; i < t.m; ++i)
+  const T *a = static_cast<const T*>(t.a) + first, *b = static_cast<const T*>(t.b) + first;
+  for (int64_t i = 0; i < m; ++i)
     for (int64_t j = 0; j < kColumns; ++j)
       packed[i * kColumns + j] = j < t.columns ? static_cast<C>(b[j * t.m + i]) : C(0);
   const C* rows;
+  int64_t pitch = t.m;
   if constexpr (std::is_same_v<T, C>) {
     rows = a;
   } else {
-    C* wide = packed + t.m * kColumns;
-    for (int64_t i = 0; i < t.rows * t.m; ++i) wide[i] = static_cast<C>(a[i]);
-    rows = wide;
+    C* wide = packed + m * kColumns;
+    for (int64_t r = 0; r < t.rows; ++r)
+      for (int64_t i = 0; i < m; ++i) wide[r * m + i] = static_cast<C>(a[r * t.m + i]);
+    rows = wide, pitch = m;
   }
-  auto* out = static_cast<T*>(t.out);
+  auto* out = static_cast<T*>(first + m == t.m ? t.out : nullptr);
+  const auto at = [&](int64_t r) __attribute__((always_inline)) {
+    return out ? out + r * t.pitch : nullptr;
+  };
+  const auto total_of = [&](int64_t r) __attribute__((always_inline)) {
+    return total ? total + r * kColumns : nullptr;
+  };
   int64_t r = 0;
   for (; r + kRows <= t.rows; r += kRows)
-    register_tile<N, kRows, T, C>(rows + r * t.m, packed, t.m, out + r * t.pitch, t.pitch,
+    register_tile<N, kRows, T, C>(rows + r * pitch, pitch, packed, m, total_of(r), at(r), t.pitch,
                                   t.columns);
   for (; r < t.rows; ++r)
-    register_tile<N, 1, T, C>(rows + r * t.m, packed, t.m, out + r * t.pitch, t.pitch, t.columns);
+    register_tile<N, 1, T, C>(rows + r * pitch, pitch, packed, m, total_of(r), at(r), t.pitch,
+                              t.columns);
+}
+
+template <CdistNorm N, class T>
+void tile_of(const CdistTile& t, void* work) {
+  using C = compute_t<T>;
+  auto* packed = static_cast<C*>(work);
+  if (t.m <= kCdistPlaces) return block_of<N, T>(t, 0, t.m, nullptr, packed);
+  const int64_t sums = t.rows * kVectors * kLanes<C>;
+  C* total = packed;
+  packed += sums;
+  for (int64_t i = 0; i < sums; ++i) total[i] = C(0);
+  for (int64_t i = 0; i < t.m; i += kCdistPlaces)
+    block_of<N, T>(t, i, t.m - i < kCdistPlaces ? t.m - i : kCdistPlaces, total, packed);
 }
 
 template <class T>
@@ -121,14 +153,19 @@ TG_SIMD void slope_rows(const CdistSlopes& s, int64_t row) {
     const T* b = static_cast<const T*>(s.b) + i;
     Vec<C> at[R], sums[R] = {};
     for (int r = 0; r < R; ++r) at[r] = load_wide(a + r * s.m + i, count);
-    for (int64_t j = 0; j < s.columns; ++j) {
-      const Vec<C> from = load_wide(b + j * s.m, count);
+    for (int64_t first = 0; first < s.columns; first += kColumnRun) {
+      const int64_t last = s.columns - first < kColumnRun ? s.columns : first + kColumnRun;
+      Vec<C> run[R] = {};
+      for (int64_t j = first; j < last; ++j) {
+        const Vec<C> from = load_wide(b + j * s.m, count);
 #pragma GCC unroll 4
-      for (int r = 0; r < R; ++r) {
-        const Vec<C> d = at[r] - from, g = broadcast<C>(static_cast<C>(dout[r * s.columns + j]));
-        sums[r] += d > Vec<C>{} ? g : Vec<C>{};
-        sums[r] -= d < Vec<C>{} ? g : Vec<C>{};
+        for (int r = 0; r < R; ++r) {
+          const Vec<C> d = at[r] - from, g = broadcast<C>(static_cast<C>(dout[r * s.columns + j]));
+          run[r] += d > Vec<C>{} ? g : Vec<C>{};
+          run[r] -= d < Vec<C>{} ? g : Vec<C>{};
+        }
       }
+      for (int r = 0; r < R; ++r) sums[r] += run[r];
     }
     for (int r = 0; r < R; ++r) store_narrow<T>(out + r * s.m + i, sums[r], count);
   }

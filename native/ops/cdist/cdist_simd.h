@@ -25,9 +25,12 @@ struct CdistSlopes {
   int64_t rows, columns, m;
 };
 
+// Of a row that a tile takes at once.
+constexpr int64_t kCdistPlaces = 8192;
+
 struct CdistKernels {
   int64_t columns;  // the most of a tile
-  // `work`: (columns + rows) m values of the compute type.
+  // `work`: (columns + rows) m values of the compute type, of m at most kCdistPlaces, and rows columns more of a larger m.
   void (*tile)(const CdistTile& tile, void* work);
   void (*slopes)(const CdistSlopes& rows);
 };

@@ -15,7 +15,7 @@ TG_SIMD T divisor_of(const AvgPool& pool, const PoolSpan& rows, const PoolSpan& 
 }
 
 template <class T>
-TG_SIMD T sum_run(const T* x, int64_t n) {
+TG_SIMD T sum_short_run(const T* x, int64_t n) {
   constexpr int W = kLanes<T>;
   Vec<T> a = {}, b = {}, c = {}, d = {};
   int64_t i = 0;
@@ -28,6 +28,15 @@ TG_SIMD T sum_run(const T* x, int64_t n) {
   for (; i + W <= n; i += W) a += load(x + i);
   b += load_partial(x + i, static_cast<int>(n - i));
   return sum_lanes<T>((a + b) + (c + d));
+}
+
+// However long: an f32 that has counted to 2^24 sees no further values.
+template <class T>
+TG_SIMD T sum_run(const T* x, int64_t n) {
+  constexpr int64_t kRun = 1 << 16;
+  T total = 0;
+  for (; n > kRun; x += kRun, n -= kRun) total += sum_short_run(x, kRun);
+  return total + sum_short_run(x, n);
 }
 
 // y[q] for regular cells from the row of sums.
