@@ -1,6 +1,21 @@
 // Products of the sizes that the CPU takes different paths for, beyond those of the generated tests: B streamed in parts
 // of k or in strips, dots with rows of weights, rows of A unpacked, and whole blocks.
-import { type DType, getNumThreads, manualSeed, matmul, randn, setNumThreads, type Tensor, transpose } from 'tilegrad';
+import {
+  type DType,
+  getNumThreads,
+  linear,
+  manualSeed,
+  matmul,
+  rand,
+  randn,
+  semiStructuredCompress,
+  semiStructuredDense,
+  semiStructuredLinear,
+  setNumThreads,
+  type Tensor,
+  tidy,
+  transpose,
+} from 'tilegrad';
 import { afterAll, describe, expect, test } from 'vitest';
 
 interface Product {
@@ -77,5 +92,46 @@ describe.each(products)('$path', (product) => {
       return matmul(a, b).dataSync();
     });
     for (const other of others) expect(other).toEqual(first);
+  });
+});
+
+// More than 2^24 results: rows, batches, or both are computed in parts.
+describe.each([
+  ['f16', 2 ** -11],
+  ['bf16', 2 ** -8],
+] as const)('large results of %s', (dtype, rounding) => {
+  const drawn = (...shape: number[]): Tensor => rand(shape, { dtype, device: 'cpu' }).sub(0.5);
+
+  function expectRounded(product: (...inputs: Tensor[]) => Tensor, ...inputs: Tensor[]): void {
+    const wide = product(...inputs.map((x) => x.cast('f32')));
+    const off = product(...inputs)
+      .cast('f32')
+      .sub(wide)
+      .abs();
+    expect(off.sub(wide.abs().mul(rounding)).max().itemSync()).toBeLessThan(1e-5);
+  }
+
+  test.each([
+    ['rows', [4300, 20], [20, 4100]],
+    ['batches of rows', [3, 4300, 20], [20, 4100]],
+    ['batches', [50, 600, 9], [50, 9, 601]],
+    ['a broadcast batch', [1, 600, 9], [7, 9, 4100]],
+  ])('%s', (_, a, b) => tidy(() => expectRounded(matmul, drawn(...a), drawn(...b))));
+
+  test('with bias, residual and activation', () => {
+    const affine = (x: Tensor, weight: Tensor, bias: Tensor, residual: Tensor) =>
+      linear(x, weight, bias, { residual: transpose(residual), activation: 'relu' });
+    tidy(() => expectRounded(affine, drawn(4300, 20), drawn(4100, 20), drawn(4100), drawn(4100, 4300)));
+  });
+
+  test('of 2:4 weights', () => {
+    tidy(() => {
+      const [values, indices] = semiStructuredCompress(drawn(64, 64));
+      const dense = semiStructuredDense(values, indices);
+      const [x, bias] = [drawn(140_000, 64), drawn(64)];
+      const wide = linear(x.cast('f32'), dense.cast('f32'), bias.cast('f32'));
+      const off = semiStructuredLinear(x, values, indices, bias).cast('f32').sub(wide).abs();
+      expect(off.sub(wide.abs().mul(rounding)).max().itemSync()).toBeLessThan(1e-5);
+    });
   });
 });

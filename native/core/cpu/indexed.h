@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstring>
-#include <memory>
 #include <string>
 
 #include "core/cpu/copy.h"
@@ -11,6 +10,7 @@
 #include "core/parallel.h"
 #include "core/tensor.h"
 #include "core/view_bytes.h"
+#include "core/workspace.h"
 
 namespace tilegrad {
 
@@ -35,30 +35,39 @@ std::string index_message(int64_t index, int64_t at, int64_t size, int dim);
 /// Throws ERR_ARGUMENT unless all positions in the index are from 0 to rows - 1.
 void check_index(const View& index, int64_t rows);
 
-/// Fills `out` with `base` (none: with 0) and lets `add` add to it: add.operator()<T>(values) for elements of T. 16-bit floats
-/// are summed in f32 and rounded once.
+inline bool is_16_bit_float(DType d) { return d == DType::f16 || d == DType::bf16; }
+
+inline void fill_with_zeros(void* out, int64_t bytes) {
+  constexpr int64_t kGrain = 65536;
+  parallel_for(bytes, kGrain, [out](int64_t begin, int64_t end) {
+    std::memset(static_cast<char*>(out) + begin, 0, static_cast<size_t>(end - begin));
+  });
+}
+
+/// Fills the call's output with `base` (none: with 0) and lets `add` add to it: add.operator()<T>(values) for elements of T.
+/// 16-bit floats are summed in f32, in a workspace of as many elements, and rounded once.
 template <class Add>
-void add_indexed(const View& base, const View& out, const Add& add) {
+void add_indexed(const KernelArgs& args, const View& base, const Add& add) {
+  const View& out = args.outputs[0];
   const int64_t numel = out.numel();
-  if (out.dtype == DType::f16 || out.dtype == DType::bf16) {
-    const std::unique_ptr<float[]> wide(new float[static_cast<size_t>(numel)]());
-    if (base) widen(out.dtype, base.as<uint16_t>(), wide.get(), numel);
-    if (out.dtype == DType::f16) {
-      add.template operator()<f16>(wide.get());
+  if (is_16_bit_float(out.dtype)) {
+    float* wide = workspace(args);
+    if (base) {
+      widen(out.dtype, base.as<uint16_t>(), wide, numel);
     } else {
-      add.template operator()<bf16>(wide.get());
+      fill_with_zeros(wide, numel * int64_t{sizeof(float)});
     }
-    return narrow(out.dtype, wide.get(), out.as<uint16_t>(), numel);
+    if (out.dtype == DType::f16) {
+      add.template operator()<f16>(wide);
+    } else {
+      add.template operator()<bf16>(wide);
+    }
+    return narrow(out.dtype, wide, out.as<uint16_t>(), numel);
   }
   if (base) {
     copy_strided_cpu(base, out);
   } else {
-    constexpr int64_t kGrain = 65536;
-    char* bytes = static_cast<char*>(out.data);
-    parallel_for(numel * static_cast<int64_t>(dtype_size(out.dtype)), kGrain,
-                 [=](int64_t begin, int64_t end) {
-                   std::memset(bytes + begin, 0, static_cast<size_t>(end - begin));
-                 });
+    fill_with_zeros(out.data, numel * static_cast<int64_t>(dtype_size(out.dtype)));
   }
   switch (out.dtype) {
     TG_CASE(f32, float, T, add.template operator()<T>(out.as<T>()))

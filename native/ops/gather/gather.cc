@@ -76,6 +76,7 @@ void scatter_add_infer(InferContext& ctx) {
   expect_index(ctx, 0, shape);
   expect_source(ctx, 0, 1, ctx.has(2) ? 2 : -1);
   ctx.output(shape, ctx.dtype(1));
+  if (is_16_bit_float(ctx.dtype(1))) request_workspace(ctx, shape.numel());
 }
 
 }  // namespace

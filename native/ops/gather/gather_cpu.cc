@@ -152,7 +152,7 @@ void scatter_add_cpu(KernelArgs& args) {
   const View& out = args.outputs[0];
   const bool any = args.inputs[0].numel() > 0;
   const GatherPlan p = gather_plan(args.attrs, out.shape(), args.inputs[0].shape());
-  add_indexed(args.has(2) ? args.inputs[2] : View{}, out, [&]<class T>(auto* values) {
+  add_indexed(args, args.has(2) ? args.inputs[2] : View{}, [&]<class T>(auto* values) {
     if (any) scatter_add<T>(args, p, values);
   });
 }

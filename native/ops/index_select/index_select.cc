@@ -51,6 +51,7 @@ void index_add_infer(InferContext& ctx) {
     ctx.fail(ErrorCode::shape, "source must have shape ", expected, " but has ", ctx.shape(1),
              " (input ", shape, ", index ", ctx.shape(0), ")");
   ctx.output(shape, ctx.dtype(1));
+  if (is_16_bit_float(ctx.dtype(1))) request_workspace(ctx, shape.numel());
 }
 
 }  // namespace

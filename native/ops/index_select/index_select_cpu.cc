@@ -90,7 +90,7 @@ void index_add_cpu(KernelArgs& args) {
   const View& out = args.outputs[0];
   const IndexedRows r = indexed_rows(args.attrs, out.shape());
   check_index(args.inputs[0], r.rows);
-  add_indexed(args.has(2) ? args.inputs[2] : View{}, out,
+  add_indexed(args, args.has(2) ? args.inputs[2] : View{},
               [&]<class T>(auto* values) { index_add<T>(args, r, values); });
 }
 

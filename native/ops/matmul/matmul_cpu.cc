@@ -1,5 +1,6 @@
 // matmul on the CPU: the strides go to the product of the core as they are. 16-bit floats are widened as they are packed
 // or streamed, computed in f32 and rounded once.
+#include <algorithm>
 #include <memory>
 #include <type_traits>
 
@@ -12,6 +13,8 @@
 
 namespace tilegrad {
 namespace {
+
+constexpr int64_t kWideElements = 1 << 24, kWideRows = 128;  // each part packs B anew
 
 // A contiguous view of what kernels that compute with T read: the view itself if it is one, else a copy that lies here.
 template <class T, class S>
@@ -28,7 +31,11 @@ class Straight {
       from = copy.get();
     }
     data_.reset(new T[static_cast<size_t>(n)]);
-    for (int64_t i = 0; i < n; ++i) data_[i] = T(from[i]);
+    if constexpr (std::is_same_v<T, S>) {
+      std::copy(from, from + n, data_.get());
+    } else {
+      widen(view.dtype, from, data_.get(), n);
+    }
     view_ = {data_.get(), Layout::contiguous(view.shape()), view.dtype};
   }
   const View& view() const { return view_; }
@@ -69,10 +76,40 @@ void multiply(const KernelArgs& args, Activation activation, const View& out) {
   gemm_batched(g, batch);
 }
 
+// Places [first, first + count) of dimension `d` of the result, as a view of `rank` or fewer dimensions has them.
+View part(View view, int rank, int d, int64_t first, int64_t count) {
+  Layout& layout = view.layout;
+  const int own = d - (rank - layout.rank());
+  if (!view.data || own < 0 || layout.shape[own] == 1) return view;
+  layout.offset += first * layout.strides[own];
+  layout.shape[own] = count;
+  return view;
+}
+
+// Large results are computed in parts of the first dimension that has several places, columns aside: their f32 sums take
+// room beside them.
 template <class S>
 void multiply_16_bit(const KernelArgs& args, Activation activation) {
   const View& out = args.outputs[0];
   const int64_t n = out.numel();
+  const int rank = out.layout.rank();
+  int d = 0;
+  while (d < rank - 2 && out.shape()[d] == 1) ++d;
+  const bool rows = d == rank - 2;
+  const int64_t places = out.shape()[d], least = rows ? kWideRows : 1;
+  const int64_t at_once = std::max(kWideElements / (n / places), least);
+  for (int64_t first = 0; places > at_once && first < places; first += at_once) {
+    const int64_t count = std::min(at_once, places - first);
+    View inputs[4];
+    for (int i = 0; i < args.input_count; ++i) {
+      const bool takes = i != 2 && !(rows && i == 1);
+      inputs[i] = takes ? part(args.inputs[i], rank, d, first, count) : args.inputs[i];
+    }
+    const View some = part(out, rank, d, first, count);
+    multiply_16_bit<S>({args.op, inputs, args.input_count, &some, 1, args.attrs, args.stream},
+                       activation);
+  }
+  if (places > at_once) return;
   float* sums =
       static_cast<float*>(scratch(ScratchSlot::whole, sizeof(float) * static_cast<size_t>(n)));
   multiply<float, S>(args, activation, {sums, Layout::contiguous(out.shape()), DType::f32});

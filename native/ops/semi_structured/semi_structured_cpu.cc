@@ -1,8 +1,10 @@
 // 2:4 matrices on the CPU: rows are spread over the threads. The product is the dense one of an unpacked copy: CPUs have
 // no instruction that skips. Bytes moved by the others: each matrix once; the product moves the unpacked copy besides.
+#include <algorithm>
 #include <memory>
 
 #include "core/cpu/gemm.h"
+#include "core/cpu/half.h"
 #include "core/parallel.h"
 #include "ops/semi_structured/semi_structured.h"
 #include "ops/semi_structured/semi_structured_group.h"
@@ -35,39 +37,38 @@ void unpack(const View& values, const View& indices, Out* out) {
   });
 }
 
-// 16-bit floats are widened, multiplied in f32 and rounded once.
+// 16-bit floats are widened, rows of x by groups, multiplied in f32 and rounded once.
 template <class T>
 void multiply(const View& x, const View& values, const View& indices, const View* bias,
               const View& out) {
   using C = compute_t<T>;
   const int64_t n = values.shape()[0], k = values.shape()[1] * 2;
   const int64_t m = n > 0 ? out.numel() / n : 0;
-  const auto wide = [](const T* from, int64_t count, std::unique_ptr<C[]>* kept) -> const C* {
-    if constexpr (std::is_same_v<T, C>) return from;
-    kept->reset(new C[static_cast<size_t>(count)]);
-    for (int64_t i = 0; i < count; ++i) (*kept)[i] = static_cast<C>(from[i]);
-    return kept->get();
-  };
   const std::unique_ptr<C[]> weight(new C[static_cast<size_t>(n * k)]);
   unpack<T>(values, indices, weight.get());
-  std::unique_ptr<C[]> wide_x, wide_bias, result;
   Gemm<C> g;
   g.m = m, g.n = n, g.k = k;
-  g.a = wide(x.as<T>(), m * k, &wide_x), g.a_row = k, g.a_col = 1;
+  g.a_row = k, g.a_col = 1;
   g.b = weight.get(), g.b_row = 1, g.b_col = k;
   g.c_row = n;
-  if (bias != nullptr) {
-    g.bias_axis = BiasAxis::col;
-    g.bias = wide(bias->as<T>(), n, &wide_bias);
-  }
+  if (bias != nullptr) g.bias_axis = BiasAxis::col;
   if constexpr (std::is_same_v<T, C>) {
-    g.c = out.as<T>();
+    g.a = x.as<T>(), g.c = out.as<T>();
+    if (bias != nullptr) g.bias = bias->as<T>();
     gemm(g);
   } else {
-    result.reset(new C[static_cast<size_t>(m * n)]);
-    g.c = result.get();
-    gemm(g);
-    for (int64_t i = 0; i < m * n; ++i) out.as<T>()[i] = static_cast<T>(result[i]);
+    constexpr int64_t kElements = 1 << 24, kLeastRows = 128;
+    const int64_t rows = std::min(m, std::max(kElements / std::max<int64_t>(k + n, 1), kLeastRows));
+    const std::unique_ptr<C[]> wide(new C[static_cast<size_t>(rows * (k + n) + n)]);
+    C *wide_x = wide.get(), *result = wide_x + rows * k, *wide_bias = result + rows * n;
+    if (bias != nullptr) widen(out.dtype, bias->as<T>(), wide_bias, n);
+    g.a = wide_x, g.c = result, g.bias = wide_bias;
+    for (int64_t row = 0; row < m; row += rows) {
+      g.m = std::min(rows, m - row);
+      widen(out.dtype, x.as<T>() + row * k, wide_x, g.m * k);
+      gemm(g);
+      narrow(out.dtype, result, out.as<T>() + row * n, g.m * n);
+    }
   }
 }
 
