@@ -12,7 +12,7 @@ import {
   zeros,
 } from 'tilegrad';
 import { defineRows, type NdArray, type OpRows } from '../support/op_rows.ts';
-import { type Common, gradient, mix, type Rule, rowsOf, type Update } from '../support/update_rows.ts';
+import { type Common, type Counted, gradient, mix, type Rule, rowsOf, type Update } from '../support/update_rows.ts';
 
 const sgdRule: Rule<Common & SgdOptions> = (v, attrs, r) => {
   const { lr, momentum = 0, dampening = 0, nesterov, first } = attrs;
@@ -41,7 +41,7 @@ const rmspropRule: Rule<Rmsprop> = (v, attrs, r) => {
   return [r(v[0]! - r(lr * buffer)), ...states];
 };
 
-const rmsprop = { lr: 0.01, alpha: 0.9, eps: 1e-3, momentum: 0, centered: false, step: 1 };
+const rmsprop = { lr: 0.01, alpha: 0.9, eps: 1e-3, momentum: 0, centered: false };
 
 const sgdMomentum: Update<Common & SgdOptions> = {
   name: 'sgd_update',
@@ -50,10 +50,10 @@ const sgdMomentum: Update<Common & SgdOptions> = {
   run: ([params, buffers, grads], attrs) => sgdUpdate(params!, grads!, buffers!, attrs),
   rule: sgdRule,
   attrs: [
-    { lr: 0.1, momentum: 0.9, step: 1 },
-    { lr: 0.1, momentum: 0.9, first: true, nesterov: true, step: 1 },
-    { lr: 0.1, momentum: 0.8, nesterov: true, weightDecay: 0.01, step: 1 },
-    { lr: 0.1, momentum: 0.9, dampening: 0.5, maximize: true, step: 1 },
+    { lr: 0.1, momentum: 0.9 },
+    { lr: 0.1, momentum: 0.9, first: true, nesterov: true },
+    { lr: 0.1, momentum: 0.8, nesterov: true, weightDecay: 0.01 },
+    { lr: 0.1, momentum: 0.9, dampening: 0.5, maximize: true },
   ],
 };
 
@@ -71,7 +71,7 @@ const sgdMasked = defineRows({
   },
   reference: (given, _attrs, round) => {
     const [param, buffer, grad, mask] = given as NdArray[];
-    const attrs = { lr: 0.1, momentum: 0.9, weightDecay: 0.01, step: 1 };
+    const attrs = { lr: 0.1, momentum: 0.9, weightDecay: 0.01 };
     const after = Array.from(param!.data, (x, i) =>
       mask!.data[i] ? sgdRule([x, buffer!.data[i]!, grad!.data[i]!], attrs, round) : [0, 0],
     );
@@ -163,10 +163,7 @@ export default [
       states: [],
       run: ([params, grads], attrs) => sgdUpdate(params!, grads!, null, attrs),
       rule: sgdRule,
-      attrs: [
-        { lr: 0.1, step: 1 },
-        { lr: 0.1, weightDecay: 0.1, maximize: true, step: 1 },
-      ],
+      attrs: [{ lr: 0.1 }, { lr: 0.1, weightDecay: 0.1, maximize: true }],
     }),
     errors: sgdErrors,
   },
@@ -175,7 +172,7 @@ export default [
   rmspropWith('rmsprop_update with momentum', false, 0.9),
   rmspropWith('rmsprop_update, centered', true, 0),
   rmspropWith('rmsprop_update, centered, with momentum', true, 0.5),
-  rowsOf<Common & { lrDecay: number; eps: number }>({
+  rowsOf<Counted & { lrDecay: number; eps: number }>({
     name: 'adagrad_update',
     states: [[0.5, 2]],
     run: ([params, sum, grads], attrs) => adagradUpdate(params!, grads!, { sum: sum! }, attrs),
@@ -206,8 +203,8 @@ export default [
       return [r(v[0]! - r(lr * delta)), square, mix(rho, v[2]!, 1 - rho, r(delta * delta), r)];
     },
     attrs: [
-      { lr: 1, rho: 0.9, eps: 1e-6, step: 1 },
-      { lr: 0.5, rho: 0.8, eps: 1e-3, weightDecay: 0.1, maximize: true, step: 1 },
+      { lr: 1, rho: 0.9, eps: 1e-6 },
+      { lr: 0.5, rho: 0.8, eps: 1e-3, weightDecay: 0.1, maximize: true },
     ],
   }),
   rowsOf<{ etas?: readonly [number, number]; stepSizes?: readonly [number, number]; maximize?: boolean }>({
@@ -228,7 +225,7 @@ export default [
     },
     attrs: [{}, { etas: [0.25, 1.5], stepSizes: [0.02, 0.08], maximize: true }],
   }),
-  rowsOf<Common & { lambd: number; alpha: number; t0: number }>({
+  rowsOf<Counted & { lambd: number; alpha: number; t0: number }>({
     name: 'asgd_update',
     states: [[-1, 1]],
     run: ([params, ax, grads], attrs) => asgdUpdate(params!, grads!, { ax: ax! }, attrs),

@@ -1,8 +1,8 @@
 // Adam and the updates derived from it.
 import { adamaxUpdate, adamUpdate, nadamUpdate, radamUpdate } from 'tilegrad';
-import { type Common, gradient, mix, type Rule, rowsOf } from '../support/update_rows.ts';
+import { type Counted, gradient, mix, type Rule, rowsOf } from '../support/update_rows.ts';
 
-interface Adam extends Common {
+interface Adam extends Counted {
   beta1: number;
   beta2: number;
   eps: number;

@@ -74,6 +74,10 @@ export interface Common {
   lr: number;
   weightDecay?: number;
   maximize?: boolean;
+}
+
+/** Of a rule that knows the number of its step. */
+export interface Counted extends Common {
   step: number;
 }
 
