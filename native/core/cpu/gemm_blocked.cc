@@ -96,15 +96,16 @@ class Blocked {
                    g_.a_row, g_.a_col});
   }
 
-  // Short runs of k over several panels: each row of B is read in long pieces.
+  // Short runs of k over several panels: each row of B is read in long pieces. Where B lies by columns those are read in
+  // whole depth.
   void pack_b(T* out, int64_t col, int64_t cols, int64_t block) const {
     const int64_t depth = depth_of(block);
     const S* in = g_.b + block * blocks_.depth * g_.b_row + col * g_.b_col;
-    constexpr int64_t kRun = 32;
-    for (int64_t k = 0; k < depth; k += kRun) {
+    const int64_t deep = g_.b_row == 1 ? depth : 32;
+    for (int64_t k = 0; k < depth; k += deep) {
       for (int64_t j = 0; j < cols; j += cols_) {
         const int width = static_cast<int>(std::min<int64_t>(cols_, cols - j));
-        kernels_.pack({out + j * depth + k * cols_, cols_, width, std::min(kRun, depth - k),
+        kernels_.pack({out + j * depth + k * cols_, cols_, width, std::min(deep, depth - k),
                        in + k * g_.b_row + j * g_.b_col, g_.b_col, g_.b_row});
       }
     }
