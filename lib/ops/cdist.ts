@@ -1,10 +1,10 @@
 // Distances between all pairs of two sets of vectors.
 import { promote } from '../dtype.ts';
 import { checkOptions, TilegradError } from '../error.ts';
-import { isGradEnabled } from '../graph.ts';
+import { type Attrs, isGradEnabled } from '../graph.ts';
 import { defineOp, type Grads } from '../op.ts';
 import type { Shape, Tensor } from '../tensor.ts';
-import { expectTensor } from './arguments.ts';
+import { expectTensor, withOptional } from './arguments.ts';
 import { cast } from './cast.ts';
 import { eq, where } from './comparisons.ts';
 import { unsqueeze } from './dims.ts';
@@ -24,9 +24,13 @@ function spread(dout: Tensor, slopes: Tensor): Grads {
   return [sum(each, -2), mul(sum(each, -3), -1)];
 }
 
-/** The gradient of a where the norm is the sum of the sizes. */
-const sumInputGrad = defineOp('cdist_input_grad', {
-  call: (run) => (dout: Tensor, a: Tensor, b: Tensor) => run([dout, a, b]),
+/** Places of all pairs, up to which the gradient takes pair by pair where products of matrices would do. */
+const fewPlaces = 2 ** 16;
+
+/** The gradient of a; y: the distances, where the norm is not the sum of the sizes. */
+const inputGrad = defineOp('cdist_input_grad', {
+  call: (run) => (dout: Tensor, a: Tensor, b: Tensor, y: Tensor | null, attrs: Attrs) =>
+    run(withOptional([dout, a, b], [y]), attrs),
   grad: 'none',
   onnx: 'none',
 });
@@ -36,13 +40,16 @@ const distances = defineOp('cdist', {
   saves: { inputs: [0, 1], outputs: [0] },
   grad: (ctx, dout): Grads => {
     const [a, b, y] = [ctx.input(0), ctx.input(1), ctx.output(0)];
-    if (ctx.attrs.norm === 'sum') {
-      // The kernel's result has no history: to differentiate it again, it is written with ops.
-      if (isGradEnabled()) return spread(dout, sign(differences(a, b)));
-      const da = ctx.needs(0) ? sumInputGrad(dout, a, b) : null;
-      return [da, ctx.needs(1) ? sumInputGrad(transpose(dout), b, a) : null];
+    const norm = ctx.attrs.norm as string;
+    // The kernel's result has no history: to differentiate it again, it is written with ops.
+    if (!isGradEnabled() && (norm !== 'euclid' || y.numel * (a.shape[2] as number) <= fewPlaces)) {
+      const sizes = norm === 'sum' ? null : y;
+      const da = ctx.needs(0) ? inputGrad(dout, a, b, sizes, { norm }) : null;
+      if (!ctx.needs(1)) return [da, null];
+      return [da, inputGrad(transpose(dout), b, a, sizes && transpose(sizes), { norm })];
     }
-    if (ctx.attrs.norm === 'most') {
+    if (norm === 'sum') return spread(dout, sign(differences(a, b)));
+    if (norm === 'most') {
       const apart = differences(a, b);
       return spread(dout, where(eq(abs(apart), unsqueeze(y, -1)), sign(apart), 0));
     }

@@ -73,6 +73,13 @@ export default defineRows<{ p?: number }>({
       dtypes: ['f32', 'f64'],
     },
     { inputs: [{ shape: [3, 4] }, { shape: [2, 4] }], attrs: { p: Number.POSITIVE_INFINITY }, smooth: false },
+    {
+      inputs: [{ shape: [2, 6, 19] }, { shape: [1, 5, 19] }],
+      attrs: { p: Number.POSITIVE_INFINITY },
+      smooth: false,
+      dtypes: ['f32', 'f64'], // of 16 bits several differences are the largest
+    },
+    { inputs: [{ shape: [6, 19] }, { shape: [5, 19] }], attrs: {} },
   ],
   errors: [
     {

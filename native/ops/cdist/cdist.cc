@@ -1,6 +1,5 @@
 // cdist: the distances of all rows of a (batch, p, m) from all rows of b (batch, r, m), as (batch, p, r): the sum of the
-// sizes of their differences, the root of the sum of their squares, or the largest. cdist_input_grad gives the gradient of a
-// for the first; those of the others are written with ops.
+// sizes of their differences, the root of the sum of their squares, or the largest. cdist_input_grad gives the gradient of a.
 // CPU: chunks of tiles of kTileRows rows of a by as many of b as the instruction set's tile has. The differences are never
 // written; bytes moved: each tile reads its rows, the result is written once.
 #include "ops/cdist/cdist.h"
@@ -58,8 +57,9 @@ void cdist_cpu(KernelArgs& args) {
 
 void cdist_input_grad_infer(InferContext& ctx) {
   ctx.expect_float(0, "the gradient");
-  for (int i = 0; i < 3; ++i) {
-    const char* names[] = {"the gradient", "a", "b"};
+  const bool distances = cdist_norm(ctx.attrs) != CdistNorm::sum;
+  for (int i = 0; i < (distances ? 4 : 3); ++i) {
+    const char* names[] = {"the gradient", "a", "b", "the distances"};
     ctx.expect_same_dtype(0, i, "the gradient", names[i]);
     ctx.expect_rank(i, names[i], 3);
   }
@@ -67,6 +67,9 @@ void cdist_input_grad_infer(InferContext& ctx) {
   if (a[0] != b[0] || a[2] != b[2] || ctx.shape(0) != Shape{a[0], a[1], b[1]})
     ctx.fail(ErrorCode::shape, "the gradient ", ctx.shape(0), " is not that of a ", a, " and b ",
              b);
+  if (distances && ctx.shape(3) != ctx.shape(0))
+    ctx.fail(ErrorCode::shape, "the gradient ", ctx.shape(0), " is not that of distances ",
+             ctx.shape(3));
   ctx.output(a, ctx.dtype(0));
 }
 
@@ -76,12 +79,14 @@ void cdist_input_grad_cpu(KernelArgs& args) {
   const auto kernels = TILEGRAD_SIMD(cdist_kernels)(a.dtype);
   TG_DISPATCH_FLOAT(a.dtype, T, {
     const T *dout = args.inputs[0].as<T>(), *left = a.as<T>(), *right = b.as<T>();
+    const T* y = args.has(3) ? args.inputs[3].as<T>() : nullptr;
     T* out = args.outputs[0].as<T>();
     parallel_for(batch * p, grain_for(r * m, kChunk), [&](int64_t begin, int64_t end) {
       for (int64_t row = begin; row < end;) {
         const int64_t n = row / p, rows = std::min(end, (n + 1) * p) - row;
-        kernels.slopes(
-            {dout + row * r, left + row * m, right + n * r * m, out + row * m, rows, r, m});
+        kernels.slopes({dout + row * r, left + row * m, right + n * r * m,
+                        y ? y + row * r : nullptr, out + row * m, rows, r, m,
+                        cdist_norm(args.attrs)});
         row += rows;
       }
     });
@@ -92,7 +97,8 @@ void cdist_input_grad_cpu(KernelArgs& args) {
 
 extern const OpDef cdist_input_grad_op;
 const OpDef cdist_input_grad_op = {.name = "cdist_input_grad",
-                                   .inputs = {3, 3},
+                                   .inputs = {3, 4},
+                                   .attrs = {{"norm", AttrType::choice, "sum|euclid|most"}},
                                    .infer = cdist_input_grad_infer,
                                    .cpu = cdist_input_grad_cpu,
                                    .cuda = TILEGRAD_CUDA_KERNEL(cdist_input_grad_cuda)};

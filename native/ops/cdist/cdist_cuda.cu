@@ -39,8 +39,8 @@ __global__ void __launch_bounds__(kThreads)
 
 template <class T>
 __global__ void __launch_bounds__(kThreads)
-    cdist_slopes(const T* dout, const T* a, const T* b, T* out, int64_t batch, int64_t p, int64_t r,
-                 int64_t m) {
+    cdist_slopes(const T* dout, const T* a, const T* b, const T* y, T* out, int64_t batch,
+                 int64_t p, int64_t r, int64_t m, CdistNorm norm) {
   using C = compute_t<T>;
   for (int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x; i < batch * p * m;
        i += int64_t{gridDim.x} * kThreads) {
@@ -49,7 +49,10 @@ __global__ void __launch_bounds__(kThreads)
     const C at = static_cast<C>(a[i]);
     const C total = cuda::lane_sum<C, 1>(0, r, [&](int64_t j) {
       const C g = static_cast<C>(dout[row * r + j]), d = at - static_cast<C>(other[j * m]);
-      return d > C(0) ? g : (d < C(0) ? -g : C(0));
+      const C size = y ? static_cast<C>(y[row * r + j]) : C(0);
+      if (norm == CdistNorm::euclid) return size == C(0) ? C(0) * d : g / size * d;
+      const bool counts = norm == CdistNorm::sum || C(static_cast<T>(math::fabs(d))) == size;
+      return counts && d > C(0) ? g : (counts && d < C(0) ? -g : C(0));
     });
     out[i] = static_cast<T>(total);
   }
@@ -64,7 +67,8 @@ void cdist_input_grad_cuda(KernelArgs& args) {
     cuda::check(
         launch(cdist_slopes<T>, dim3(cuda::grid_size(stream, args.outputs[0].numel(), kThreads)),
                dim3(kThreads), 0, stream.handle(), args.inputs[0].as<T>(), args.inputs[1].as<T>(),
-               args.inputs[2].as<T>(), args.outputs[0].as<T>(), a[0], a[1], b[1], a[2]),
+               args.inputs[2].as<T>(), args.has(3) ? args.inputs[3].as<T>() : nullptr,
+               args.outputs[0].as<T>(), a[0], a[1], b[1], a[2], cdist_norm(args.attrs)),
         "launch");
   })
 }

@@ -140,14 +140,33 @@ void tile(const CdistTile& t, void* work) {
   }
 }
 
-// R rows from `row` on: each place adds what its distances pass on with the sign of the difference; 0 where that is 0.
-template <int R, class T>
+// As the distances of T were rounded.
+template <class T>
+TG_SIMD Wide<T> as_stored(Wide<T> v) {
+  if constexpr (std::is_same_v<T, compute_t<T>>)
+    return v;
+  else
+    return widen_bits(narrow_bits(v, T{}), T{});
+}
+
+// What a place with the difference d gets from the gradient g of a distance y, g being g / y for the euclidean norm.
+template <CdistNorm N, class T, class C>
+TG_SIMD Vec<C> slope(Vec<C> d, Vec<C> g, Vec<C> y) {
+  if constexpr (N == CdistNorm::euclid) return g * d;
+  const Vec<C> zero = {}, up = d > zero ? g : zero, down = d < zero ? g : zero;
+  if constexpr (N == CdistNorm::sum) return up - down;
+  return as_stored<T>(d < zero ? -d : d) == y ? up - down : zero;
+}
+
+// R rows from `row` on: each place adds what its distances pass on.
+template <CdistNorm N, int R, class T>
 TG_SIMD void slope_rows(const CdistSlopes& s, int64_t row) {
   using C = compute_t<T>;
   constexpr int W = kWide<T>;
-  auto* dout = static_cast<const T*>(s.dout) + row * s.columns;
+  auto *dout = static_cast<const T*>(s.dout) + row * s.columns, *y = static_cast<const T*>(s.y);
   auto* a = static_cast<const T*>(s.a) + row * s.m;
   auto* out = static_cast<T*>(s.out) + row * s.m;
+  if constexpr (N != CdistNorm::sum) y += row * s.columns;
   for (int64_t i = 0; i < s.m; i += W) {
     const int count = s.m - i < W ? static_cast<int>(s.m - i) : W;
     const T* b = static_cast<const T*>(s.b) + i;
@@ -160,9 +179,10 @@ TG_SIMD void slope_rows(const CdistSlopes& s, int64_t row) {
         const Vec<C> from = load_wide(b + j * s.m, count);
 #pragma GCC unroll 4
         for (int r = 0; r < R; ++r) {
-          const Vec<C> d = at[r] - from, g = broadcast<C>(static_cast<C>(dout[r * s.columns + j]));
-          run[r] += d > Vec<C>{} ? g : Vec<C>{};
-          run[r] -= d < Vec<C>{} ? g : Vec<C>{};
+          C g = static_cast<C>(dout[r * s.columns + j]), size = C(0);
+          if constexpr (N != CdistNorm::sum) size = static_cast<C>(y[r * s.columns + j]);
+          if constexpr (N == CdistNorm::euclid) g = size == C(0) ? C(0) : g / size;
+          run[r] += slope<N, T, C>(at[r] - from, broadcast<C>(g), broadcast<C>(size));
         }
       }
       for (int r = 0; r < R; ++r) sums[r] += run[r];
@@ -171,11 +191,23 @@ TG_SIMD void slope_rows(const CdistSlopes& s, int64_t row) {
   }
 }
 
+template <CdistNorm N, class T>
+void slopes_of(const CdistSlopes& s) {
+  int64_t row = 0;
+  for (; row + 4 <= s.rows; row += 4) slope_rows<N, 4, T>(s, row);
+  for (; row < s.rows; ++row) slope_rows<N, 1, T>(s, row);
+}
+
 template <class T>
 void slopes(const CdistSlopes& s) {
-  int64_t row = 0;
-  for (; row + 4 <= s.rows; row += 4) slope_rows<4, T>(s, row);
-  for (; row < s.rows; ++row) slope_rows<1, T>(s, row);
+  switch (s.norm) {
+    case CdistNorm::sum:
+      return slopes_of<CdistNorm::sum, T>(s);
+    case CdistNorm::euclid:
+      return slopes_of<CdistNorm::euclid, T>(s);
+    case CdistNorm::most:
+      return slopes_of<CdistNorm::most, T>(s);
+  }
 }
 
 }  // namespace

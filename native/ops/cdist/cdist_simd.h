@@ -18,11 +18,13 @@ struct CdistTile {
   CdistNorm norm;
 };
 
-// Rows of the gradient of a under CdistNorm::sum, from those of the distances' gradients (rows, columns).
+// Rows of the gradient of a, from those of the distances' gradients and, but for CdistNorm::sum, the distances y
+// (rows, columns).
 struct CdistSlopes {
-  const void *dout, *a, *b;
+  const void *dout, *a, *b, *y;
   void* out;
   int64_t rows, columns, m;
+  CdistNorm norm;
 };
 
 // Of a row that a tile takes at once.
