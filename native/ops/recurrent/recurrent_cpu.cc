@@ -10,6 +10,7 @@
 #include "core/cpu/scratch.h"
 #include "core/packed_forms.h"
 #include "core/parallel.h"
+#include "core/sweep.h"
 #include "ops/recurrent/recurrent.h"
 #include "ops/recurrent/recurrent_simd.h"
 
@@ -68,21 +69,26 @@ class Forward {
       for (int64_t i = 0; i < r_.steps; ++i) {
         const RecurrentStep<T> all = step_of(i, first, last);
         const int64_t work = all.rows * r_.hidden * kernels_.slice_width;
-        parallel_for(slices_, grain_for(work, kStepWork), [&](int64_t begin, int64_t end) {
+        const auto share = [&](int64_t begin, int64_t end) {
           RecurrentStep<T> some = all;
           some.first = begin, some.last = end;
           kernels_.step(some);
-        });
+        };
+        sweep_for(slices_, grain_for(work, kStepWork), weight_bytes(), share);
       }
     });
   }
 
  private:
+  int64_t weight_bytes() const {
+    return slices_ * r_.hidden * kernels_.slice_width * static_cast<int64_t>(sizeof(T));
+  }
+
   // Kept, or packed for this call.
   void pack_weight() {
     const T* weight = given<T>(args_, kRnnWeight);
     const int64_t slice = r_.hidden * kernels_.slice_width;
-    const size_t bytes = sizeof(T) * static_cast<size_t>(slices_ * slice);
+    const auto bytes = static_cast<size_t>(weight_bytes());
     const auto pack = [&](void* out) {
       parallel_for(slices_, grain_for(slice), [&](int64_t begin, int64_t end) {
         kernels_.pack(weight, r_.hidden, begin, end, static_cast<T*>(out));
