@@ -5,15 +5,13 @@
 
 #include <algorithm>
 
+#include "core/dim_mask.h"
 #include "core/parallel.h"
 
 namespace tilegrad {
 
 FlipPlan flip_plan(const Attrs& attrs, const Shape& shape) {
-  int count;
-  const int64_t* dims = attrs.integers("dims", &count);
-  unsigned mask = 0;
-  for (int i = 0; i < count; ++i) mask |= 1u << (dims[i] < 0 ? dims[i] + shape.rank : dims[i]);
+  const unsigned mask = dim_mask(attrs, shape.rank);
   FlipPlan plan;
   for (int d = 0; d < shape.rank; ++d) {
     const bool turned = mask >> d & 1;
@@ -32,17 +30,8 @@ FlipPlan flip_plan(const Attrs& attrs, const Shape& shape) {
 namespace {
 
 void flip_infer(InferContext& ctx) {
-  const Shape& shape = ctx.shape(0);
-  int count;
-  const int64_t* dims = ctx.attrs.integers("dims", &count);
-  unsigned seen = 0;
-  for (int i = 0; i < count; ++i) {
-    const unsigned bit = 1u << ctx.dim(dims[i], shape.rank);
-    if (seen & bit)
-      ctx.fail(ErrorCode::argument, "dimension ", dims[i], " appears twice in the dimensions");
-    seen |= bit;
-  }
-  ctx.output(shape, ctx.dtype(0));
+  checked_dim_mask(ctx, "the dimensions");
+  ctx.output(ctx.shape(0), ctx.dtype(0));
 }
 
 void flip_cpu(KernelArgs& args) {

@@ -25,14 +25,7 @@ namespace {
 // Checks `dims` and gives the shape of the result.
 Shape reduced_shape(InferContext& ctx) {
   const Shape& shape = ctx.shape(0);
-  int count;
-  const int64_t* dims = ctx.attrs.integers("dims", &count);
-  unsigned mask = 0;
-  for (int i = 0; i < count; ++i) {
-    const unsigned bit = 1u << ctx.dim(dims[i], shape.rank);
-    if (mask & bit) ctx.fail(ErrorCode::argument, "dimension ", dims[i], " appears twice in dim");
-    mask |= bit;
-  }
+  const unsigned mask = checked_dim_mask(ctx, "dim");
   Shape out;
   for (int i = 0; i < shape.rank; ++i) {
     if (!(mask >> i & 1))
@@ -60,7 +53,7 @@ void bool_infer(InferContext& ctx) { ctx.output(reduced_shape(ctx), DType::boole
 // There is no largest element of none.
 void check_not_empty(InferContext& ctx) {
   const Shape& shape = ctx.shape(0);
-  const unsigned mask = reduced_mask(ctx.attrs, shape.rank);
+  const unsigned mask = dim_mask(ctx.attrs, shape.rank);
   for (int d = 0; d < shape.rank; ++d)
     if ((mask >> d & 1) && shape[d] == 0)
       ctx.fail(ErrorCode::shape, "dimension ", d, " to be reduced has size 0 (x ", shape, ")");

@@ -1,13 +1,11 @@
 // What the OpDefs and the kernels of the reductions share.
 #pragma once
 
+#include "core/dim_mask.h"
 #include "core/op.h"
 #include "ops/reduce/reduce_kernels.h"
 
 namespace tilegrad {
-
-/// The bits of the reduced dimensions: those of the attribute `dims`.
-unsigned reduced_mask(const Attrs& attrs, int rank);
 
 /// Runs `kernel` over input 0 into output 0 and, where `indices` is not null, there.
 void reduce_cpu(KernelArgs& args, const ReduceKernel& kernel, ReduceFinish how, void* out,

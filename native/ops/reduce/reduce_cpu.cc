@@ -38,7 +38,7 @@ struct Reduction {
             int64_t* indices_)
       : kernel(kernel_),
         how(how_),
-        plan(args.inputs[0].layout, reduced_mask(args.attrs, args.inputs[0].layout.rank())),
+        plan(args.inputs[0].layout, dim_mask(args.attrs, args.inputs[0].layout.rank())),
         x(args.inputs[0]),
         out(static_cast<char*>(out_)),
         indices(indices_),
@@ -174,14 +174,6 @@ void finish(const Reduction& r, int64_t group, const char* accumulators, char* u
 }
 
 }  // namespace
-
-unsigned reduced_mask(const Attrs& attrs, int rank) {
-  int count;
-  const int64_t* dims = attrs.integers("dims", &count);
-  unsigned mask = 0;
-  for (int i = 0; i < count; ++i) mask |= 1u << (dims[i] < 0 ? dims[i] + rank : dims[i]);
-  return mask;
-}
 
 void reduce_cpu(KernelArgs& args, const ReduceKernel& kernel, ReduceFinish how, void* out,
                 int64_t* indices) {

@@ -130,7 +130,7 @@ template <class R>
 void reduce(KernelArgs& args, ReduceFinish how, void* out, int64_t* indices) {
   using A = typename R::Accumulator;
   const View& x = args.inputs[0];
-  const unsigned mask = reduced_mask(args.attrs, x.layout.rank());
+  const unsigned mask = dim_mask(args.attrs, x.layout.rank());
   Layout kept_layouts[1] = {part_of(x.layout, mask, false)},
          reduced_layouts[1] = {part_of(x.layout, mask, true)};
   const Strided<1> kept(kept_layouts), reduced(reduced_layouts);
