@@ -39,6 +39,14 @@ const varSamples: Sample<VarAttrs>[] = [
     attrs: {},
     dtypes: ['f64'],
   },
+  ...[0, 1].map((dim) => ({
+    name: `squares beyond the range of f32, along ${dim}`,
+    inputs: [
+      { shape: [3, 3], values: [1e20, -1e20, 3e20, 2e-22, 5e-22, -1e-22, 3e38, 2.5e38, 3e38], grad: false as const },
+    ],
+    attrs: { dim },
+    dtypes: ['f32'] as const,
+  })),
   { name: 'no values', inputs: [{ shape: [2, 0] }], attrs: { dim: 1 }, smooth: false },
   ...wide<VarAttrs>({}),
 ];

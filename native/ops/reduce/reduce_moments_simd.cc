@@ -46,6 +46,21 @@ struct Moments {
   static Accumulator around(double shift, double n, double d, double squares) {
     return {n, shift + d / n, squares - d * (d / n)};
   }
+  // Squares of f32 leave its range where the deviations are about 1e19 or 1e-19.
+  static constexpr float kLeastSquares = 1e-28f, kMostSquares = 1e38f;
+  static bool in_range(C squares) {
+    if constexpr (sizeof(C) == sizeof(double)) return true;
+    return squares == 0 || (squares > kLeastSquares && squares < kMostSquares);
+  }
+  /// The moments of n values, `stride` apart, in f64 throughout.
+  static Accumulator in_f64(const T* x, int64_t n, int64_t stride) {
+    const auto at = [=](int64_t i) { return static_cast<double>(load_wide(x + i * stride, 1)[0]); };
+    double sum = 0, squares = 0;
+    for (int64_t i = 0; i < n; ++i) sum += at(i);
+    const double mean = sum / static_cast<double>(n);
+    for (int64_t i = 0; i < n; ++i) squares += (at(i) - mean) * (at(i) - mean);
+    return {static_cast<double>(n), mean, squares};
+  }
 
   TG_SIMD void row(const T* x, int64_t n, int64_t, int64_t, Accumulator* a) {
     for (int64_t i = 0; i < n; i += kRun) {
@@ -63,9 +78,11 @@ struct Moments {
             d[k] += e;
             s[k] += e * e;
           });
-      merge(a, around(static_cast<double>(shift), static_cast<double>(length),
-                      static_cast<double>(sum_lanes<C>((d[0] + d[1]) + (d[2] + d[3]))),
-                      static_cast<double>(sum_lanes<C>((s[0] + s[1]) + (s[2] + s[3])))));
+      const C squares = sum_lanes<C>((s[0] + s[1]) + (s[2] + s[3]));
+      const C sum_d = sum_lanes<C>((d[0] + d[1]) + (d[2] + d[3]));
+      merge(a, in_range(squares) ? around(static_cast<double>(shift), static_cast<double>(length),
+                                          static_cast<double>(sum_d), static_cast<double>(squares))
+                                 : in_f64(run, length, 1));
     }
   }
 
@@ -81,9 +98,18 @@ struct Moments {
       d += e;
       s += e * e;
     }
+    if constexpr (sizeof(C) < sizeof(double)) {
+      const Vec<C> least = broadcast<C>(kLeastSquares), most = broadcast<C>(kMostSquares);
+      const Vec<C> none = {}, one = broadcast<C>(1);
+      const Vec<C> off = (s == none) | ((s > least) & (s < most)) ? none : one;
+      if (sum_lanes<C>(off) != 0) return each_in_f64(x, rows, stride, count, a);
+    }
     for (int i = 0; i < count; ++i)
       merge(&a[i], around(static_cast<double>(shift[i]), static_cast<double>(rows),
                           static_cast<double>(d[i]), static_cast<double>(s[i])));
+  }
+  static void each_in_f64(const T* x, int64_t rows, int64_t stride, int count, Accumulator* a) {
+    for (int i = 0; i < count; ++i) merge(&a[i], in_f64(x + i, rows, stride));
   }
 
   static void finish(const Accumulator* a, int64_t count, const ReduceFinish& how, T* out,
