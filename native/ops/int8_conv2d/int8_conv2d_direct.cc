@@ -21,9 +21,10 @@ namespace {
 
 constexpr int64_t kTaskWork = 1 << 19;      // multiply-adds
 constexpr int64_t kTileTaskWork = 1 << 24;  // the same with tiles
-constexpr int64_t kTaskBytes = 1 << 17;     // of planes and sums
-constexpr int64_t kTaskPixels = 64;  // of a task at least, so that weights are read less often
-constexpr int64_t kSlack = 16;       // groups that may be written behind the last row of a plane
+constexpr int64_t kTileChunkWork = 1 << 21, kChunks = 8;
+constexpr int64_t kTaskBytes = 1 << 17;  // of planes and sums
+constexpr int64_t kTaskPixels = 64;      // of a task at least, so that weights are read less often
+constexpr int64_t kSlack = 16;  // groups that may be written behind the last row of a plane
 
 #if defined(__x86_64__)
 void tiles_begin() { avx512::amx_configure(); }
@@ -63,19 +64,23 @@ class Direct : Int8DirectPlan {
                                   std::min<int64_t>(panels, 2 * num_threads()));
     const int64_t part = ceil_div(panels, parts) * panel_rows_;
     parts = ceil_div(kernels_, part);
-    parallel_for(slices * parts, grain_for(work(task_rows_) / parts, task_work()),
-                 [&](int64_t begin, int64_t end) {
-                   for (int64_t task = begin; task < end; ++task) {
-                     const int64_t first = task % parts * part, slice = task / parts;
-                     const int64_t block = slice % blocks, image = slice / blocks;
-                     convolve(image / s_.groups, image % s_.groups, block * task_rows_, first,
-                              std::min(kernels_, first + part));
-                   }
-                 });
+    const int64_t tasks = slices * parts, each = work(task_rows_) / parts;
+    parallel_for(tasks, grain_for(each, chunk_work(tasks * each)), [&](int64_t begin, int64_t end) {
+      for (int64_t task = begin; task < end; ++task) {
+        const int64_t first = task % parts * part, slice = task / parts;
+        const int64_t block = slice % blocks, image = slice / blocks;
+        convolve(image / s_.groups, image % s_.groups, block * task_rows_, first,
+                 std::min(kernels_, first + part));
+      }
+    });
   }
 
  private:
   int64_t task_work() const { return tiles_ ? kTileTaskWork : kTaskWork; }
+  // Of small images so many that there are some chunks to share out.
+  int64_t chunk_work(int64_t all) const {
+    return tiles_ ? std::clamp(all / kChunks, kTileChunkWork, kTileTaskWork) : kTaskWork;
+  }
   int64_t work(int64_t rows) const {
     return kernels_ * s_.q * rows * steps_ * geometry_.group * (tiles_ ? kAmxRows : 1);
   }
