@@ -223,7 +223,7 @@ TG_SIMD void multiply(const TileArgs<T>& t, Vec<T> (&acc)[MR][NV]) {
     }
   };
   const int64_t stride = t.a_stride, stride_bytes = stride * static_cast<int64_t>(sizeof(T));
-  const auto step = [&](auto number) __attribute__((always_inline)) {
+  const auto step = [&](auto number, auto masked) __attribute__((always_inline)) {
     constexpr int p = decltype(number)::kValue;
     Vec<T> bv[NV];
 #pragma GCC unroll 4
@@ -231,7 +231,8 @@ TG_SIMD void multiply(const TileArgs<T>& t, Vec<T> (&acc)[MR][NV]) {
       if constexpr (B == TileB::panel) {
         bv[v] = load<T>(b + p * kCols + v * W);
       } else {
-        bv[v] = v < NV - 1 ? load<T>(rows + v * W) : load_partial<T>(rows + v * W, t.last);
+        const bool part = decltype(masked)::kValue != 0 && v == NV - 1;
+        bv[v] = part ? load_partial<T>(rows + v * W, t.last) : load<T>(rows + v * W);
         if constexpr (B == TileB::fill) {
           __builtin_prefetch(rows + 8 * t.b_row + v * W);
           store<T>(fill + p * kCols + v * W, bv[v]);
@@ -258,7 +259,11 @@ TG_SIMD void multiply(const TileArgs<T>& t, Vec<T> (&acc)[MR][NV]) {
     if (!kRows) keep_address(b);
     fill += steps * kCols;
   };
-  const int64_t rounds = t.k / kStep;
+  // A masked load takes a port of the multiply-adds. So rows of B are read in whole vectors, whatever follows them, but for
+  // the last few, whose ends may be the end of the memory.
+  const bool whole = B == TileB::panel || t.last == W;
+  const int64_t masked = whole ? 0 : t.b_row * kStep >= W ? kStep : t.k;
+  const int64_t rounds = t.k > masked ? (t.k - masked) / kStep : 0;
   for (int64_t i = rounds; i < MR; ++i) prefetch_row<T, NV>(t.c + i * t.c_row);
   // `count` rounds that ask for one row each, in cache 1 or 2, or for none. No condition within: what takes a port of the
   // multiply-adds shows. Packed rows of A are not asked for, they come in order by themselves.
@@ -270,7 +275,8 @@ TG_SIMD void multiply(const TileArgs<T>& t, Vec<T> (&acc)[MR][NV]) {
     for (; count > 0; --count) {
       if constexpr (kLevel == 1) prefetch_row<T, NV>(at);
       if constexpr (kLevel == 2) prefetch_next<T, NV>(at);
-      step(Number<0>{}), step(Number<1>{}), step(Number<2>{}), step(Number<3>{});
+      step(Number<0>{}, Number<0>{}), step(Number<1>{}, Number<0>{});
+      step(Number<2>{}, Number<0>{}), step(Number<3>{}, Number<0>{});
       if (kLevel > 0) at += row;
       end_steps(kStep);
     }
@@ -282,7 +288,7 @@ TG_SIMD void multiply(const TileArgs<T>& t, Vec<T> (&acc)[MR][NV]) {
   run(of_c, t.c, t.c_row, Number<1>{});
 #pragma GCC unroll 1
   for (int64_t p = rounds * kStep; p < t.k; ++p) {
-    step(Number<0>{});
+    step(Number<0>{}, Number<1>{});
     end_steps(1);
   }
 }
