@@ -6,6 +6,7 @@ import { expectTensors } from './ops/arguments.ts';
 import { add, mul } from './ops/elementwise.ts';
 import { full } from './ops/full.ts';
 import { sumTo } from './ops/reduce.ts';
+import { Pending } from './pending_gradients.ts';
 import { collect, keep, watch } from './scope.ts';
 import { type Shape, Tensor } from './tensor.ts';
 
@@ -17,72 +18,6 @@ export interface BackwardOptions {
   retainGraph?: boolean | undefined;
   /** Records the gradients themselves, for second order. Default: false. */
   createGraph?: boolean | undefined;
-}
-
-/** The gradients on their way, by node and output. They are owned here and freed as they are used up. */
-class Pending {
-  readonly #grads = new Map<Node, (Tensor | null)[]>();
-  // Those whose elements nothing else can see, not even as a view.
-  readonly #alone = new Set<Tensor>();
-  readonly #owns: boolean;
-
-  constructor(owns: boolean) {
-    this.#owns = owns;
-  }
-
-  has(node: Node): boolean {
-    return this.#grads.has(node);
-  }
-
-  /** The gradient that may be added to in place, if there is one. */
-  open(node: Node, output: number): Tensor | null {
-    const grad = this.#grads.get(node)?.[output];
-    return grad && this.#alone.has(grad) ? grad : null;
-  }
-
-  /** Adds a gradient; takes over the tensor. `alone`: nothing else sees its elements. */
-  add(node: Node, output: number, grad: Tensor, alone = false): void {
-    let list = this.#grads.get(node);
-    if (!list) {
-      list = node.outputs.map(() => null);
-      this.#grads.set(node, list);
-    }
-    const before = list[output] ?? null;
-    if (before) {
-      try {
-        const sum = this.#own(add(before, grad));
-        list[output] = sum;
-        if (this.#owns) this.#alone.add(sum);
-      } finally {
-        this.free(grad);
-      }
-      this.free(before);
-    } else {
-      list[output] = grad;
-      if (alone && this.#owns) this.#alone.add(grad);
-    }
-  }
-
-  take(node: Node): (Tensor | null)[] {
-    const list = this.#grads.get(node) as (Tensor | null)[];
-    this.#grads.delete(node);
-    return list;
-  }
-
-  free(grad: Tensor | null): void {
-    if (this.#owns) grad?.dispose();
-  }
-
-  freeAll(): void {
-    for (const list of this.#grads.values()) for (const grad of list) this.free(grad);
-    this.#grads.clear();
-  }
-
-  // Marked as kept without the garbage collector's registration: every one of them is freed by hand.
-  #own(grad: Tensor): Tensor {
-    if (this.#owns) grad._kept = true;
-    return grad;
-  }
 }
 
 function seed(root: Tensor, given: Tensor | null | undefined, user: string): Tensor {

@@ -12,7 +12,7 @@ const libRows = [
   ['graph'],
   ['op'],
   ['ops'],
-  ['autograd', 'compile', 'print'],
+  ['pending_gradients', 'autograd', 'compile', 'print'],
   ['nn'],
   ['optim'],
   ['data', 'quantize', 'prune', 'distill', 'onnx', 'io'],
