@@ -33,6 +33,7 @@ const products: Product[] = [
   { path: 'few rows, dots of parts of k', size: [3, 40001, 5], transposed: 'b' },
   { path: 'few long rows, dots', size: [2, 2 ** 22 + 37, 2], transposed: 'b' },
   { path: 'few long rows, streamed', size: [2, 2 ** 22 + 37, 3] },
+  { path: 'tiles of bf16 in parts of k', size: [17, 2 ** 18 + 70, 18] },
   { path: 'some rows, dots', size: [7, 1031, 300], transposed: 'b' },
   { path: 'some rows, strips', size: [9, 301, 1030] },
   { path: 'rows as they lie', size: [67, 300, 100] },

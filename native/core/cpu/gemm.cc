@@ -25,6 +25,7 @@ constexpr int64_t kStreamColumns = 4096;
 constexpr int64_t kStreamParts = 16;
 // Of few rows at once: an f32 that has counted to 2^24 sees no further ones, and what is widened takes room.
 constexpr int64_t kLongDepth = 1 << 22;
+constexpr int64_t kTileDepth = 1 << 18;
 constexpr int64_t kStrip = 32, kStripColumns = 1024;
 constexpr int64_t kSmallBytes = 1 << 15;  // of B
 constexpr int64_t kTurnedColumns = 16, kTurnedDepth = 48;
@@ -138,8 +139,8 @@ void activate(double* c, int64_t row, int64_t rows, int64_t cols, Activation act
 }
 
 // C from the sums of each part (count, m, n), in their order.
-template <class T, class S>
-void add_parts(const Gemm<T, T, S>& g, const T* sums, int64_t count) {
+template <class T, class A, class B>
+void add_parts(const Gemm<T, A, B>& g, const T* sums, int64_t count) {
   parallel_for(g.n, kStreamColumns / 4, [&](int64_t begin, int64_t end) {
     for (int64_t i = 0; i < g.m; ++i) {
       T* c = g.c + i * g.c_row;
@@ -259,6 +260,19 @@ void turned(const Gemm<T>& g, const GemmKernels<T>& kernels) {
   kernels.pack({g.c, width, width, g.m, t.c, g.m, 1});
 }
 
+// Tiles add to what C holds, and room for copies of A grows with the depth: parts of a long one are summed beside it.
+void by_tiles(const Gemm<float, bf16>& g) {
+  if (g.k <= kTileDepth) return gemm_bf16_amx(g);
+  auto* sums = static_cast<float*>(
+      scratch(ScratchSlot::turned, sizeof(float) * static_cast<size_t>(g.m * g.n)));
+  by_depths(g, kTileDepth, [&](const Gemm<float, bf16>& part) {
+    Gemm<float, bf16> alone = depths(part, 0, part.k);
+    alone.c = sums, alone.c_row = g.n, alone.accumulate = false;
+    gemm_bf16_amx(alone);
+    add_parts(part, sums, 1);
+  });
+}
+
 template <class T, class S>
 void run(const Gemm<T, S>& g, const GemmKernels<T, S>& kernels) {
   if (g.m <= 0 || g.n <= 0) return;
@@ -270,7 +284,7 @@ void run(const Gemm<T, S>& g, const GemmKernels<T, S>& kernels) {
     return by_depths(g, kLongDepth, part);
   }
   if constexpr (std::is_same_v<S, bf16>) {
-    if (bf16_amx_serves(g)) return gemm_bf16_amx(g);
+    if (bf16_amx_serves(g)) return by_tiles(g);
   }
   if constexpr (std::is_same_v<T, S>) {
     if (suits_turned(g)) return turned(g, kernels);
