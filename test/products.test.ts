@@ -1,11 +1,14 @@
 // Products of the sizes that the CPU takes different paths for, beyond those of the generated tests: B streamed in parts
 // of k or in strips, dots with rows of weights, rows of A unpacked, and whole blocks.
 import {
+  concat,
   type DType,
+  full,
   getNumThreads,
   linear,
   manualSeed,
   matmul,
+  narrow,
   rand,
   randn,
   semiStructuredCompress,
@@ -94,6 +97,18 @@ describe.each(products)('$path', (product) => {
     });
     for (const other of others) expect(other).toEqual(first);
   });
+});
+
+// Rows of B are read in whole vectors, beyond their ends too.
+test.each([
+  [20, 40, 21],
+  [67, 300, 100],
+  [300, 517, 70],
+])('what lies beside the rows of B stays out of the product: %dx%dx%d', (m, k, n) => {
+  manualSeed(5);
+  const [a, b] = [randn([m, k], { device: 'cpu' }), randn([k, n], { device: 'cpu' })];
+  const wide = concat([b, full([k, 20], Number.NaN, { device: 'cpu' })], 1);
+  expect(matmul(a, narrow(wide, 1, 0, n)).dataSync()).toEqual(matmul(a, b).dataSync());
 });
 
 // More than 2^24 results: rows, batches, or both are computed in parts.
