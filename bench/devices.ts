@@ -53,7 +53,7 @@ function trainingStep(batch: number, place: Device): () => void {
 }
 
 /** `tiny` keeps to sizes that the emulated device computes in milliseconds. */
-export const seriesOf = (tiny: boolean): Series[] => [
+const seriesOf = (tiny: boolean): Series[] => [
   {
     name: 'add',
     unit: 'elements',

@@ -22,7 +22,7 @@ export interface Machine {
   floors: Floor[];
 }
 
-export function measureFloor(threads: number): Floor {
+function measureFloor(threads: number): Floor {
   setNumThreads(threads);
   const { flops, bytes } = measurePeak();
   return { threads, flops, bytes };

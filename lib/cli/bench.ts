@@ -56,12 +56,7 @@ export interface BenchResult {
 const blockMs = 20;
 
 /** Times `run` in blocks of about 20 ms for `seconds`, after runs that warm up. Waits for the device after each block. */
-export async function timeRuns(
-  run: () => void,
-  place: Device,
-  seconds: number,
-  signal: AbortSignal,
-): Promise<BenchTime> {
+async function timeRuns(run: () => void, place: Device, seconds: number, signal: AbortSignal): Promise<BenchTime> {
   const block = async (runs: number): Promise<number> => {
     const start = performance.now();
     for (let i = 0; i < runs; i++) run();

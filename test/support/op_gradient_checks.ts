@@ -26,10 +26,10 @@ const manyElements = 4096;
 /** The outputs' incoming gradients by output, null for those that have none. */
 type Weights = (Input | null)[];
 
-export const wantedOf = (c: Case): number[] => c.inputs.flatMap((x, i) => (wantsGrad(x) ? [i] : []));
+const wantedOf = (c: Case): number[] => c.inputs.flatMap((x, i) => (wantsGrad(x) ? [i] : []));
 
 /** Which outputs have gradients, found by asking; the incoming gradients for them. */
-export function weightsFor(c: Case): Weights {
+function weightsFor(c: Case): Weights {
   return inScope(() =>
     callRow(c, place(c, 'plain', c.inputs, new Set(wantedOf(c)))).map((output, i) =>
       output.requiresGrad ? weightsOf(c, output, `weights ${i}`) : null,

@@ -175,7 +175,7 @@ class Evaluator {
 }
 
 /** Python's own functions on plain values. */
-export const builtins: Names = {
+const builtins: Names = {
   float: ([text]: readonly unknown[]) => {
     const match = /^([+-]?)inf(?:inity)?$/i.exec(String(text));
     if (match) return match[1] === '-' ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;

@@ -186,7 +186,7 @@ void leave_grid();
 // Runs all blocks of the grid. The caller holds the execution lock.
 void run_grid(const LaunchShape& shape, const std::function<void()>& body);
 void check_shared_limit(size_t static_bytes,
-                        size_t dynamic_bytes);  // runtime.cc: the device's limits
+                        size_t dynamic_bytes);  // device.cc: the device's limits
 [[noreturn]] void fail_with_waiters(const char* message);
 void release_barrier(Block& block, Barrier& barrier);
 
