@@ -70,7 +70,7 @@ class InferContext {
   struct Output {
     Layout layout;
     DType dtype = DType::f32;
-    int alias = -1;  // index of the input whose buffer this output shares, or -1
+    int alias = -1;  // the input whose buffer this output shares; -1: none; kWorkspaceAlias
   };
 
   const OpDef& op;

@@ -3,16 +3,16 @@
 //
 // A kernel that gains from SIMD lives in a file named *_simd.cc. The build compiles it once per
 // ISA, each time with that ISA's flags and -DTILEGRAD_ISA=<name> -DTILEGRAD_ISA_<NAME>=1. A room
-// uses it so:
-//   softmax_simd.h:   namespace tilegrad { TILEGRAD_SIMD_DECLARE(void, softmax_rows, (const float*
-//   x, float* y, int64_t n)) } softmax_simd.cc:  namespace tilegrad::TILEGRAD_ISA { void
-//   softmax_rows(const float* x, float* y, int64_t n) { ... } } softmax_cpu.cc:
-//   TILEGRAD_SIMD(softmax_rows)(x, y, n);
+// uses it so, the declaration in namespace tilegrad, the kernel in tilegrad::TILEGRAD_ISA:
+//   softmax_simd.h:   TILEGRAD_SIMD_DECLARE(void, softmax_rows,
+//                                          (const float* x, float* y, int64_t n))
+//   softmax_simd.cc:  void softmax_rows(const float* x, float* y, int64_t n) { ... }
+//   softmax_cpu.cc:   TILEGRAD_SIMD(softmax_rows)(x, y, n);
+//
 // Names are plain functions, not overloaded, not templates. Everything else in such a file stands
 // in an anonymous namespace or in tilegrad::TILEGRAD_ISA. It includes nothing that brings inline
-// functions or templates of the standard library
-// (<vector>, <algorithm>, <cmath> wrappers): the linker keeps one copy of those, and it could be
-// the AVX-512 one.
+// functions or templates of the standard library (<vector>, <algorithm>, <cmath> wrappers): the
+// linker keeps one copy of those, and it could be the AVX-512 one.
 #pragma once
 
 #include <cstdint>

@@ -19,8 +19,8 @@ constexpr int kWarps = kThreads / kWarpSize;
 template <class T>
 struct Step {
   int64_t batch, hidden;
-  const T *x, *h, *weight, *bias, *c;  // of this step and the state before it
-  T *next_h, *gates, *next_c;          // gates: or null
+  const T *x, *h, *weight, *bias, *c;                        // of this step and the state before it
+  T *next_h = nullptr, *gates = nullptr, *next_c = nullptr;  // gates: or null
 };
 
 // sums: what the state gives to the gates of a unit.
