@@ -22,9 +22,9 @@ const programs = {
     );
     return [at(x.grad, 0), at(x.grad, 2 ** 26 - 1)].map((value) => value * 2 ** 25);
   },
-  // A lane that counts ones stays at 2^24.
+  // A lane that counts ones stays at 2^24. An emulated device would take minutes, as for the images below.
   dot() {
-    const x = ones([2 ** 29], { dtype: 'bf16' });
+    const x = ones([2 ** 29], { dtype: 'bf16', device: 'cpu' });
     return [at(matmul(x, x), 0)];
   },
   // By places and, in the gradient, by rows.
@@ -39,11 +39,12 @@ const programs = {
   // 16-bit images are computed in f32, some at a time: all of them would take four times what they take themselves.
   conv2d() {
     const [n, size] = [1500, 512];
-    const x = full([n, 1, size, size], 1, { dtype: 'f16', requiresGrad: true });
-    const weight = full([1, 1, 4, 4], 0.25, { dtype: 'f16', requiresGrad: true });
+    const half = { dtype: 'f16', device: 'cpu' };
+    const x = full([n, 1, size, size], 1, { ...half, requiresGrad: true });
+    const weight = full([1, 1, 4, 4], 0.25, { ...half, requiresGrad: true });
     const y = conv2d(x, weight, { stride: 4 });
     const before = memory().liveBytes;
-    y.backward(full(y.shape, 2 ** -12, { dtype: 'f16' }));
+    y.backward(full(y.shape, 2 ** -12, half));
     const positions = (n * size * size) / 16 / 2 ** 12;
     const peak = memory().peakBytes - before - x.numel * 2;
     return [at(y, 0), at(x.grad, x.numel - 1) * 2 ** 14, at(weight.grad, 15) / positions, peak < 300e6];
