@@ -202,8 +202,13 @@ TG_SIMD Vec<T> broadcast_row(const T* base, int64_t row_bytes, int row) {
 #endif
 
 // acc += A B over k. Lines of C, of rows of B that are being packed and of what `next` names are asked for a few at a
-// time: all at once they would fill the line buffers and hold up the loads. Those of C first: they may come from memory,
-// which takes longer than the last steps.
+// time: all at once they would fill the line buffers and hold up the loads. Those of C first, since they may come from
+// memory; with AVX-512, whose last steps take long enough for that, last, since a deep panel of B would evict them again.
+#if defined(TILEGRAD_ISA_AVX512)
+constexpr bool kAsksForCLast = true;
+#else
+constexpr bool kAsksForCLast = false;
+#endif
 template <class T, int MR, int NV, TileA A, TileB B>
 TG_SIMD void multiply(const TileArgs<T>& t, Vec<T> (&acc)[MR][NV]) {
   constexpr int W = kLanes<T>, kCols = kTileCols<T>;
@@ -283,9 +288,10 @@ TG_SIMD void multiply(const TileArgs<T>& t, Vec<T> (&acc)[MR][NV]) {
   };
   const int64_t of_c = rounds < MR ? rounds : MR;
   const int64_t of_next = rounds - of_c < t.next_rows ? rounds - of_c : t.next_rows;
-  run(of_c, t.c, t.c_row, Number<1>{});
+  if constexpr (!kAsksForCLast) run(of_c, t.c, t.c_row, Number<1>{});
   run(of_next, t.next, t.next_row, Number<2>{});
   run(rounds - of_c - of_next, t.c, 0, Number<0>{});
+  if constexpr (kAsksForCLast) run(of_c, t.c, t.c_row, Number<1>{});
 #pragma GCC unroll 1
   for (int64_t p = rounds * kStep; p < t.k; ++p) {
     step(Number<0>{}, Number<1>{});
